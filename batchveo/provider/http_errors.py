@@ -96,7 +96,8 @@ def _describe_cause(error: Exception) -> str:
     for link in _list_chain(error):
         if isinstance(link, socket.gaierror) and link.strerror:
             return link.strerror
-        if isinstance(link, OSError) and link.errno and link.errno > 0:
+        # the number of an error of TLS is OpenSSL's
+        if isinstance(link, OSError) and not isinstance(link, ssl.SSLError) and link.errno and link.errno > 0:
             return os.strerror(link.errno)
     said = str(error)
     number = _ERRNO.match(said)  # of several addresses that failed, the first one's cause is enough

@@ -14,7 +14,7 @@ from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
-from batchveo.provider.http_errors import check_authorities, explain_distrust
+from batchveo.provider.http_errors import check_authorities, describe_unreached, explain_distrust
 from batchveo.storage.base import at_once
 from tests.helpers.certificate_authority import Authority, secure
 from tests.helpers.factories import make_job
@@ -105,6 +105,13 @@ async def test_the_host_of_a_video_too(authority: Authority, tmp_path: Path) -> 
         outcome = await downloader.fetch(job)
     assert isinstance(outcome, Blocked)
     assert "SSL_CERT_FILE" in outcome.reason
+
+
+def test_an_error_of_tls_has_words_of_its_own() -> None:
+    """Its number is OpenSSL's, and by the operating system's list it would be "Operation not permitted"."""
+    error = httpx.ConnectError("service.example: tlsv1 alert protocol version")
+    error.__cause__ = ssl.SSLError(1, "tlsv1 alert protocol version")
+    assert "(service.example: tlsv1 alert protocol version)" in describe_unreached(error, "https://service.example")
 
 
 def test_other_faults_of_tls_are_not_meant() -> None:
