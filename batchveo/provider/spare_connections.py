@@ -8,8 +8,6 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
-import httpx
-
 from batchveo.provider.http_connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -23,6 +21,10 @@ REQUESTS_SEEN = 4
 """Requests that are expected to go on as the last so many did."""
 MOST_GAP_SECONDS = 10.0
 """The mean time between requests above which none is expected: too few spares would be used."""
+
+
+PAUSE_SECONDS = 60.0
+"""How long none is made after one that the server did not leave open: it might close the next as it is used."""
 
 
 class SpareConnections:
@@ -40,6 +42,7 @@ class SpareConnections:
         """The oldest first."""
         self._making: set[asyncio.Task[None]] = set()
         self._renewal: asyncio.TimerHandle | None = None
+        self._paused_until = -math.inf
 
     def take(self) -> Connection | None:
         """Count a request; returns a spare for it if one is there: open, silent and young."""
@@ -47,10 +50,10 @@ class SpareConnections:
         taken = None
         while self._spares and taken is None:
             spare = self._spares.popleft()
-            if spare.is_open and spare.since + LIFE_SECONDS > self._loop.time():
+            if self._is_usable(spare):
                 taken = spare
             else:
-                spare.abort()
+                self._discard(spare)
         self._renew()
         return taken
 
@@ -67,7 +70,7 @@ class SpareConnections:
 
     def _count_expected(self) -> int:
         """How many requests are expected within the life of a spare."""
-        if len(self._requests) < REQUESTS_SEEN:
+        if len(self._requests) < REQUESTS_SEEN or self._paused_until > self._loop.time():
             return 0
         gap = (self._loop.time() - self._requests[0]) / REQUESTS_SEEN
         if gap > MOST_GAP_SECONDS:
@@ -95,7 +98,7 @@ class SpareConnections:
     async def _make_spare(self) -> None:
         try:
             spare = await self._connect()
-        except (httpx.HTTPError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next request meets and shows it
             logger.debug("no spare connection: %s", type(error).__name__)
             self._requests.clear()  # to try again and again would not help a server that is down
             return
@@ -107,4 +110,13 @@ class SpareConnections:
 
     def _drop_old(self) -> None:
         while self._spares and self._spares[0].since + LIFE_SECONDS <= self._loop.time():
-            self._spares.popleft().abort()
+            self._discard(self._spares.popleft())
+
+    def _is_usable(self, spare: Connection) -> bool:
+        now = self._loop.time()
+        return spare.is_open and spare.since + LIFE_SECONDS > now > self._paused_until
+
+    def _discard(self, spare: Connection) -> None:
+        if not spare.is_open:
+            self._paused_until = self._loop.time() + PAUSE_SECONDS
+        spare.abort()

@@ -17,7 +17,13 @@ from batchveo.core.outcomes import Accepted
 from batchveo.provider import ApiClient, ApiKey, spare_connections, transport
 from batchveo.provider.asyncio_transport import AsyncioTransport
 from batchveo.provider.http_connection import Connection
-from batchveo.provider.spare_connections import MOST_GAP_SECONDS, MOST_SPARES, REQUESTS_SEEN, SpareConnections
+from batchveo.provider.spare_connections import (
+    MOST_GAP_SECONDS,
+    MOST_SPARES,
+    PAUSE_SECONDS,
+    REQUESTS_SEEN,
+    SpareConnections,
+)
 from tests.helpers.certificate_authority import Authority
 from tests.helpers.socket_servers import Play, Server, ok, read_request, serving
 
@@ -158,6 +164,25 @@ async def test_a_spoiled_spare_is_not_used(server: Server, service: Service, una
 
 
 @eager
+async def test_a_server_that_closes_spares_gets_none_for_a_while(server: Server, service: Service) -> None:
+    """They would be of no use, and one that it closes as a submit leaves on it puts the job in doubt."""
+    service.spoiled = {1}
+    service.spoil.set()
+    async with open_client(server) as api:
+        spare = await submit_with_spare(api)
+        await spare.lost.wait()
+        (spares,) = list_keepers(api)
+        for number in (2, 3):
+            assert await api.submit({}, client_request_id="x") == Accepted(generation_id=f"g-{number}")
+            assert not spares._spares
+            assert not spares._making
+        spares._paused_until -= PAUSE_SECONDS
+        assert await api.submit({}, client_request_id="x") == Accepted(generation_id="g-4")
+        await until(lambda: spares._spares)
+    assert service.requests[:5] == [1, 0, 1, 1, 1]
+
+
+@eager
 async def test_a_spare_that_ends_while_the_mark_is_made_leaves_no_doubt(server: Server, service: Service) -> None:
     """Not a byte has left on it, so the request may leave on another; the mark is made once."""
     service.spoiled = {1}
@@ -239,12 +264,13 @@ async def test_nothing_is_left_at_the_end(server: Server, service: Service, is_m
 class Connects:
     """Counts what is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error or httpx.ConnectError("down")
         self.count = 0
 
     async def __call__(self) -> Connection:
         self.count += 1
-        raise httpx.ConnectError("down")
+        raise self._error
 
 
 async def test_no_spare_is_made_for_a_few_requests() -> None:
@@ -264,9 +290,10 @@ async def test_requests_that_come_seldom_are_not_expected() -> None:
         assert spares._count_expected() == expected
 
 
-async def test_a_spare_that_cannot_be_made_is_no_error() -> None:
+@pytest.mark.parametrize("error", [httpx.ConnectError("down"), ValueError("a name that TLS does not take")])
+async def test_a_spare_that_cannot_be_made_is_no_error(error: Exception) -> None:
     """And is not tried again until as many requests have come."""
-    connects = Connects()
+    connects = Connects(error)
     spares = SpareConnections(connects)
     for _ in range(REQUESTS_SEEN):
         assert spares.take() is None
