@@ -92,7 +92,8 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         # everything is ended before anything is awaited: this may be cancelled
-        making = [task for spares in self._spares.values() for task in spares.close()]
+        making: list[asyncio.Task[Any]] = [task for spares in self._spares.values() for task in spares.close()]
+        making += self._names.close()
         for connection in self._open:
             connection.abort()
         await asyncio.gather(*making, return_exceptions=True)
@@ -138,18 +139,19 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout(f"{origin.host}: no connection in {seconds:g} s") from error
         except OSError as error:
             error.add_note(origin.tls_name or origin.host)  # for `explain_distrust`
-            raise httpx.ConnectError(f"{origin.host}: {error}") from error
+            raise httpx.ConnectError(f"{origin.host}: {str(error) or type(error).__name__}") from error
         except UnicodeError as error:  # a name that DNS or TLS cannot write
             raise httpx.ReadError(f"{origin.host}: {error}") from error
 
     async def _open_connection(self, origin: Origin) -> Connection:
+        tls = None if origin.tls_name is None else self._tls()  # may raise, so before there is a socket to lose
         addresses = await self._names.resolve(origin.host, origin.port)
         joined = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
         # from here on the event loop looks after the socket, whatever happens
         _, connection = await self._loop.create_connection(
             lambda: Connection(self._open),
             sock=joined,
-            ssl=None if origin.tls_name is None else self._tls(),
+            ssl=tls,
             server_hostname=origin.tls_name,
         )
         return connection
@@ -159,7 +161,8 @@ class _Names:
     """The addresses of names, kept for a while: a system's resolver may ask the network each time."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int], tuple[float, Sequence[Any]]] = {}
+        self._known: dict[tuple[str, int], tuple[float, asyncio.Task[Sequence[Any]]]] = {}
+        """Until when each look-up counts; it may be under way."""
 
     async def resolve(self, host: str, port: int) -> Sequence[Any]:
         """What ``getaddrinfo`` knows of ``host``; raises ``OSError`` if that is nothing."""
@@ -170,9 +173,24 @@ class _Names:
         now = loop.time()
         self._known = {name: found for name, found in self._known.items() if found[0] > now}
         if (host, port) not in self._known:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            self._known[host, port] = now + NAME_SECONDS, found
-        return self._known[host, port][1]
+            task: asyncio.Task[Sequence[Any]] = loop.create_task(self._look_up(host, port))
+            self._known[host, port] = now + NAME_SECONDS, task
+        # one look-up serves all that need it, so that it does not end with the one that began it
+        return await asyncio.shield(self._known[host, port][1])
+
+    def close(self) -> list[asyncio.Task[Sequence[Any]]]:
+        """End the look-ups that are under way; returns their tasks."""
+        tasks = [task for _, task in self._known.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    async def _look_up(self, host: str, port: int) -> Sequence[Any]:
+        try:
+            return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except BaseException:
+            self._known.pop((host, port), None)
+            raise
 
 
 class _Body(httpx.AsyncByteStream):
@@ -209,7 +227,8 @@ def _find_origin(request: httpx.Request) -> Origin:
         raise httpx.UnsupportedProtocol(f"not an address of HTTP: {url.scheme}://{url.host}")
     host = url.raw_host.decode("ascii")
     named = request.extensions.get("sni_hostname") or host
-    return Origin(host, url.port or _PORTS[url.scheme], named if url.scheme == "https" else None)
+    # a dot at the end of a name is for DNS; no certificate has it
+    return Origin(host, url.port or _PORTS[url.scheme], named.rstrip(".") if url.scheme == "https" else None)
 
 
 def _encode_request(request: httpx.Request) -> bytes:

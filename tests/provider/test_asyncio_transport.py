@@ -28,6 +28,7 @@ from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, asy
 from batchveo.provider.asyncio_transport import AsyncioTransport
 from batchveo.provider.http_messages import make_timeouts, send_request
 from batchveo.storage.base import at_once
+from tests.helpers.certificate_authority import Authority
 from tests.helpers.factories import make_job
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, say, serving
 
@@ -270,16 +271,27 @@ async def test_a_connection_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch
     assert server.connections == 2
 
 
-async def test_a_name_is_looked_up_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's resolver may ask the network each time."""
-    loop = asyncio.get_running_loop()
-    asked: list[str] = []
+class Resolver:
+    """Lets every name lead to this machine, once it may ``answer``; the first ``failures`` look-ups fail."""
 
-    async def getaddrinfo(host: str, port: int, **_: object) -> object:
-        asked.append(host)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failures: int = 0) -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self._look_up)
+        self._failures = failures
+        self.asked: list[str] = []
+        self.answer = asyncio.Event()
+        self.answer.set()
+
+    async def _look_up(self, host: str, port: int, **_: object) -> object:
+        self.asked.append(host)
+        await self.answer.wait()
+        if len(self.asked) <= self._failures:
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+
+async def test_a_name_is_looked_up_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver may ask the network each time."""
+    asked = Resolver(monkeypatch).asked
     async with (
         serving(lasting(ok())) as server,
         AsyncioTransport(ssl.create_default_context, keep=False) as transport,
@@ -289,6 +301,84 @@ async def test_a_name_is_looked_up_once_in_a_while(monkeypatch: pytest.MonkeyPat
             for _ in range(2):
                 await ask(transport, server.url.replace("127.0.0.1", "service.example"))
     assert asked == ["service.example"] * 3  # each time, then once
+
+
+async def test_requests_share_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the beginning of a run hundreds need the same name; one that is cancelled does not end it for the others."""
+    resolver = Resolver(monkeypatch)
+    resolver.answer.clear()
+    async with serving(lasting(ok())) as server, kept() as transport:
+        url = server.url.replace("127.0.0.1", "service.example")
+        asks = [asyncio.create_task(ask(transport, url)) for _ in range(4)]
+        await anyio.wait_all_tasks_blocked()
+        asks[0].cancel()
+        await anyio.wait_all_tasks_blocked()
+        resolver.answer.set()
+        assert await asyncio.gather(*asks[1:]) == [200] * 3
+    assert resolver.asked == ["service.example"]
+
+
+async def test_a_look_up_that_failed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = Resolver(monkeypatch, failures=1)
+    async with serving(lasting(ok())) as server, kept() as transport:
+        url = server.url.replace("127.0.0.1", "service.example")
+        with pytest.raises(httpx.ConnectError, match="try again"):
+            await ask(transport, url)
+        assert await ask(transport, url) == 200
+    assert len(resolver.asked) == 2
+
+
+async def test_a_look_up_ends_with_its_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+    Resolver(monkeypatch).answer.clear()
+    before = asyncio.all_tasks()
+    async with kept() as transport:
+        asking = asyncio.create_task(ask(transport, "http://service.example/"))
+        await anyio.wait_all_tasks_blocked()
+        asking.cancel()
+        await anyio.wait_all_tasks_blocked()
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_certificate_needs_no_dot_at_the_end_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``service.example.`` is the same host by DNS."""
+    Resolver(monkeypatch)
+    authority = Authority(tmp_path)
+    trust = ssl.create_default_context(cafile=authority.file)
+    async with (
+        serving(lasting(ok()), tls=authority.context(host="service.example")) as server,
+        AsyncioTransport(lambda: trust, keep=True) as transport,
+    ):
+        assert await ask(transport, server.url.replace("127.0.0.1", "service.example.")) == 200
+    assert b"host: service.example.:" in server.requests[0].lower()
+
+
+async def test_a_context_that_cannot_be_made_leaves_no_socket() -> None:
+    """As without files for the certificates."""
+
+    def fail() -> ssl.SSLContext:
+        raise FileNotFoundError(2, "no certificates")
+
+    async with serving(say(then="hold")) as server, AsyncioTransport(fail, keep=True) as transport:
+        with pytest.raises(httpx.ConnectError, match="no certificates"):
+            await ask(transport, server.url.replace("http", "https"))
+        assert server.connections == 0
+    gc.collect()
+
+
+async def test_an_error_without_words_shows_its_kind() -> None:
+    """Asyncio has none for a server that closes within the beginning of TLS."""
+
+    def play(_: object) -> object:
+        async def on_connection(reader: asyncio.StreamReader, _: object) -> None:
+            await reader.read(10_000)
+
+        return on_connection
+
+    async with serving(play) as server, kept() as transport:  # type: ignore[arg-type]
+        with pytest.raises(httpx.ConnectError, match=r"127\.0\.0\.1: \S"):
+            await ask(transport, server.url.replace("http", "https"))
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "//127.0.0.1/"])
