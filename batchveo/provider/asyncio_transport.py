@@ -73,7 +73,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         spare = None if self._keep else self._find_spares(origin, connect_seconds).take()
         connection = spare or await self._connect(origin, connect_seconds)
         await _call_trace(request, connection)
-        if connection is spare and not spare.is_open:  # it ended meanwhile, and not a byte has left
+        if not connection.is_open:  # it ended meanwhile, and not a byte has left
             connection = await self._connect(origin, connect_seconds)
         return await self._exchange(request, message, origin, connection)
 

@@ -202,6 +202,28 @@ async def test_a_spare_that_ends_while_the_mark_is_made_leaves_no_doubt(server: 
     assert sum(service.requests) == 2
 
 
+@pytest.mark.parametrize(("unasked", "closes"), [(b"", True), (ok(b'{"id":"g-other"}'), False)], ids=["end", "bytes"])
+async def test_a_connection_that_ends_while_the_mark_is_made_leaves_no_doubt_either(
+    server: Server, service: Service, unasked: bytes, closes: bool
+) -> None:
+    """A busy server may accept a connection only to close it."""
+    service.spoiled, service.unasked, service.closes = {0}, unasked, closes
+    marks: list[int] = []
+
+    async def mark() -> None:
+        marks.append(1)
+        assert isinstance(api._submits, AsyncioTransport)
+        (connection,) = api._submits._open
+        service.spoil.set()
+        await connection.lost.wait()
+
+    async with open_client(server) as api:
+        outcome = await api.submit({}, client_request_id="x", before_send=mark)
+    assert outcome == Accepted(generation_id="g-1")
+    assert marks == [1]
+    assert service.requests == [0, 1]
+
+
 @eager
 async def test_an_old_spare_is_closed(server: Server, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_client(server) as api:
