@@ -146,15 +146,23 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
     async def _open_connection(self, origin: Origin) -> Connection:
         tls = None if origin.tls_name is None else self._tls()  # may raise, so before there is a socket to lose
         addresses = await self._names.resolve(origin.host, origin.port)
-        joined = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
-        # from here on the event loop looks after the socket, whatever happens
-        _, connection = await self._loop.create_connection(
-            lambda: Connection(self._open),
-            sock=joined,
-            ssl=tls,
-            server_hostname=origin.tls_name,
-        )
-        return connection
+        while True:
+            joined = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+            peer = None
+            with suppress(OSError):
+                peer = joined.getpeername()
+            try:
+                # from here on the event loop looks after the socket, whatever happens
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._open), sock=joined, ssl=tls, server_hostname=origin.tls_name
+                )
+            except OSError:
+                others = [address for address in addresses if address[4] != peer]
+                if not 0 < len(others) < len(addresses):
+                    raise
+                addresses = others  # one machine of several may be at fault, and TLS shows it late
+            else:
+                return connection
 
 
 class _Names:

@@ -6,7 +6,8 @@ import asyncio
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -272,11 +273,14 @@ async def test_a_connection_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch
 
 
 class Resolver:
-    """Lets every name lead to this machine, once it may ``answer``; the first ``failures`` look-ups fail."""
+    """Lets every name lead to ``addresses``, once it may ``answer``; the first ``failures`` look-ups fail."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failures: int = 0) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, failures: int = 0, addresses: Sequence[str] = ("127.0.0.1",)
+    ) -> None:
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self._look_up)
         self._failures = failures
+        self._addresses = addresses
         self.asked: list[str] = []
         self.answer = asyncio.Event()
         self.answer.set()
@@ -286,7 +290,7 @@ class Resolver:
         await self.answer.wait()
         if len(self.asked) <= self._failures:
             raise socket.gaierror(socket.EAI_AGAIN, "try again")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self._addresses]
 
 
 async def test_a_name_is_looked_up_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,6 +356,36 @@ async def test_a_certificate_needs_no_dot_at_the_end_of_its_name(
     ):
         assert await ask(transport, server.url.replace("127.0.0.1", "service.example.")) == 200
     assert b"host: service.example.:" in server.requests[0].lower()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has one such address")
+@pytest.mark.parametrize("is_closed", [True, False], ids=["within TLS", "refused"])
+async def test_another_address_serves_if_the_first_one_fails(
+    is_closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it fails only within TLS; if all do, that is the error."""
+    authority = Authority(tmp_path)
+    trust = ssl.create_default_context(cafile=authority.file)
+    failing: list[str] = []
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        failing.append(writer.get_extra_info("sockname")[0])
+        await reader.read(10_000)
+        writer.close()
+
+    async with serving(lasting(ok()), tls=authority.context(host="service.example")) as server:
+        port = int(server.url.rpartition(":")[2])
+        url = f"https://service.example:{port}/"
+        listener = await asyncio.start_server(close, ["127.0.0.2", "127.0.0.3"] if is_closed else ["127.0.0.4"], port)
+        async with listener:
+            Resolver(monkeypatch, addresses=["127.0.0.2", "127.0.0.1"])
+            async with AsyncioTransport(lambda: trust, keep=True) as transport:
+                assert await ask(transport, url) == 200
+            Resolver(monkeypatch, addresses=["127.0.0.2", "127.0.0.3"])
+            async with AsyncioTransport(lambda: trust, keep=True) as transport:
+                with pytest.raises(httpx.ConnectError):
+                    await ask(transport, url)
+    assert failing == (["127.0.0.2"] * 2 + ["127.0.0.3"] if is_closed else [])
 
 
 async def test_a_context_that_cannot_be_made_leaves_no_socket() -> None:
