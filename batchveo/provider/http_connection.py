@@ -15,6 +15,8 @@ LARGEST_HEAD = 64 * 1024
 """Bytes before the end of a response's head; a longer one is not read."""
 LARGEST_GAP = 64 * 1024
 """Bytes between two pieces of a body: lengths, extensions of chunks, headers after the body."""
+SMALL_PIECE = 1024
+"""Bytes of a piece, on average, below which the pieces that are there are taken as one."""
 
 
 class ResponseParser:
@@ -63,7 +65,12 @@ class ResponseParser:
 
     def take_piece(self) -> bytes:
         """Take the next unread piece of the body."""
-        piece = self.pieces.popleft()
+        if self.unread < SMALL_PIECE * len(self.pieces):
+            # a server may send chunks of one byte, each of which costs its reader as much as a large one
+            piece = b"".join(self.pieces)
+            self.pieces.clear()
+        else:
+            piece = self.pieces.popleft()
         self.unread -= len(piece)
         return piece
 

@@ -9,7 +9,14 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from batchveo.provider.http_connection import LARGEST_GAP, LARGEST_HEAD, READ_AHEAD, Connection, ResponseParser
+from batchveo.provider.http_connection import (
+    LARGEST_GAP,
+    LARGEST_HEAD,
+    READ_AHEAD,
+    SMALL_PIECE,
+    Connection,
+    ResponseParser,
+)
 from tests.helpers.socket_servers import HEAD, JSON, Script, lasting, ok, read_request, say, serving
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +97,19 @@ def test_a_body_may_be_longer_than_the_gaps_in_it() -> None:
     response, body = parse(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *pieces, b"0\r\n\r\n")
     assert response.is_complete
     assert body == b"a" * 100
+
+
+@pytest.mark.parametrize(("size", "takes"), [(1, 1), (SMALL_PIECE, 50)])
+def test_small_pieces_are_taken_together(size: int, takes: int) -> None:
+    """Tens of thousands of them would keep the event loop busy for a second; large ones would only be copied."""
+    chunks = b"%x\r\n%s\r\n" % (size, b"a" * size) * 50
+    response, body = parse(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    taken = []
+    while response.pieces:
+        taken.append(response.take_piece())
+    assert b"".join(taken) == body
+    assert len(taken) == takes
+    assert response.unread == 0
 
 
 @asynccontextmanager
