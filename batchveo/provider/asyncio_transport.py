@@ -179,7 +179,9 @@ class _Names:
             return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._known = {name: found for name, found in self._known.items() if found[0] > now}
+        self._known = {
+            name: (until, task) for name, (until, task) in self._known.items() if until > now or not task.done()
+        }
         if (host, port) not in self._known:
             task: asyncio.Task[Sequence[Any]] = loop.create_task(self._look_up(host, port))
             self._known[host, port] = now + NAME_SECONDS, task

@@ -311,6 +311,7 @@ async def test_requests_share_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None
     """At the beginning of a run hundreds need the same name; one that is cancelled does not end it for the others."""
     resolver = Resolver(monkeypatch)
     resolver.answer.clear()
+    monkeypatch.setattr(asyncio_transport, "NAME_SECONDS", 0.0)  # a slow look-up is shared too
     async with serving(lasting(ok())) as server, kept() as transport:
         url = server.url.replace("127.0.0.1", "service.example")
         asks = [asyncio.create_task(ask(transport, url)) for _ in range(4)]
