@@ -14,6 +14,7 @@ from batchveo.provider.service_lists import (
     PAGE,
     Row,
     hours_since,
+    read_charge,
     read_charges,
     read_log,
     read_success,
@@ -99,3 +100,33 @@ def test_a_window_reaches_back_with_an_hour_to_spare() -> None:
 )
 def test_only_a_success_with_both_ids_counts(row: Row, found: tuple[str, str] | None) -> None:
     assert read_success(row) == found
+
+
+@pytest.mark.parametrize(
+    "cursors",
+    [[None], [""], ["c1", "c1"], ["c1", "c2", "c1"], ["c1", "c2", "c3", "c2"]],
+    ids=["none", "empty", "same", "circle", "later circle"],
+)
+async def test_a_ledger_that_breaks_off_or_turns_in_a_circle_is_no_answer(cursors: list[str | None]) -> None:
+    """What seems not to be charged would be bought again."""
+    bodies = [{"data": [charge("g1", 1)], "pagination": {"has_more": True, "next_cursor": one}} for one in cursors]
+    api, _ = answering(*bodies)
+    async with api:
+        with pytest.raises(ProviderError, match="no end"):
+            await read_charges(api, since=0.0)
+
+
+@pytest.mark.parametrize("usd", ["NaN", "Infinity", "-1e999", "1" + "0" * 400])
+async def test_a_charge_that_is_no_amount_of_money_is_an_error(usd: str) -> None:
+    """Neither nothing nor a price."""
+    body = f'{{"data": [{{"reference_id": "g1", "amount": {{"usd": {usd}}}}}]}}'
+    answer = httpx.MockTransport(lambda request: httpx.Response(200, text=body))
+    async with ApiClient(ApiKey("k"), transport=answer) as api:
+        with pytest.raises(ProviderError, match="no amount"):
+            await read_charges(api, since=0.0)
+
+
+def test_ids_have_no_halves_of_characters() -> None:
+    """A database would not take them."""
+    assert read_charge(charge("g\ud800", 1)) == ("g\\ud800", 1.0)
+    assert read_success({"status": "succeeded", "client_request_id": "\udfff", "inference_id": "g"}) == ("\\udfff", "g")
