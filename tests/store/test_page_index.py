@@ -205,3 +205,13 @@ def test_a_look_does_not_write(store: Store, index: PageIndex) -> None:
     before = store.connection.db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
     index.list_choices()
     assert store.connection.db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall() == before
+
+
+def test_a_search_for_a_whole_prompt_of_thousands_of_words(store: Store, index: PageIndex) -> None:
+    """Every word counts."""
+    words = [f"word{number}" for number in range(3_000)]
+    prompt = " ".join([*words, "Ёлка"])
+    begun(store, make_spec("long", request={"model": "google/veo3", "prompt": prompt}), make_spec("word1"))
+    assert names_found(store, index, Filter.of(prompt)) == ["long"]
+    assert names_found(store, index, Filter.of(f"{' '.join(words)} \ud800")) == []
+    assert names_found(store, index, Filter.of(f"{prompt} nowhere")) == []
