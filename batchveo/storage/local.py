@@ -182,6 +182,7 @@ class FolderWriter:
         # the rest of an earlier try is checked with the whole file, by check_mp4
         self._checker = None if size else PassingMp4()
         self._out: FileIO | None = None
+        self._status: os.stat_result | None = None
         self._pieces: list[bytes] = []
         self._gathered = 0
 
@@ -234,8 +235,10 @@ class FolderWriter:
 
     def _owns_part(self) -> bool:
         """Whether the part is still the file that was written to, and not one of another process."""
+        if self._out is not None and not self._out.closed:
+            self._status = os.fstat(self._out.fileno())
         try:
-            return self._out is not None and os.path.samestat(os.fstat(self._out.fileno()), self._part.lstat())
+            return self._status is not None and os.path.samestat(self._status, self._part.lstat())
         except FileNotFoundError:
             return False
 
@@ -250,8 +253,8 @@ class FolderWriter:
         self._check_video()
         out = self._open_part()
         note = sync_open_file(out.fileno(), self._part)
+        out.close()  # before it gets its name: Windows renames no file that is open
         done = self._publish(self.size, self._digest.hexdigest())
-        out.close()  # here, not in the event loop
         return replace(done, notes=tuple(dict.fromkeys(filter(None, (note, *done.notes)))))
 
     def _check_video(self) -> None:
