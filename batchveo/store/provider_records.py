@@ -202,8 +202,7 @@ def _lock_records(path: str | Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         with transaction(db):
-            _check_pages(db)
-            if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            if _check_format(db) != FORMAT:
                 for statement in PREPARE:
                     db.execute(statement)
     except BaseException:
@@ -212,8 +211,13 @@ def _lock_records(path: str | Path) -> sqlite3.Connection:
     return db
 
 
-def _check_pages(db: sqlite3.Connection) -> None:
+def _check_format(db: sqlite3.Connection) -> int:
+    """The number of the format; 0 for an empty file. Raises ``sqlite3.DatabaseError``: the file is not to be used."""
     # a part of a file, as after a power cut, shows only here: later the audit would fail, again and again
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise sqlite3.OperationalError("it is another database")
+    return version

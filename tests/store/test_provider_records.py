@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import DiskTrouble
+from batchveo.store import Store
 from batchveo.store.provider_records import HOUR, Charge, Listing, ProviderRecords
 
 DAY = 24 * HOUR
@@ -150,3 +151,15 @@ def test_windows_that_were_read_in_the_future_are_forgotten(state: Path) -> None
         assert records.list_gaps("k", Listing.LEDGER, 0.0, DAY) == []
         records.drop_changing(read_before=0.0, now=9 * DAY)
         assert records.list_gaps("k", Listing.LEDGER, 0.0, DAY) == [(0.0, DAY)]
+
+
+def test_another_database_of_that_name_is_left_alone(state: Path) -> None:
+    """A database of jobs may have any name."""
+    other = Path(f"{state}.audit")
+    with Store(other) as store:
+        store.runs.begin_run(command="run", service="s", now=1.0)
+    before = other.read_bytes()
+    with ProviderRecords(state) as records:
+        add_charges(records, (0.0, 1.0), ("g1", 1.0), at=DAY * 2)
+        assert sum_charges(records, "g1") == {"g1": 1.0}
+    assert other.read_bytes() == before
