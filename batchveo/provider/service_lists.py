@@ -135,7 +135,7 @@ async def read_ledger_page(api: ApiClient, span: Params, position: str) -> Page:
     cursor = [("cursor", position)] if position else []
     params = [*span, ("direction", "CHARGE"), ("type", "MODEL_USAGE"), ("limit", str(PAGE)), *cursor]
     body, rows = await read_rows(api, LEDGER, params)
-    return Page(rows=rows, following=_find_next_cursor(body.get("pagination"), position))
+    return Page(rows=rows, following=_find_next_cursor(body.get("pagination"), position, len(rows)))
 
 
 def ledger_span(start: float, end: float | None = None) -> Params:
@@ -144,10 +144,11 @@ def ledger_span(start: float, end: float | None = None) -> Params:
     return [("from", _format_moment(start)), *until]
 
 
-def _find_next_cursor(pagination: object, position: str) -> str | None:
-    if not isinstance(pagination, dict) or not pagination.get("has_more"):
+def _find_next_cursor(pagination: object, position: str, rows: int) -> str | None:
+    known = pagination if isinstance(pagination, dict) else {}
+    cursor = known.get("next_cursor")
+    if not known.get("has_more", cursor or rows >= PAGE):  # if the answer is not clear about it, a full page means yes
         return None
-    cursor = pagination.get("next_cursor")
     return cursor if isinstance(cursor, str) and cursor else position
 
 

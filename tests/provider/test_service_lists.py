@@ -130,3 +130,16 @@ def test_ids_have_no_halves_of_characters() -> None:
     """A database would not take them."""
     assert read_charge(charge("g\ud800", 1)) == ("g\\ud800", 1.0)
     assert read_success({"status": "succeeded", "client_request_id": "\udfff", "inference_id": "g"}) == ("\\udfff", "g")
+
+
+@pytest.mark.parametrize("pagination", [None, {}, {"next_cursor": None}])
+async def test_a_full_page_of_the_ledger_that_says_nothing_about_its_end_is_none(pagination: object) -> None:
+    """Later charges would be missed."""
+    full = {"data": [charge(f"g{number}", 1) for number in range(PAGE)], "pagination": pagination}
+    api, _ = answering(full, {"data": [charge("g", 1)], "pagination": pagination})
+    async with api:
+        with pytest.raises(ProviderError, match="no end"):
+            await read_charges(api, since=0.0)
+    api, _ = answering({**full, "pagination": {"next_cursor": "c"}}, {"data": [charge("g", 1)]})
+    async with api:
+        assert len(await read_charges(api, since=0.0)) == PAGE + 1
