@@ -164,6 +164,7 @@ class PageIndex:
         self._lock = Lock()
         self._copy: _Copy | None = None
         self._thread: Thread | None = None
+        self._has_failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -177,8 +178,11 @@ class PageIndex:
             self._drop_copy()
 
     def refresh_soon(self) -> None:
-        """Bring the copy up to date in a thread: with a million jobs the first time takes seconds."""
-        if self._thread is None or not self._thread.is_alive():
+        """Bring the copy up to date in a thread: with a million jobs the first time takes seconds.
+
+        Not after a failure, until an answer has succeeded: the page asks often, and each try may fill the disk.
+        """
+        if not self._has_failed and (self._thread is None or not self._thread.is_alive()):
             self._thread = Thread(target=self._try_refresh, name="page-index", daemon=True)
             self._thread.start()
 
@@ -232,8 +236,10 @@ class PageIndex:
         try:
             self._copy.take_over()
         except BaseException:
+            self._has_failed = True
             self._drop_copy()  # it has no journal, so it may be damaged
             raise
+        self._has_failed = False
         return self._copy
 
     def _drop_copy(self) -> None:
