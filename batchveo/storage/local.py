@@ -190,8 +190,7 @@ class FolderWriter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._out is not None:
-            self._out.close()
+        self._close_part()
 
     async def write(self, piece: bytes) -> None:
         """Take the next piece; a full block is written. Raises ``OSError`` or ``NotAnMp4``."""
@@ -208,8 +207,7 @@ class FolderWriter:
     async def discard_part(self) -> None:
         """Remove the part, unless another process has put its own there."""
         if self._owns_part():
-            with suppress(OSError):
-                self._part.unlink()
+            self._remove_part()
 
     async def finish_video(self) -> Downloaded:
         """Write, check, sync, rename: one wait for the disk."""
@@ -286,9 +284,17 @@ class FolderWriter:
 
     def _drop_part(self, found: Downloaded) -> Downloaded:
         """The video that is there already; the part has no use."""
-        with suppress(OSError):
-            self._part.unlink()
+        self._remove_part()
         return found
+
+    def _remove_part(self) -> None:
+        with suppress(OSError):
+            self._close_part()  # Windows removes no file that is open
+            self._part.unlink()
+
+    def _close_part(self) -> None:
+        if self._out is not None:
+            self._out.close()
 
     def _find_without_sidecar(self, size: int, sha256: str) -> Path | None:
         """The video, if no sidecars are written and a run left it whole just before it died."""
