@@ -10,13 +10,28 @@ from batchveo.sandbox import FAULTS as OF_THE_SANDBOX
 from batchveo.sandbox.settings import VIDEO
 from tests.simulation.directed_nights import direct_night, visit_group
 from tests.simulation.night import live_plan
-from tests.simulation.situations import BY_CHANCE, FAULTS, GROUPS, HEAVY, POSSIBLE, WORKERS, select_group
+from tests.simulation.situations import (
+    BY_CHANCE,
+    FAULTS,
+    GROUPS,
+    HEAVY,
+    POSSIBLE,
+    REMOTE,
+    REMOTES,
+    WORKERS,
+    select_group,
+)
 
 PARTS = [(group, worker) for group in GROUPS for worker in WORKERS if select_group(group, worker)]
+IN_OTHER_PROCESSES = (REMOTE, REMOTES)
+"""Alive, and so the kinds of worker that find least of what the others do not: these take half the time of all."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("group", "worker"), PARTS)
+@pytest.mark.parametrize(
+    ("group", "worker"),
+    [pytest.param(*part, marks=pytest.mark.exhaustive if part[1] in IN_OTHER_PROCESSES else ()) for part in PARTS],
+)
 def test_every_situation(group: str, worker: str) -> None:
     """All invariants hold after each run of nights that visit all of them."""
     visit = visit_group(group, worker, live_plan)

@@ -85,6 +85,7 @@ def test_a_quiet_run(tmp_path: Path, machines: Machines, ledger: Ledger, capfd: 
     wait_for(lambda: not machines.actors("WorkerActor") and not machines.actors("CoordinatorActor"))
 
 
+@pytest.mark.exhaustive
 def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """What they were submitting is looked up, what they looked after goes to others."""
 
