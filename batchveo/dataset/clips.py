@@ -44,8 +44,12 @@ class _Unfit(Exception):
 
 
 class _Read(NamedTuple):
-    """What reading a video found: its size in bytes, its SHA-256, and its headers or why they cannot be read."""
+    """What reading a video found: its size in bytes, its SHA-256, and its headers or why they cannot be read.
 
+    ``identity``: which file it was, as ``_identify`` names it.
+    """
+
+    identity: tuple[int, ...]
     size: int
     digest: str
     info: MediaInfo | UnreadableVideo | None
@@ -132,6 +136,8 @@ class ClipExporter:
         video = video_at(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
+        if read is not None and read.identity != _identify(source):  # replaced since a thread has read it
+            read = _read_video(source)
         needs_file = self._places_files and not (clip and self._is_intact(clip))
         needs_shard = self._shards is not None and job.id not in self._index.shard_of
         if needs_file or needs_shard or (in_bucket and self._needs_probe(clip, known)):
@@ -260,11 +266,18 @@ def _refuse_stranger(target: Path, job: Job) -> None:
 
 def _read_video(path: Path) -> _Read:
     """Raises ``OSError``."""
+    identity = _identify(path)
     size, digest = measure_file(path)
     try:
-        return _Read(size, digest, probe_video(path) if can_probe() else None)
+        return _Read(identity, size, digest, probe_video(path) if can_probe() else None)
     except UnreadableVideo as error:  # a video that has changed is reported as that
-        return _Read(size, digest, error)
+        return _Read(identity, size, digest, error)
+
+
+def _identify(path: Path) -> tuple[int, ...]:
+    """What is another number if the file is another one, or was written to. Raises ``OSError``."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_source(job: Job, found: tuple[int, str]) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from batchveo.core.clock import Clock
 from batchveo.core.models import Job, JobState
-from batchveo.operations.record_reader import ONE_HOUR, Progress, Watch, read_records
+from batchveo.operations.record_reader import ONE_HOUR, Progress, Watch, name_key, read_records
 from batchveo.provider import ApiClient
 from batchveo.storage.stored_video import size_of, video_at
 from batchveo.store import Store
@@ -69,7 +69,7 @@ async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float, watc
     first = store.queries.find_first_attempt()
     secret = store.keys.read_secret()
     with ProviderRecords(store.path) as records:
-        records.drop_changing(read_before=now - RESUME_SECONDS)
+        records.drop_changing(read_before=now - RESUME_SECONDS, now=now)
         whole = await read_records(
             records,
             apis,
@@ -78,7 +78,7 @@ async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float, watc
             clock=Clock(wall=lambda: now),
             watch=watch,
         )
-        records.match_keys({api.fingerprint(secret): label for label, api in apis.items()})
+        records.match_keys({name_key(api, secret): label for label, api in apis.items()})
         findings = list(compare_records(store, records))
         if whole:
             records.drop_changing()

@@ -36,6 +36,8 @@ ONE_HOUR = 3600.0
 """How far the clocks of this machine and of the service may differ."""
 WINDOW_PAGES = 20
 """Pages in a window: what is read again after an interruption. The usage log gives so many in eight seconds."""
+MOST_PAGES = 10_000
+"""Pages in a window that cannot be cut, since its rows are in no order, or of one moment."""
 EDGE_SECONDS = 1.0
 """More than a window's time is asked for at both ends, since the service may round its moments."""
 LONGEST_SECONDS = LONGEST_HOURS * ONE_HOUR - 2 * EDGE_SECONDS
@@ -60,8 +62,11 @@ Watch = Callable[[Progress], object]
 
 
 class _Window(NamedTuple):
+    """``rows`` as they are kept, and how many rows were ``seen``."""
+
     start: float
-    rows: Sequence[Row]
+    rows: Sequence[tuple[str, object]]
+    seen: int
     left: int | None
 
 
@@ -95,7 +100,7 @@ async def read_records(
             # the service limits the calls of the log, and the ledger is read meanwhile
             async with anyio.create_task_group() as group:
                 for listed in _LISTS:
-                    reader = _Reader(records, api, listed, key=api.fingerprint(secret), clock=clock, watch=watch)
+                    reader = _Reader(records, api, listed, key=name_key(api, secret), clock=clock, watch=watch)
                     readers.append(reader)
                     group.start_soon(reader.read_since, since)
     return all(reader.is_whole for reader in readers)
@@ -136,40 +141,45 @@ class _Reader:
                 if window is None:
                     self.is_whole = False
                     return
-                kept = filter(None, map(self._list.read_row, window.rows))
                 span = window.start, until
-                self._records.add_window(self._key, self._list.listing, span, kept, read_at=read_at)
+                self._records.add_window(self._key, self._list.listing, span, window.rows, read_at=read_at)
                 until = window.start
-                self._rows += len(window.rows)
+                self._rows += window.seen
                 progress = Progress(listing=self._list.listing, rows=self._rows, reached=until, left=window.left)
                 self._watch(progress)
 
     async def _read_window(self, start: float, end: float) -> _Window | None:
         """The newest rows from ``start`` up to ``end``, some pages; ``None`` if more are promised and none come.
 
-        The window begins after the oldest moment that was read, for more rows of that moment may follow.
+        The window begins after the oldest moment that was read, for more rows of that moment may follow. If rows come
+        in another order than the newest first, it is read to its end.
         """
         span = self._list.name_span(start - EDGE_SECONDS, end + EDGE_SECONDS)
-        rows: list[tuple[float, Row]] = []
-        position, pages, oldest = FIRST, 0, math.nextafter(end, -math.inf)
+        rows: list[tuple[float, tuple[str, object] | None]] = []
+        position, read = FIRST, {FIRST}
+        oldest, is_sorted, moments = math.nextafter(end, -math.inf), True, set[float]()
         while True:
             page = await self._read_page(span, position)
-            pages += 1
             for row in page.rows:
                 # a row without a readable moment belongs to the one before it
                 moment = read_moment(row)
-                oldest = oldest if moment is None else moment
+                if moment is not None:
+                    # one that is pushed to the next page comes twice, which is no disorder
+                    is_sorted &= not moments or moment <= oldest or moment in moments
+                    moments.add(moment)
+                    oldest = moment
                 if start <= oldest < end:
-                    rows.append((oldest, row))
+                    rows.append((oldest, self._list.read_row(row)))
             if page.following is None:
-                return _Window(start, [row for _, row in rows], None)
+                return _make_window(start, rows, left=None)
             cut = max(start, math.nextafter(oldest, math.inf))
-            is_broken = page.following == position
-            if cut < end and (is_broken or pages >= WINDOW_PAGES):
-                return _Window(cut, [row for moment, row in rows if moment >= cut], page.left)
+            is_broken = page.following in read or len(read) >= MOST_PAGES
+            if is_sorted and cut < end and (is_broken or len(read) >= WINDOW_PAGES):
+                return _make_window(cut, rows, left=page.left)
             if is_broken:
                 return None
             position = page.following
+            read.add(position)
 
     async def _read_page(self, span: Params, position: str) -> Page:
         """A page; a passing fault is waited out, unless the service was never reached."""
@@ -187,3 +197,14 @@ class _Reader:
             else:
                 self._is_reached = True
                 return page
+
+
+def _make_window(start: float, rows: Sequence[tuple[float, tuple[str, object] | None]], *, left: int | None) -> _Window:
+    """The window of those rows that are not older than ``start``; a row of which nothing is kept is ``None``."""
+    found = [row for moment, row in rows if moment >= start]
+    return _Window(start, [row for row in found if row is not None], len(found), left)
+
+
+def name_key(api: ApiClient, secret: bytes) -> str:
+    """The name of a key's records: no other service has the same ones, such as a sandbox that takes any key."""
+    return f"{api.fingerprint(secret)} {api.base_url}"

@@ -21,6 +21,7 @@ MOST_PAGES = 5_000
 MOST_LEDGER_PAGES = 100_000
 NOT_WHOLE = "the usage log was not read to its end"
 """For a person, if ``read_log`` has not reached the end."""
+_MOST_USD = 1e12
 LONGEST_HOURS = 92 * 24
 """The longest window of the usage log."""
 
@@ -51,7 +52,7 @@ def read_success(row: Row) -> tuple[str, str] | None:
     """Client request id and generation id of a row about a success that has both."""
     request, generation = row.get("client_request_id"), read_id(row.get("inference_id"))
     if row.get("status") == "succeeded" and isinstance(request, str) and generation is not None:
-        return request, generation
+        return _make_storable(request), generation
     return None
 
 
@@ -116,8 +117,10 @@ async def read_charges(api: ApiClient, *, since: float) -> dict[str, float]:
     Raises ``ProviderError`` or ``KeyRejected``.
     """
     charges: dict[str, float] = {}
-    position = FIRST
-    for _ in range(MOST_LEDGER_PAGES):
+    position, read = FIRST, set[str]()
+    # what seems not to be charged is bought again, so a list that breaks off or turns in a circle is not an answer
+    while position not in read and len(read) < MOST_LEDGER_PAGES:
+        read.add(position)
         page = await read_ledger_page(api, ledger_span(since), position)
         for generation, usd in filter(None, map(read_charge, page.rows)):
             charges[generation] = charges.get(generation, 0.0) + usd
@@ -132,7 +135,7 @@ async def read_ledger_page(api: ApiClient, span: Params, position: str) -> Page:
     cursor = [("cursor", position)] if position else []
     params = [*span, ("direction", "CHARGE"), ("type", "MODEL_USAGE"), ("limit", str(PAGE)), *cursor]
     body, rows = await read_rows(api, LEDGER, params)
-    return Page(rows=rows, following=_find_next_cursor(body.get("pagination")))
+    return Page(rows=rows, following=_find_next_cursor(body.get("pagination"), position, len(rows)))
 
 
 def ledger_span(start: float, end: float | None = None) -> Params:
@@ -141,23 +144,31 @@ def ledger_span(start: float, end: float | None = None) -> Params:
     return [("from", _format_moment(start)), *until]
 
 
-def _find_next_cursor(pagination: object) -> str | None:
-    if not isinstance(pagination, dict) or not pagination.get("has_more"):
+def _find_next_cursor(pagination: object, position: str, rows: int) -> str | None:
+    known = pagination if isinstance(pagination, dict) else {}
+    cursor = known.get("next_cursor")
+    if not known.get("has_more", cursor or rows >= PAGE):  # if the answer is not clear about it, a full page means yes
         return None
-    cursor = pagination.get("next_cursor")
-    return cursor if isinstance(cursor, str) and cursor else None
+    return cursor if isinstance(cursor, str) and cursor else position
 
 
 def read_charge(row: Row) -> tuple[str, float] | None:
-    """Generation id and US dollars of a charge that has both."""
+    """Generation id and US dollars of a charge that has both. Raises ``ProviderError`` if it is no amount of money."""
     amount, reference = row.get("amount"), row.get("reference_id")
     usd = amount.get("usd") if isinstance(amount, dict) else None
-    if isinstance(reference, str) and isinstance(usd, int | float):
-        return reference, float(usd)
-    return None
+    if not isinstance(reference, str) or not isinstance(usd, int | float):
+        return None
+    if not abs(usd) < _MOST_USD:  # NaN, too
+        raise ProviderError(f"GET {LEDGER}: a charge is no amount of money")
+    return _make_storable(reference), float(usd)
 
 
 # -- one page of any list
+
+
+def _make_storable(text: str) -> str:
+    """``text``, but with escapes in place of halves of characters, which no database takes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 async def read_rows(

@@ -182,6 +182,7 @@ class FolderWriter:
         # the rest of an earlier try is checked with the whole file, by check_mp4
         self._checker = None if size else PassingMp4()
         self._out: FileIO | None = None
+        self._status: os.stat_result | None = None
         self._pieces: list[bytes] = []
         self._gathered = 0
 
@@ -189,8 +190,7 @@ class FolderWriter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._out is not None:
-            self._out.close()
+        self._close_part()
 
     async def write(self, piece: bytes) -> None:
         """Take the next piece; a full block is written. Raises ``OSError`` or ``NotAnMp4``."""
@@ -207,8 +207,7 @@ class FolderWriter:
     async def discard_part(self) -> None:
         """Remove the part, unless another process has put its own there."""
         if self._owns_part():
-            with suppress(OSError):
-                self._part.unlink()
+            self._remove_part()
 
     async def finish_video(self) -> Downloaded:
         """Write, check, sync, rename: one wait for the disk."""
@@ -234,8 +233,10 @@ class FolderWriter:
 
     def _owns_part(self) -> bool:
         """Whether the part is still the file that was written to, and not one of another process."""
+        if self._out is not None and not self._out.closed:
+            self._status = os.fstat(self._out.fileno())
         try:
-            return self._out is not None and os.path.samestat(os.fstat(self._out.fileno()), self._part.lstat())
+            return self._status is not None and os.path.samestat(self._status, self._part.lstat())
         except FileNotFoundError:
             return False
 
@@ -250,8 +251,8 @@ class FolderWriter:
         self._check_video()
         out = self._open_part()
         note = sync_open_file(out.fileno(), self._part)
+        out.close()  # before it gets its name: Windows renames no file that is open
         done = self._publish(self.size, self._digest.hexdigest())
-        out.close()  # here, not in the event loop
         return replace(done, notes=tuple(dict.fromkeys(filter(None, (note, *done.notes)))))
 
     def _check_video(self) -> None:
@@ -283,9 +284,17 @@ class FolderWriter:
 
     def _drop_part(self, found: Downloaded) -> Downloaded:
         """The video that is there already; the part has no use."""
-        with suppress(OSError):
-            self._part.unlink()
+        self._remove_part()
         return found
+
+    def _remove_part(self) -> None:
+        with suppress(OSError):
+            self._close_part()  # Windows removes no file that is open
+            self._part.unlink()
+
+    def _close_part(self) -> None:
+        if self._out is not None:
+            self._out.close()
 
     def _find_without_sidecar(self, size: int, sha256: str) -> Path | None:
         """The video, if no sidecars are written and a run left it whole just before it died."""

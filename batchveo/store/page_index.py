@@ -46,12 +46,15 @@ MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
         UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > :after AND id <= min(:upto, :first * :size)
         UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > max(:after, :last * :size) AND id <= :upto)
     GROUP BY from_state, to_state"""
+OTHER_WORDS = "NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT instr(text, CAST(value AS BLOB)))"
 
 MOST_COUNTED = 10_001
 """Matches are counted up to here; beyond, "more than 10,000" is enough."""
 MOST_CHOICES = 200
 ROWS_AT_ONCE = 50_000
 """Rows that one statement copies: a longer reading would keep a run's log of writes from being emptied."""
+MOST_CONDITIONS = 100
+"""Words with a condition of their own: SQLite takes no thousand, and somebody may look for a whole prompt."""
 BLOCK = 1024
 """Events whose moves are counted once; events never change."""
 _BEYOND = 2**62
@@ -131,9 +134,13 @@ class _Copy:
         if (wanted.model, wanted.manifest, wanted.split) != (None, None, None):
             conditions.append("kind IN (SELECT value FROM json_each(:kinds))")
             columns["kinds"] = json.dumps([number for kind, number in self.kinds.items() if wanted.has_kind(*kind)])
-        for number, word in enumerate(sorted(wanted.words, key=len, reverse=True)):  # long words are rare
+        words = sorted(set(wanted.words), key=len, reverse=True)  # long words are rare
+        for number, word in enumerate(words[:MOST_CONDITIONS]):
             conditions.append(f"instr(text, :word{number})")
             columns[f"word{number}"] = _encode(word)
+        if others := words[MOST_CONDITIONS:]:
+            conditions.append(OTHER_WORDS)
+            columns["others"] = json.dumps(others)
         order = "ORDER BY seq DESC" if newest else "ORDER BY seq"
         query = f"SELECT seq, state FROM found.entries WHERE {' AND '.join(conditions)} {order} LIMIT :most"
         return self.db.execute(query, columns).fetchall()
@@ -157,6 +164,7 @@ class PageIndex:
         self._lock = Lock()
         self._copy: _Copy | None = None
         self._thread: Thread | None = None
+        self._has_failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -170,8 +178,11 @@ class PageIndex:
             self._drop_copy()
 
     def refresh_soon(self) -> None:
-        """Bring the copy up to date in a thread: with a million jobs the first time takes seconds."""
-        if self._thread is None or not self._thread.is_alive():
+        """Bring the copy up to date in a thread: with a million jobs the first time takes seconds.
+
+        Not after a failure, until an answer has succeeded: the page asks often, and each try may fill the disk.
+        """
+        if not self._has_failed and (self._thread is None or not self._thread.is_alive()):
             self._thread = Thread(target=self._try_refresh, name="page-index", daemon=True)
             self._thread.start()
 
@@ -225,8 +236,10 @@ class PageIndex:
         try:
             self._copy.take_over()
         except BaseException:
+            self._has_failed = True
             self._drop_copy()  # it has no journal, so it may be damaged
             raise
+        self._has_failed = False
         return self._copy
 
     def _drop_copy(self) -> None:

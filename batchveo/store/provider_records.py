@@ -47,7 +47,7 @@ ADD_WINDOW = "INSERT INTO windows (key, list, began, ended, read_at) VALUES (:ke
 ADD_SUCCESS = "INSERT INTO successes VALUES (?, ?, ?)"
 ADD_CHARGE = "INSERT INTO charges VALUES (?, ?, ?)"
 DROP_CHANGING = """DELETE FROM windows WHERE ended > read_at - :too_recent
-    OR (ended > read_at - :settled AND read_at < :read_before)"""
+    OR (ended > read_at - :settled AND read_at < :read_before) OR read_at > :now + :too_recent"""
 DROP_ROWS = (
     "DELETE FROM successes WHERE window NOT IN (SELECT id FROM windows)",
     "DELETE FROM charges WHERE window NOT IN (SELECT id FROM windows)",
@@ -99,12 +99,18 @@ class ProviderRecords:
 
     # -- reading on
 
-    def drop_changing(self, *, read_before: float = math.inf) -> None:
+    def drop_changing(self, *, read_before: float = math.inf, now: float = math.inf) -> None:
         """Forget windows that can have changed since they were read, if they were read before this time.
 
-        Those that are ``TOO_RECENT_SECONDS`` or less older than their reading are forgotten in any case.
+        Those that are ``TOO_RECENT_SECONDS`` or less older than their reading are forgotten in any case, and those that
+        were read after ``now``: the clock was wrong, so nobody knows how old they were.
         """
-        bounds = {"too_recent": TOO_RECENT_SECONDS, "settled": SETTLED_SECONDS, "read_before": read_before}
+        bounds = {
+            "too_recent": TOO_RECENT_SECONDS,
+            "settled": SETTLED_SECONDS,
+            "read_before": read_before,
+            "now": now,
+        }
         with transaction(self._db):
             if self._db.execute(DROP_CHANGING, bounds).rowcount:
                 for statement in DROP_ROWS:
@@ -173,26 +179,45 @@ def _open_records(state: Path) -> sqlite3.Connection:
     """
     path = state.with_name(f"{state.name}{SUFFIX}")
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the ids in it are nobody else's business
-        return _lock_records(path)
+        try:
+            return _lock_file(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # damaged: all that was in it can be read again
+            path.unlink()
+            return _lock_file(path)
     except (OSError, sqlite3.OperationalError):
         return _lock_records("")
-    except sqlite3.DatabaseError:  # damaged: all that was in it can be read again
-        path.unlink()
-        return _lock_records(path)
+
+
+def _lock_file(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the ids in it are nobody else's business
+    return _lock_records(path)
 
 
 def _lock_records(path: str | Path) -> sqlite3.Connection:
-    """The file, locked until it is closed."""
+    """The file, locked until it is closed. Raises ``sqlite3.DatabaseError`` if it is damaged."""
     db = sqlite3.connect(path, timeout=0.0, isolation_level=None)
     db.row_factory = sqlite3.Row
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         with transaction(db):
-            if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+            if _check_format(db) != FORMAT:
                 for statement in PREPARE:
                     db.execute(statement)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _check_format(db: sqlite3.Connection) -> int:
+    """The number of the format; 0 for an empty file. Raises ``sqlite3.DatabaseError``: the file is not to be used."""
+    # a part of a file, as after a power cut, shows only here: later the audit would fail, again and again
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise sqlite3.OperationalError("it is another database")
+    return version

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,28 @@ def test_videos_that_an_earlier_version_moved_into_a_dataset(morning: Morning) -
         store.connection.db.execute("UPDATE jobs SET folder = ?", [str(morning.folder / "other" / "train")])
     assert dict(morning.export().placed) == {"linked": 1}
     assert (morning.dataset / "train" / "a.mp4").stat().st_size == job.bytes
+
+
+def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
+    morning: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dataset has no bytes but those of the record."""
+    for name in "ab":
+        morning.make(name)
+    read_video = clips._read_video
+    replaced: list[str] = []
+
+    def read_and_replace(path: Path) -> clips._Read:
+        found = read_video(path)
+        if path.stem == "a" and not replaced:
+            replaced.append(path.stem)
+            other = path.with_suffix(".other")
+            other.write_bytes(path.read_bytes()[:-1] + b"?")
+            other.replace(path)
+        return found
+
+    monkeypatch.setattr(clips, "_read_video", read_and_replace)
+    result = morning.export(*ALL)
+    assert [trouble.problem for trouble in result.troubles] == ["its content has changed since it was recorded"]
+    assert [row["name"] for row in morning.metadata()] == ["b"]
+    assert not (morning.dataset / "train" / "a.mp4").exists()

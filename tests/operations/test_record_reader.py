@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from heapq import heapify
@@ -294,7 +294,7 @@ async def test_thousands_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=httpx.MockTransport(answer)) as api:
             clock = Clock(wall=lambda: NOW)
             assert await read_records(records, {"": api}, secret=b"s", since=NOW - DAY, clock=clock, watch=seen.append)
-        records.match_keys({api.fingerprint(b"s"): ""})
+        records.match_keys({record_reader.name_key(api, b"s"): ""})
         assert len(records.find_generations([f"bv.{age}" for age in range(7_200, 57_200, 10)])) == 5_000
     assert calls <= 55
     assert [progress.left for progress in seen if progress.left] == [3_000, 1_001]  # one of them at the edge
@@ -303,3 +303,101 @@ async def test_thousands_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def make_row(age: int) -> dict[str, object]:
     made = datetime.fromtimestamp(NOW - age, UTC).isoformat()
     return {"created": made, "status": "succeeded", "client_request_id": f"bv.{age}", "inference_id": f"g-{age}"}
+
+
+Answer = Callable[[Mapping[str, str]], dict[str, object]]
+
+
+async def read_ledger(folder: Path, answer: Answer) -> tuple[bool, dict[str, float]]:
+    """Whether a ledger that answers so was read whole, and the charges of it that were kept."""
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        if request.url.path == service_lists.USAGE_LOG:
+            return httpx.Response(200, json={"data": []})
+        return httpx.Response(200, json=answer(request.url.params))
+
+    with ProviderRecords(folder / "b.db") as records:
+        async with ApiClient(ApiKey("k"), base_url=BASE_URL, transport=httpx.MockTransport(reply)) as api:
+            clock = Clock(wall=lambda: NOW)
+            whole = await read_records(
+                records, {"": api}, secret=b"s", since=NOW - DAY, clock=clock, watch=ignore_progress
+            )
+        records.match_keys({record_reader.name_key(api, b"s"): ""})
+        return whole, {charge.generation: charge.usd for charge in records.list_strangers()}
+
+
+def list_charges(query: Mapping[str, str], ages: Iterable[int]) -> list[dict[str, object]]:
+    """The charges of that time, one dollar each, in the order of ``ages``."""
+    start, end = (datetime.fromisoformat(query[name]).timestamp() - NOW for name in ("from", "to"))
+    return [
+        {"created_at": make_row(age)["created"], "reference_id": f"g-{age}", "amount": {"usd": 1.0}}
+        for age in ages
+        if start <= -age < end
+    ]
+
+
+async def test_a_ledger_in_no_order_is_read_to_its_end(tmp_path: Path) -> None:
+    """A window ends where the rest is older, and here nobody knows what comes."""
+    ages = [30_000, 10_000, 20_000, 40_000, 15_000, 12_000, 50_000, 11_000, 10_500]
+
+    def answer(query: Mapping[str, str]) -> dict[str, object]:
+        rows, first = list_charges(query, ages), int(query.get("cursor", "0"))
+        more = first + 2 < len(rows)
+        return {
+            "data": rows[first : first + 2],
+            "pagination": {"has_more": more, "next_cursor": str(first + 2) if more else None},
+        }
+
+    assert await read_ledger(tmp_path, answer) == (True, {f"g-{age}": 1.0 for age in ages})
+
+
+@pytest.mark.parametrize("cursors", [{}, {"": "1", "1": ""}, {"": "1", "1": "1"}], ids=["none", "circle", "same"])
+async def test_a_ledger_whose_cursor_leads_nowhere_is_read_by_time(tmp_path: Path, cursors: dict[str, str]) -> None:
+    """Whole, and no row counts twice."""
+    ages = range(10_000, 20_000, 1_000)
+
+    def answer(query: Mapping[str, str]) -> dict[str, object]:
+        rows, cursor = list_charges(query, ages), query.get("cursor", "")
+        first = 2 * int(cursor or "0")
+        following = cursors.get(cursor)
+        return {
+            "data": rows[first : first + 2],
+            "pagination": {"has_more": len(rows) > first + 2, "next_cursor": following},
+        }
+
+    assert await read_ledger(tmp_path, answer) == (True, {f"g-{age}": 1.0 for age in ages})
+
+
+async def test_a_ledger_without_an_end_is_not_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page leads to another one, and all rows are of one moment."""
+    monkeypatch.setattr(record_reader, "MOST_PAGES", 20)
+    asked = 0
+
+    def answer(query: Mapping[str, str]) -> dict[str, object]:
+        nonlocal asked
+        asked += 1
+        assert asked < 200
+        rows = list_charges(query, [10_000])
+        return {"data": rows, "pagination": {"has_more": bool(rows), "next_cursor": f"c{asked}"}}
+
+    whole, _ = await read_ledger(tmp_path, answer)
+    assert not whole
+
+
+async def test_what_another_service_has_said_is_not_the_providers(tmp_path: Path) -> None:
+    """A sandbox takes any key, and knows of no purchase."""
+    rows = [{"created_at": make_row(50_000)["created"], "reference_id": "g", "amount": {"usd": 1.0}}]
+    found: list[list[str]] = []
+    with Store(tmp_path / "b.db") as store:
+        for base_url, data in (("http://127.0.0.1:9", []), (BASE_URL, rows)):
+            wire = httpx.MockTransport(lambda request, data=data: httpx.Response(200, json={"data": data}))
+            async with ApiClient(ApiKey("k"), base_url=base_url, transport=wire) as api:
+                store.runs.begin_run(command="run", service=base_url, now=NOW)
+                with ProviderRecords(store.path) as records:
+                    clock = Clock(wall=lambda: NOW)
+                    await read_records(
+                        records, {"": api}, secret=b"s", since=NOW - 3 * DAY, clock=clock, watch=ignore_progress
+                    )
+                    records.match_keys({record_reader.name_key(api, b"s"): ""})
+                    found.append([charge.generation for charge in records.list_strangers()])
+    assert found == [[], ["g"]]

@@ -14,6 +14,7 @@ from batchveo.provider.service_lists import (
     PAGE,
     Row,
     hours_since,
+    read_charge,
     read_charges,
     read_log,
     read_success,
@@ -99,3 +100,46 @@ def test_a_window_reaches_back_with_an_hour_to_spare() -> None:
 )
 def test_only_a_success_with_both_ids_counts(row: Row, found: tuple[str, str] | None) -> None:
     assert read_success(row) == found
+
+
+@pytest.mark.parametrize(
+    "cursors",
+    [[None], [""], ["c1", "c1"], ["c1", "c2", "c1"], ["c1", "c2", "c3", "c2"]],
+    ids=["none", "empty", "same", "circle", "later circle"],
+)
+async def test_a_ledger_that_breaks_off_or_turns_in_a_circle_is_no_answer(cursors: list[str | None]) -> None:
+    """What seems not to be charged would be bought again."""
+    bodies = [{"data": [charge("g1", 1)], "pagination": {"has_more": True, "next_cursor": one}} for one in cursors]
+    api, _ = answering(*bodies)
+    async with api:
+        with pytest.raises(ProviderError, match="no end"):
+            await read_charges(api, since=0.0)
+
+
+@pytest.mark.parametrize("usd", ["NaN", "Infinity", "-1e999", "1" + "0" * 400])
+async def test_a_charge_that_is_no_amount_of_money_is_an_error(usd: str) -> None:
+    """Neither nothing nor a price."""
+    body = f'{{"data": [{{"reference_id": "g1", "amount": {{"usd": {usd}}}}}]}}'
+    answer = httpx.MockTransport(lambda request: httpx.Response(200, text=body))
+    async with ApiClient(ApiKey("k"), transport=answer) as api:
+        with pytest.raises(ProviderError, match="no amount"):
+            await read_charges(api, since=0.0)
+
+
+def test_ids_have_no_halves_of_characters() -> None:
+    """A database would not take them."""
+    assert read_charge(charge("g\ud800", 1)) == ("g\\ud800", 1.0)
+    assert read_success({"status": "succeeded", "client_request_id": "\udfff", "inference_id": "g"}) == ("\\udfff", "g")
+
+
+@pytest.mark.parametrize("pagination", [None, {}, {"next_cursor": None}])
+async def test_a_full_page_of_the_ledger_that_says_nothing_about_its_end_is_none(pagination: object) -> None:
+    """Later charges would be missed."""
+    full = {"data": [charge(f"g{number}", 1) for number in range(PAGE)], "pagination": pagination}
+    api, _ = answering(full, {"data": [charge("g", 1)], "pagination": pagination})
+    async with api:
+        with pytest.raises(ProviderError, match="no end"):
+            await read_charges(api, since=0.0)
+    api, _ = answering({**full, "pagination": {"next_cursor": "c"}}, {"data": [charge("g", 1)]})
+    async with api:
+        assert len(await read_charges(api, since=0.0)) == PAGE + 1

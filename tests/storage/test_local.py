@@ -336,6 +336,54 @@ async def test_every_name_is_given_to_what_is_on_the_disk(tmp_path: Path, monkey
     assert steps == [token, "sync ['.json', '.part']", "name .json", "name .mp4", "sync folder"]
 
 
+async def test_a_part_is_removed_when_nobody_has_it_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no file that is open."""
+    opened: list[FileIO] = []
+    removed: list[Path] = []
+    open_part, unlink = VideoFile.open_part, Path.unlink
+
+    def open_and_note(part: Path, *, keep: int = 0) -> FileIO:
+        opened.append(open_part(part, keep=keep))
+        return opened[-1]
+
+    def refuse_open(path: Path, missing_ok: bool = False) -> None:
+        assert all(file.closed for file in opened)
+        removed.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(VideoFile, "open_part", staticmethod(open_and_note))
+    monkeypatch.setattr(Path, "unlink", refuse_open)
+    await fetch(lambda _: httpx.Response(200, content=b"no video" * 1_000), tmp_path)
+    assert len(opened) == len(removed) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_video_gets_its_name_when_nobody_has_it_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows and some network folders rename no open file; and its room is given back if that fails."""
+    link = os.link
+    opened: list[FileIO] = []
+    open_part = VideoFile.open_part
+
+    def open_and_note(part: Path, *, keep: int = 0) -> FileIO:
+        opened.append(open_part(part, keep=keep))
+        return opened[-1]
+
+    def refuse_open(part: Path, path: Path) -> None:
+        assert all(file.closed for file in opened)
+        link(part, path)
+
+    def refuse(folder: Path) -> str:
+        raise OSError(errno.ENOSPC, "full", str(folder))
+
+    monkeypatch.setattr(VideoFile, "open_part", staticmethod(open_and_note))
+    monkeypatch.setattr(os, "link", refuse_open)
+    assert isinstance(await fetch(video, tmp_path / "one"), Downloaded)
+    assert len(opened) == 1
+    monkeypatch.setattr(VideoFile, "publish_part", lambda *args, **kwargs: refuse(tmp_path))
+    assert isinstance(await fetch(video, tmp_path / "two"), DiskRefused)
+    assert list((tmp_path / "two").iterdir()) == []
+
+
 async def test_a_cancelled_run_finishes_the_video_that_is_being_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,3 +205,45 @@ def test_a_look_does_not_write(store: Store, index: PageIndex) -> None:
     before = store.connection.db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()
     index.list_choices()
     assert store.connection.db.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall() == before
+
+
+def test_a_search_for_a_whole_prompt_of_thousands_of_words(store: Store, index: PageIndex) -> None:
+    """Every word counts."""
+    words = [f"word{number}" for number in range(3_000)]
+    prompt = " ".join([*words, "Ёлка"])
+    begun(store, make_spec("long", request={"model": "google/veo3", "prompt": prompt}), make_spec("word1"))
+    assert names_found(store, index, Filter.of(prompt)) == ["long"]
+    assert names_found(store, index, Filter.of(f"{' '.join(words)} \ud800")) == []
+    assert names_found(store, index, Filter.of(f"{prompt} nowhere")) == []
+
+
+def test_a_full_disk_is_not_filled_again_and_again(
+    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page asks every few seconds; after a search that succeeds the index is kept up to date again."""
+    fill(store)
+    tries = 0
+    take_over = page_index._Copy.take_over
+
+    def refuse(copy: page_index._Copy) -> None:
+        nonlocal tries
+        tries += 1
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def refresh() -> None:
+        index.refresh_soon()
+        if index._thread is not None:
+            index._thread.join()
+
+    monkeypatch.setattr(page_index._Copy, "take_over", refuse)
+    for _ in range(3):
+        refresh()
+    assert tries == 1
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        index.find_jobs(Filter(states=(S.PENDING,)), most=1)
+    assert tries == 2
+    monkeypatch.setattr(page_index._Copy, "take_over", take_over)
+    assert index.find_jobs(Filter(states=(S.PENDING,)), most=1).total == 27
+    thread = index._thread
+    refresh()
+    assert index._thread is not thread

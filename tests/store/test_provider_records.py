@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import DiskTrouble
+from batchveo.store import Store
 from batchveo.store.provider_records import HOUR, Charge, Listing, ProviderRecords
 
 DAY = 24 * HOUR
@@ -117,3 +118,48 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(state: Path) -> None:
     with ProviderRecords(state) as records:
         add_charges(records, (0.0, 1.0), ("g1", 1.0), at=DAY * 2)
         assert sum_charges(records, "g1") == {"g1": 1.0}
+
+
+def test_a_file_that_is_cut_is_made_anew(state: Path) -> None:
+    """As after a power cut: its first page is whole, and others are missing. It stays private."""
+    with ProviderRecords(state) as records:
+        add_charges(records, (0.0, 1.0), *((f"g{number}", 1.0) for number in range(2_000)), at=DAY * 2)
+    file = Path(f"{state}.audit")
+    with file.open("r+b") as out:
+        out.seek(3 * 4096)
+        out.write(b"\xff" * 4096)
+    with ProviderRecords(state) as records:
+        assert sum_charges(records, "g1") == {}
+        add_charges(records, (0.0, 1.0), ("g1", 1.0), at=DAY * 2)
+    assert file.stat().st_mode & 0o077 == 0
+    with ProviderRecords(state) as records:
+        assert sum_charges(records, "g1") == {"g1": 1.0}
+
+
+def test_a_file_that_is_damaged_stays_private(state: Path) -> None:
+    """When it is made anew."""
+    Path(f"{state}.audit").write_bytes(b"not a database, but long enough to look like one" * 40)
+    with ProviderRecords(state):
+        assert Path(f"{state}.audit").stat().st_mode & 0o077 == 0
+
+
+def test_windows_that_were_read_in_the_future_are_forgotten(state: Path) -> None:
+    """The clock was wrong: what it called long ago was perhaps not over."""
+    with ProviderRecords(state) as records:
+        add_charges(records, (0.0, DAY), ("g1", 1.0), at=10 * DAY)
+        records.drop_changing(read_before=0.0, now=10 * DAY)
+        assert records.list_gaps("k", Listing.LEDGER, 0.0, DAY) == []
+        records.drop_changing(read_before=0.0, now=9 * DAY)
+        assert records.list_gaps("k", Listing.LEDGER, 0.0, DAY) == [(0.0, DAY)]
+
+
+def test_another_database_of_that_name_is_left_alone(state: Path) -> None:
+    """A database of jobs may have any name."""
+    other = Path(f"{state}.audit")
+    with Store(other) as store:
+        store.runs.begin_run(command="run", service="s", now=1.0)
+    before = other.read_bytes()
+    with ProviderRecords(state) as records:
+        add_charges(records, (0.0, 1.0), ("g1", 1.0), at=DAY * 2)
+        assert sum_charges(records, "g1") == {"g1": 1.0}
+    assert other.read_bytes() == before
