@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
 import time
 from math import ceil
@@ -95,7 +95,7 @@ class _Progress:
             self._shown_at = now
             text = "; ".join(self._lists[listing] for listing in sorted(self._lists))
             if self._is_terminal:  # a line that wraps could not be rewritten
-                text = f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K"
+                text = f"\r{text[: os.get_terminal_size(sys.stderr.fileno()).columns - 1]}\x1b[K"
             click.echo(text, nl=not self._is_terminal, err=True)
 
 
