@@ -46,7 +46,7 @@ _CREDITS = 1_560_000
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What the server has seen; times are seconds since the epoch, 0 where nothing came."""
+    """What the server has seen; times are seconds since the epoch, 0 if nothing came."""
 
     submits: int = 0
     polls: int = 0

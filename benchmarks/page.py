@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from batchveo.core.outcomes import Accepted, Completed, Downloaded
 from batchveo.core.state_machine import next_state
 from batchveo.store import Store
-from benchmarks.loopback import BEGAN
+from benchmarks.loopback import BEGAN, HASH
 from benchmarks.processes import ProgramFailed, batchveo, glance, started
 from benchmarks.rows import Row, at_most
 from benchmarks.spaces import workspace
@@ -59,7 +59,7 @@ def _paths(jobs: int) -> dict[str, str]:
     def cards(**wanted: str | int) -> str:
         return f"/api/jobs?{urlencode({'most': PAGE, **wanted})}"
 
-    job = f"{(jobs // 2) * 2654435761:020x}"
+    job = f"{(jobs // 2) * HASH:020x}"
     return {
         "all jobs": cards(order="manifest"),
         "last added first": cards(order="newest"),

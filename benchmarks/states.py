@@ -54,7 +54,7 @@ _EVENTS = """INSERT INTO events (job, run, at, from_state, to_state, detail)
 
 
 def state_of(jobs: int) -> Path:
-    """A state of so many jobs (at least a thousand), built where it is not there yet; not to be written to."""
+    """A state of so many jobs (at least a thousand), built if it is not there yet; not to be written to."""
     CACHE.mkdir(parents=True, exist_ok=True)
     fresh = CACHE / "fresh.db"
     _remove(fresh)

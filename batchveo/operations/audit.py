@@ -81,7 +81,7 @@ async def audit(store: Store, apis: Mapping[str, ApiClient], *, now: float, watc
         records.match_keys({name_key(api, secret): label for label, api in apis.items()})
         findings = list(compare_records(store, records))
         if whole:
-            records.drop_changing()
+            records.drop_changing()  # the next audit reads them again: late rows of them may have come by then
     return Audit(findings=findings, whole=whole)
 
 

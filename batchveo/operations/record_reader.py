@@ -35,7 +35,7 @@ from batchveo.store.provider_records import SETTLED_SECONDS, TOO_RECENT_SECONDS,
 ONE_HOUR = 3600.0
 """How far the clocks of this machine and of the service may differ."""
 WINDOW_PAGES = 20
-"""Pages in a window: what is read again after an interruption. The usage log gives so many in eight seconds."""
+"""Pages in a window: what is read again after an interruption. The service's limit allows so many in eight seconds."""
 MOST_PAGES = 10_000
 """Pages in a window that cannot be cut, since its rows are in no order, or of one moment."""
 EDGE_SECONDS = 1.0
@@ -49,13 +49,15 @@ TRIES = 6
 class Progress:
     """What was read by this audit: ``rows`` of one list, back to the moment ``reached``.
 
-    ``left``: the rows that this list still has before that moment, if the service says so.
+    ``left``: the rows that this list still has before that moment, if the service says so. ``is_kept``: whether the
+    next audit finds them.
     """
 
     listing: Listing
     rows: int
     reached: float
     left: int | None
+    is_kept: bool
 
 
 Watch = Callable[[Progress], object]
@@ -145,7 +147,13 @@ class _Reader:
                 self._records.add_window(self._key, self._list.listing, span, window.rows, read_at=read_at)
                 until = window.start
                 self._rows += window.seen
-                progress = Progress(listing=self._list.listing, rows=self._rows, reached=until, left=window.left)
+                progress = Progress(
+                    listing=self._list.listing,
+                    rows=self._rows,
+                    reached=until,
+                    left=window.left,
+                    is_kept=self._records.is_kept,
+                )
                 self._watch(progress)
 
     async def _read_window(self, start: float, end: float) -> _Window | None:

@@ -297,6 +297,8 @@ def catalogs(db: sqlite3.Connection) -> None:
     _run_script(db, _CATALOGS)
 
 
+# without a move, an error changes only if a job is skipped or taken back, which sets `aside`; a trigger on `error`
+# would also look at every move
 _REWRITES = """
 CREATE TABLE rewrites (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -88,6 +88,8 @@ class ProviderRecords:
 
     def __init__(self, state: Path) -> None:
         self._db = _open_records(state)
+        self.is_kept = bool(self._db.execute("PRAGMA database_list").fetchone()["file"])
+        """Whether the next audit finds what this one has read."""
         for statement in PREPARE_MATCHED:
             self._db.execute(statement)
 

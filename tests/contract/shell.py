@@ -15,7 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from tests.contract.inside import PROGRAM, find_root_command
-from tests.helpers.process_server import ServedProcess
+from tests.helpers.process_server import ServedProcess, start_process
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300.0
@@ -108,7 +108,7 @@ class Shell:
 
     @contextlib.contextmanager
     def _started(self, arguments: Sequence[str], program: str = PROGRAM) -> Iterator[ServedProcess]:
-        process = ServedProcess(program, *arguments, folder=self.folder, environment=self._environment, seconds=SECONDS)
+        process = start_process(program, *arguments, folder=self.folder, environment=self._environment, seconds=SECONDS)
         try:
             yield process
         finally:

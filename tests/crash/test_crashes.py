@@ -16,7 +16,7 @@ from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.crash.child import CONCURRENCY, POINTS
-from tests.helpers.process_server import ServedProcess
+from tests.helpers.process_server import ServedProcess, start_process
 
 pytestmark = pytest.mark.slow
 MANIFEST = """
@@ -27,7 +27,7 @@ jobs:
 
 def child(folder: Path, point: str, nth: int, url: str) -> ServedProcess:
     arguments = ["tests.crash.child", point, str(nth), "m.yaml", url]
-    return ServedProcess(*arguments, folder=folder, environment=os.environ, seconds=120)
+    return start_process(*arguments, folder=folder, environment=os.environ, seconds=120)
 
 
 def finished(process: ServedProcess) -> int:
@@ -102,7 +102,7 @@ def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:
         wait_for(first, lambda: service.calls["poll"] > 0)
         environment = {**os.environ, "AIMLAPI_API_KEY": "key"}
         arguments = ["batchveo", "run", "m.yaml", "--base-url", url]
-        second = ServedProcess(*arguments, folder=tmp_path, environment=environment, seconds=120)
+        second = start_process(*arguments, folder=tmp_path, environment=environment, seconds=120)
         _, errors = second.communicate()
         assert second.wait() == 4, errors
         assert f"pid {first.pid}" in errors

@@ -29,7 +29,7 @@ MOST_LISTED = 40
 
 
 def live_through(seed: int) -> Observer:
-    """Live the night of ``seed``; raises ``AssertionError`` where an invariant breaks."""
+    """Live the night of ``seed``; raises ``AssertionError`` if an invariant breaks."""
     return live_plan(plan_of(seed))
 
 

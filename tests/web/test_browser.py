@@ -19,7 +19,7 @@ from tests.helpers.factories import make_spec
 from tests.web.conftest import HOSTILE, Night, shows_cards
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 Open = Callable[..., "Page"]
@@ -80,6 +80,18 @@ def test_search_and_filters_narrow_and_stand_in_the_address(new_page: Open, url:
     again = new_page(page.url)
     again.get_by_text("1 job found").wait_for()
     shows_cards(again, "refused 2")
+
+
+def test_a_search_that_takes_long_shows_that_it_runs(new_page: Open, url: str) -> None:
+    """As the first one of a large database, which waits for the index: the cards below are still those of before."""
+    page = new_page(url)
+    page.get_by_text("6 jobs").wait_for()
+    held: list[Route] = []
+    page.route(re.compile(r"/api/jobs\?.*q="), lambda route: held.append(route))
+    page.get_by_role("searchbox").fill("too small")
+    page.get_by_text("Searching…").wait_for()
+    held[0].continue_()
+    page.get_by_text("2 jobs found").wait_for()
 
 
 def test_the_keyboard_reaches_everything(new_page: Open, url: str) -> None:

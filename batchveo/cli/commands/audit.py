@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import click
@@ -18,7 +20,8 @@ from batchveo.display.table import Column, print_table
 from batchveo.operations.audit import Audit, Finding, audit
 from batchveo.operations.record_reader import Progress
 from batchveo.operations.run_setup import open_service
-from batchveo.provider.service_lists import NOT_WHOLE
+from batchveo.provider.client import LOG_CALLS_PER_MINUTE
+from batchveo.provider.service_lists import NOT_WHOLE, PAGE
 from batchveo.store import Store
 from batchveo.store.provider_records import Listing
 
@@ -70,25 +73,37 @@ class _Progress:
         self._seconds = TERMINAL_SECONDS if self._is_terminal else PIPE_SECONDS
         self._shown_at = time.monotonic()
         self._lists: dict[Listing, str] = {}
+        self._is_kept = False
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if self._is_terminal and self._lists:
             click.echo("\r\x1b[K", nl=False, err=True)
         if kind is not None and self._lists:
-            click.echo("the audit has not ended, and what it has read is kept: the same command resumes it", err=True)
+            kept, lost = "is kept: the same command resumes it", "could not be kept: the next audit reads it again"
+            click.echo(f"the audit has not ended, and what it has read {kept if self._is_kept else lost}", err=True)
 
     def show(self, read: Progress) -> None:
         """So much of one list is read."""
-        left = "" if read.left is None else f", {read.left:,} to go"
+        self._is_kept = read.is_kept
+        left = "" if read.left is None else f", {read.left:,} to go{_estimate_time(read)}"
         self._lists[read.listing] = f"{LISTS[read.listing]}: {format_count(read.rows, 'row')}{left}"
         now = time.monotonic()
         if now - self._shown_at >= self._seconds:
             self._shown_at = now
             text = "; ".join(self._lists[listing] for listing in sorted(self._lists))
-            click.echo(f"\r{text}\x1b[K" if self._is_terminal else text, nl=not self._is_terminal, err=True)
+            if self._is_terminal:  # a line that wraps could not be rewritten
+                text = f"\r{text[: os.get_terminal_size(sys.stderr.fileno()).columns - 1]}\x1b[K"
+            click.echo(text, nl=not self._is_terminal, err=True)
+
+
+def _estimate_time(read: Progress) -> str:
+    # the limit lets calls through in bursts: it may be a minute until the next ones
+    if read.listing is not Listing.LOG or not read.left:
+        return ""
+    return f", about {ceil(read.left / (PAGE * LOG_CALLS_PER_MINUTE))} min"
 
 
 def _print_findings(audited: Audit) -> None:

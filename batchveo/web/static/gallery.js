@@ -9,6 +9,7 @@ const LEAST_WIDTH = 264;
 const BODY = 116;
 const ROW = 68;
 const BEYOND = 2; // rows drawn above and below the window
+const SOON = 400; // milliseconds: an answer that takes longer is announced
 
 function createGallery(source, container, { lost }) {
   let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
@@ -20,6 +21,7 @@ function createGallery(source, container, { lost }) {
   let asked = 0;
   let answered = 0; // the question whose first page is on the screen
   let failed = false;
+  let late = false; // the answer to the latest question takes long
   let meanwhile = []; // cards that changed while a page was on its way: it may have them as they were before
   let active = 0;
   let list = false;
@@ -83,6 +85,8 @@ function createGallery(source, container, { lost }) {
     return card;
   }
 
+  const tell = () => listener({ total, loaded: jobs.length, byState, late });
+
   const draw = () => {
     if (frame === undefined) frame = requestAnimationFrame(render);
   };
@@ -99,7 +103,7 @@ function createGallery(source, container, { lost }) {
       total = page.matching ?? total;
       if (!more) total = jobs.length;
       catchUp();
-      listener({ total, loaded: jobs.length, byState });
+      tell();
     } catch (error) {
       failing(error, turn);
     } finally {
@@ -122,15 +126,22 @@ function createGallery(source, container, { lost }) {
     const turn = asked;
     failed = false;
     meanwhile = [];
+    const timer = setTimeout(() => {
+      if (turn !== asked) return;
+      late = true;
+      tell();
+    }, SOON);
     const page = await source.page(wanted).catch((error) => failing(error, turn));
+    clearTimeout(timer);
     if (turn !== asked || !page) return;
+    late = false;
     answered = turn;
     for (const [index, card] of cards) put(index, card);
     ({ jobs, more } = page);
     total = page.matching ?? page.jobs.length;
     byState = page.by_state;
     catchUp();
-    listener({ total, loaded: jobs.length, byState });
+    tell();
     draw();
   }
 
@@ -138,7 +149,9 @@ function createGallery(source, container, { lost }) {
   function failing(error, turn) {
     if (turn !== asked) return;
     failed = true;
+    late = false;
     meanwhile = []; // they are in what is on the screen, or come with what is asked for next
+    if (total !== undefined) tell();
     toast(error.message, { wrong: true });
   }
 
@@ -161,7 +174,7 @@ function createGallery(source, container, { lost }) {
     if (!wanted || !changed.length) return;
     if (loading === asked || answered !== asked) meanwhile.push(...changed);
     apply(changed);
-    listener({ total, loaded: jobs.length, byState });
+    tell();
     draw();
   }
 

@@ -71,7 +71,11 @@ function address(name, filter) {
   return `#/${name}${query ? `?${query}` : ""}`;
 }
 
-gallery.onCount(({ total, loaded, byState }) => {
+gallery.onCount(({ total, loaded, byState, late }) => {
+  if (late) {
+    byId("found").textContent = isAll(wanted) ? "Loading…" : "Searching…";
+    return;
+  }
   filters.count(undefined, byState ?? null);
   panel.retop();
   const beyond = total > 10000 && !isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");

@@ -10,6 +10,9 @@ from typing import NoReturn
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.cli.commands.audit import _Progress
+from batchveo.operations.record_reader import Progress
+from batchveo.store.provider_records import Listing
 from tests.helpers.several_keys import break_off_log
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
@@ -61,3 +64,36 @@ def test_an_audit_that_is_interrupted_says_that_it_resumes(
     (kept,) = Path().rglob("batchveo.db.audit")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert status_of(["audit"]) == 0
+
+
+def test_an_audit_that_can_keep_nothing_does_not_say_that_it_resumes(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder that cannot be written, or beside another audit."""
+
+    def interrupt(*args: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    assert status_of(["run", "m.yaml"]) == 0
+    (state,) = Path().rglob("batchveo.db")
+    state.with_name("batchveo.db.audit").mkdir()
+    monkeypatch.setattr("batchveo.operations.audit.compare_records", interrupt)
+    assert status_of(["audit"]) == 130
+    said = capsys.readouterr().err
+    assert "could not be kept: the next audit reads it again" in said
+    assert "resumes" not in said.partition("the audit has not ended")[2]
+
+
+def test_an_audit_shows_how_long_the_rest_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the limit of the usage log; the ledger has none."""
+    monkeypatch.setattr("batchveo.cli.commands.audit.PIPE_SECONDS", 0.0)
+    with _Progress() as shown:
+        for listing, left in ((Listing.LEDGER, None), (Listing.LOG, 498_000), (Listing.LOG, 0)):
+            shown.show(Progress(listing=listing, rows=2000, reached=0.0, left=left, is_kept=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "ledger: 2,000 rows",
+        "ledger: 2,000 rows; usage log: 2,000 rows, 498,000 to go, about 34 min",
+        "ledger: 2,000 rows; usage log: 2,000 rows, 0 to go",
+    ]
