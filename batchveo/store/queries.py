@@ -69,8 +69,11 @@ EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job =
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
-LATEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at DESC LIMIT :most"""
-OLDEST_FILES = """SELECT folder, file FROM jobs WHERE state = 'succeeded' ORDER BY finished_at LIMIT :most"""
+# without a hint SQLite takes all videos by their state, and sorts them
+LATEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded'
+    ORDER BY finished_at DESC LIMIT :most"""
+OLDEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded'
+    ORDER BY finished_at LIMIT :most"""
 
 CATALOGS = "SELECT digest, made, source FROM catalogs ORDER BY first_used, id"
 

@@ -11,6 +11,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import Move
 from batchveo.store import Store
+from batchveo.store.queries import LATEST_FILES, OLDEST_FILES
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move
 
@@ -70,3 +71,10 @@ def test_find_by_id_prefix_name_and_generation(store: Store, run: int) -> None:
         assert [found.seq for found in store.queries.find_jobs(key)] == [job.seq]
     assert not store.queries.find_jobs("nothing")
     assert not store.queries.find_jobs("%")
+
+
+@pytest.mark.parametrize("query", [LATEST_FILES, OLDEST_FILES])
+def test_the_newest_and_oldest_videos_are_read_alone(store: Store, query: str) -> None:
+    """However many there are: a resume looks for them before its first request."""
+    plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", {"most": 1})]
+    assert plan == ["SCAN jobs USING INDEX jobs_by_finish"]
