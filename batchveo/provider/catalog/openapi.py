@@ -28,6 +28,8 @@ MOST_PARAMS, MOST_DEPTH, MOST_CHOICES, MOST_NAME = 200, 8, 1_000, 200
 LONGEST_DEFAULT = 2_000
 """Characters of a list or object as JSON."""
 
+_OF_VALUES = ("minimum", "maximum")
+"""The bounds that may be negative: the others are of lengths."""
 _BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 _CHECKED = _BOUNDS | {
     "type", "enum", "default", "items", "format", "nullable", "properties", "required", "anyOf", "oneOf",
@@ -176,7 +178,10 @@ class _Reader:
     def _read_number(self, schema: Mapping[str, Value], keyword: str, path: str) -> float | None:
         value = convert_scalar(schema.get(keyword), ParamType.NUMBER)
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
-            return value
+            if value >= 0 or keyword in _OF_VALUES:
+                return value
+            self.note(path, f"{keyword!r} is no length")
+            return None
         if value is not None:
             self.note(path, f"{keyword!r} is no number")
         return None

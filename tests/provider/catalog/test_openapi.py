@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -81,6 +81,7 @@ def test_media_are_known_by_name_type_and_description() -> None:
         ({"type": "float"}, "a: unknown type 'float'"),
         ({"type": "integer", "minimum": 9, "maximum": 1}, "a: minimum 9 is above maximum 1; neither is checked"),
         ({"type": "integer", "minimum": "low"}, "a: 'minimum' is no number"),
+        ({"type": "string", "minLength": -1}, "a: 'minLength' is no length"),
         ({"type": "integer", "enum": [1, "x"]}, "a: some choices are not plain values of its type"),
         ({"type": "integer", "enum": [1, 2], "default": 3}, "a: the default '3' is not a value that it takes"),
         ({"$ref": "#/components/schemas/none"}, "a: no schema"),
@@ -150,6 +151,7 @@ _STRANGE = st.recursive(
 )
 
 
+@example({"a": {"minLength": -1}})
 @given(st.dictionaries(st.sampled_from(["a", "url", "type", "model", "\x1b"]), _STRANGE, max_size=5))
 def test_a_strange_document_is_read_or_refused_and_nothing_else(properties: dict[str, object]) -> None:
     """What is read can be written to a catalogue, and read from there as it is."""
