@@ -182,14 +182,15 @@ class Queries(Part):
         moment: float | None = self._db.execute(FIRST_ATTEMPT).fetchone()[0]
         return moment
 
-    def list_attempts_of_jobs(self, jobs: Sequence[Job]) -> list[sqlite3.Row]:
+    def list_attempts_of_jobs(self, jobs: Collection[Job]) -> list[sqlite3.Row]:
         """Every POST of some jobs, oldest first: ``job, client_request_id, generation_id, price_usd, key``."""
         return self._db.execute(ATTEMPTS_OF_JOBS, (json.dumps([job.seq for job in jobs]),)).fetchall()
 
     def sum_reserved(self, jobs: Collection[Job]) -> tuple[float, int]:
         """The price of the latest attempts of ``jobs`` in US dollars, and how many have no known price."""
         wanted = {job.client_request_id for job in jobs}
-        prices = [row["price_usd"] for row in self.list_attempts() if row["client_request_id"] in wanted]
+        attempts = self.list_attempts_of_jobs(jobs)
+        prices = [row["price_usd"] for row in attempts if row["client_request_id"] in wanted]
         known = [float(price) for price in prices if price is not None]
         return round(sum(known), 6), len(jobs) - len(known)
 
