@@ -163,7 +163,7 @@ def evaluate(expression: Expression, get: Getter) -> bool | None:
             value = _read_operand(item, get)
             if value is None:
                 return None
-            return any(_compare(value, "==", choice.value) is True for choice in choices)
+            return any(compare_values(value, "==", choice.value) is True for choice in choices)
         case Contains(part=part, text=text):
             needle, hay = _read_operand(part, get), _read_operand(text, get)
             if needle is None or hay is None:
@@ -199,10 +199,10 @@ def _evaluate_comparison(left: Operand, operator: str, right: Operand, get: Gett
         return both if operator == "==" else not both
     if first is None or second is None:
         return None
-    return _compare(first, operator, second)
+    return compare_values(first, operator, second)
 
 
-def _compare(first: Value, operator: str, second: Value) -> bool | None:
+def compare_values(first: Value, operator: str, second: Value) -> bool | None:
     """Numbers with numbers, also if one is written as a text; texts with texts; else unknown for an order."""
     numbers = read_number(first), read_number(second)
     a: float | str
