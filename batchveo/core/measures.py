@@ -55,6 +55,7 @@ class Measures:
     neighbour: row by row from the top left, the first one in the highest bit. Empty if nothing was decoded.
 
     ``problems``: short sentences on what is wrong with the file. ``level``: what was measured. ``version``: how.
+    ``is_conclusive``: false if decoding was given up for another reason than the file's content, such as a time limit.
     """
 
     level: CheckLevel
@@ -76,6 +77,7 @@ class Measures:
     hashes: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
     version: int = VERSION
+    is_conclusive: bool = True
 
     @property
     def is_decoded(self) -> bool:
