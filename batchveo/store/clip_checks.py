@@ -23,7 +23,7 @@ from batchveo.store.queries import Queries
 from batchveo.store.transitions import MoveLost, Transitions
 
 _MEASURED = tuple(MEASURES)
-_FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched")
+_FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched", "conclusive")
 SET_MEASURES = f"""INSERT OR REPLACE INTO measures (job, {", ".join(_FACTS)})
     VALUES (:job, {", ".join(f":{name}" for name in _FACTS)})"""
 MEASURES_OF = "SELECT * FROM measures WHERE job = :seq"
@@ -318,6 +318,7 @@ def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
         problems=tuple(json.loads(row["problems"])),
         level=CheckLevel(row["level"]),
         version=row["version"],
+        is_conclusive=bool(row["conclusive"]),
     )
 
 
@@ -332,6 +333,7 @@ def _columns_of(job: Job, measures: Measures, now: float) -> dict[str, object]:
         "at": now,
         "hashes": b"".join(each.to_bytes(8, "big") for each in measures.hashes) or None,
         "problems": json.dumps(measures.problems, ensure_ascii=False),
+        "conclusive": int(measures.is_conclusive),
         "mismatched": read_field(MISMATCHES, job, measures),
     }
 
