@@ -124,12 +124,10 @@ MODELS = """WITH RECURSIVE made (model) AS (
         UNION ALL SELECT (SELECT min(model) FROM jobs WHERE completed_at IS NOT NULL AND model > made.model)
         FROM made WHERE made.model IS NOT NULL)
     SELECT model FROM made WHERE model IS NOT NULL"""
-COSTS = """SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS micros,
-        coalesce(sum(cost_usd IS NULL), 0) AS unpriced
+COSTS = """SELECT model, count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS micros,
+        count(*) - count(cost_usd) AS unpriced
     FROM jobs WHERE model IN (SELECT value FROM json_each(:models))
-    AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until"""
-COMPLETED = """SELECT count(*) FROM jobs
-    WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until"""
+    AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until GROUP BY model"""
 
 MOVES_PER_NUMBER = 8
 """Moves that are read one after another in the time in which the moves of one job are looked up."""
@@ -223,13 +221,9 @@ class ChartQueries(Part):
         """The models that have made a video, by name."""
         return [row["model"] for row in self._db.execute(MODELS)]
 
-    def sum_costs(self, models: Sequence[str], since: float, until: float) -> tuple[int, int]:
-        """Millionths of a US dollar for videos completed in that time, and the number of those without a price."""
-        bounds = {"models": json.dumps(models), "since": since, "until": until}
-        row = self._db.execute(COSTS, bounds).fetchone()
-        return int(row["micros"]), int(row["unpriced"])
+    def list_costs(self, models: Sequence[str], since: float, until: float) -> list[sqlite3.Row]:
+        """By model, of the videos completed in that time: ``model, videos, micros, unpriced``.
 
-    def count_completed(self, model: str, since: float, until: float) -> int:
-        """Videos of a model that completed in that time."""
-        bounds = {"model": model, "since": since, "until": until}
-        return int(self._db.execute(COMPLETED, bounds).fetchone()[0])
+        ``micros`` are millionths of a US dollar, ``unpriced`` is the number of those without a price.
+        """
+        return self._db.execute(COSTS, {"models": json.dumps(models), "since": since, "until": until}).fetchall()
