@@ -16,7 +16,7 @@ from batchveo.web.charts.nights import Night, Stretch, choose_step, cut_buckets,
 from batchveo.web.charts.timeline import LONGEST_NAME, make_timeline, shorten_name
 
 MOST_MOVES = 24_000
-"""Moves whose bars are drawn; of a night with more, a share of the jobs is shown."""
+"""Moves up to which all bars are drawn; of a night with more, jobs with half as many: more than a screen has lines."""
 MOST_RUNS = 400
 MOST_NIGHTS = 30
 MOST_STRETCHES = 40

@@ -204,7 +204,8 @@ def test_of_many_jobs_some_are_drawn_and_all_are_counted(store: Store) -> None:
     for number in range(60):
         night.video(number * 100)
     night.end(6100)
-    data = told(store, most=50)
+    assert told(store, most=240)["timeline"]["every"] == 1
+    data = told(store, most=100)
     assert data["timeline"]["every"] == 5
     assert len(data["timeline"]["names"]) == 12
     assert sum(data["flow"]["finished"]) == 60
