@@ -154,7 +154,7 @@ class ClipExporter:
         if needs_shard and self._shards is not None:
             path = target if self._places_files else source
             temporary = in_bucket and path == source
-            self._shards.add_clip(str(row["split"]), ShardClip(job.id, path, job.bytes or 0, row, temporary))
+            self._shards.add_clip(str(row["split"]), ShardClip.of(job, path, row, temporary=temporary))
         elif in_bucket:
             source.unlink(missing_ok=True)
         self.added += clip is None
