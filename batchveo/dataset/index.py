@@ -22,13 +22,10 @@ VERSION = 1
 
 
 class IndexedClip(NamedTuple):
-    """A clip in the index; ``offset`` is the start of its line, in bytes."""
+    """A clip in the index; ``offset`` is the start of its line, in bytes. The rest is in its row: there are many."""
 
     offset: int
     split: str
-    file_name: str
-    bytes: int
-    sha256: str
 
 
 class Shard(NamedTuple):
@@ -178,8 +175,8 @@ class ExportIndex:
             case {"clip": {**row}}:
                 _check_path(str(row["split"]), str(row["file_name"]))
                 split = sys.intern(str(row["split"]))  # a text for all of its clips
-                clip = (split, row["file_name"], row["bytes"], row["sha256"])
-                self.clips[str(row["job_id"])] = IndexedClip(offset, *clip)  # type: ignore[arg-type]
+                _ = row["bytes"], row["sha256"]  # without them it is no row of ours
+                self.clips[str(row["job_id"])] = IndexedClip(offset, split)
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
