@@ -130,6 +130,7 @@ ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all", "--model"},
     "doctor": {"--notify-test"},
+    "export": {"--where", "--picked", "--pairs", "--include-rejected"},
     "jobs": {"--model"},
     "models": {"--refresh", "--force"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},

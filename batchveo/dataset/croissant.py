@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.dataset.columns import COLUMNS, ColumnTypes, Kind
+from batchveo.core.measures import MEASURES
+from batchveo.dataset.columns import CHECKED, SCORE_PREFIX, ColumnTypes, Kind
 from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import Format
 from batchveo.dataset.statistics import Tally
@@ -51,6 +52,12 @@ _MEANINGS = {
     "cost_usd": "What making the video cost, in US dollars.",
     "generation_seconds": "How long the service took, in seconds.",
     "seconds": "The length of the video, in seconds.",
+    "mismatches": "How many parameters of the request came otherwise than they were asked for.",
+    "verdict": "What the gates of the clip say: accepted or rejected; open if that is not decided.",
+    "take": "Which generation of the clip it is, from 1.",
+    "picks": "How many people picked the clip.",
+    "rejects": "How many people rejected the clip.",
+    "rating": "The mean of people's ratings, from 1 to 5.",
 }
 
 
@@ -85,7 +92,7 @@ class Croissant:
     def _record_sets(self, tables: Sequence[Node], metadata: Sequence[Node]) -> list[Node]:
         """The clips, by the most exact file that describes them; plain videos have none."""
         if tables:
-            return [_make_clips(self._make_fields(_by_column("fileObject", tables[0]), list(COLUMNS)))]
+            return [_make_clips(self._make_fields(_by_column("fileObject", tables[0]), list(self.types.kinds)))]
         if metadata and self.metadata is not None:
             return [_make_clips(self._make_fields(_by_column("fileSet", metadata[0]), self.metadata.columns))]
         return _make_shard_records() if Format.WEBDATASET in self.index.formats else []
@@ -168,10 +175,17 @@ def _by_content(file_set: str) -> Node:
 
 
 def _make_field(name: str, kind: Kind, source: Node, *, of: str = "clips") -> Node:
-    meaning = {"description": _MEANINGS[name]} if name in _MEANINGS else {}
+    meaning = {"description": text} if (text := _find_meaning(name)) else {}
     data_type = "sc:DateTime" if name.endswith(_TIME) and kind is Kind.TEXT else _TYPES[kind]
     node: Node = {"@id": f"{of}/{name}", "@type": "cr:Field", "name": name, **meaning}
     return {**node, "dataType": data_type, "source": source}
+
+
+def _find_meaning(column: str) -> str:
+    if column in CHECKED and column in MEASURES:
+        measure = MEASURES[column]
+        return f"Measured: {measure.meaning}{f', in {measure.unit}' if measure.unit else ''}."
+    return "What another tool gave the clip." if column.startswith(SCORE_PREFIX) else _MEANINGS.get(column, "")
 
 
 def _make_file_set(name: str, description: str, encoding: str, includes: Sequence[str]) -> Node:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
+from batchveo.core.fields import FIELDS
 from batchveo.core.formatting import format_usd
+from batchveo.core.gates import Verdict
 from batchveo.core.version import __version__
-from batchveo.dataset.columns import COLUMNS, MEASURED, ColumnTypes, Kind
+from batchveo.dataset.columns import CHECKED, MEASURED, SCORE_PREFIX, ColumnTypes, Kind
 from batchveo.dataset.settings import Format
 from batchveo.dataset.splits import Splitting
 from batchveo.dataset.statistics import Tally
@@ -55,7 +58,7 @@ def choose_loader(formats: Sequence[str], types: ColumnTypes, metadata: WrittenM
         patterns = ("{split}/*.mp4", f"{{split}}/metadata.{metadata.kind.value}")
         return LoaderConfig(patterns=patterns, features=_list_features(types, metadata.columns, video=True))
     if Format.WEBDATASET in formats:
-        row: Feature = {"name": "json", "struct": _list_features(types, list(COLUMNS))}
+        row: Feature = {"name": "json", "struct": _list_features(types, list(types.kinds))}
         texts = [_feature(name, "string") for name in ("txt", "__key__", "__url__")]
         return LoaderConfig(patterns=("{split}-*.tar",), features=[row, _feature("mp4", "video"), *texts])
     return LoaderConfig(patterns=("{split}/*.mp4",), features=[_feature("video", "video")], drop_labels=True)
@@ -89,12 +92,14 @@ class Card:
             "Splits": _make_splits_table(self.tally) + f"\n{_describe_splitting(self.splitting)}\n",
             "Videos": _make_pictures_table(self.tally),
             "For example": _make_examples_table(self.tally),
+            "Measures": _make_measures_table(self.tally),
+            "Verdicts and votes": _make_verdicts_table(self.tally),
             "What is not in it": self._list_missing(),
             "Columns": _describe_columns(),
             "Licence": _LICENCE,
         }
         parts = [self._build_front_matter(), "# Generated videos\n", self._summarize()]
-        return "\n".join([*parts, *(f"## {title}\n\n{section}" for title, section in sections.items())])
+        return "\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items() if text)])
 
     def _build_front_matter(self) -> str:
         tally = self.tally
@@ -194,6 +199,36 @@ def _make_examples_table(tally: Tally) -> str:
     return _make_table(["file", "text"], rows)
 
 
+def _make_measures_table(tally: Tally) -> str:
+    """How the measures and scores are distributed; empty if no clip has any."""
+    ordered = [name for name in CHECKED if name in tally.numbers]
+    ordered += sorted(name for name in tally.numbers if name.startswith(SCORE_PREFIX))
+    rows = []
+    for name in ordered:
+        values = tally.numbers[name]
+        numbers = (min(values), statistics.median(values), statistics.fmean(values), max(values))
+        unit = FIELDS[name].unit if name in FIELDS else ""
+        unknown = str(tally.clips - len(values))
+        rows.append([f"`{name}`", unit, *(f"{number:.4g}" for number in numbers), unknown])
+    head = ["measure", "unit", "lowest", "median", "mean", "highest", "clips without it"]
+    return _make_table(head, rows) if rows else ""
+
+
+def _make_verdicts_table(tally: Tally) -> str:
+    """What gates and people say of the clips; empty if they say nothing."""
+    rows = [[words, str(count)] for words, count in _list_findings(tally) if count]
+    return _make_table(["what gates and people say", "clips"], rows) if rows else ""
+
+
+def _list_findings(tally: Tally) -> Iterator[tuple[str, int]]:
+    yield "accepted by their gates", tally.verdicts[Verdict.ACCEPTED]
+    yield "rejected by their gates", tally.verdicts[Verdict.REJECTED]
+    yield "not decided by their gates", tally.verdicts[Verdict.OPEN]
+    yield "picked by people", tally.picked
+    yield "rejected by people", tally.rejected
+    yield "rated by people", tally.rated
+
+
 def _format_length(seconds: float) -> str:
     for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
@@ -205,7 +240,10 @@ def _describe_columns() -> str:
     return (
         "`text` is the prompt, `negative_prompt` what was to be kept out. `request` is the whole request as JSON "
         "with what the service fills in by itself; `defaulted` names those parameters. Measured in the files: "
-        f"{', '.join(f'`{name}`' for name in MEASURED)}.\n\n"
+        f"{', '.join(f'`{name}`' for name in MEASURED)}. Measured in the decoded pictures and sound, if the clip was "
+        f"checked: {', '.join(f'`{name}`' for name in CHECKED)}. Columns that begin with `{SCORE_PREFIX}` are what "
+        "other tools gave. `verdict` is what gates say of the clip; `picks`, `rejects` and `rating` are what people "
+        "say.\n\n"
         "Captions are as they were written. A spreadsheet takes one that begins with `=` for a formula: import "
         "the columns of a CSV as text.\n"
     )

@@ -334,9 +334,10 @@ def make_take_id(first: str, number: int) -> str:
 
 def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
     """The measures in a row of the table."""
-    columns = {name: row[name] for name in _MEASURED}
-    sound = columns.get("has_sound")
-    columns["has_sound"] = None if sound is None else bool(sound)
+    # SQLite has no booleans, and may give a whole number as a fraction
+    columns: dict[str, Any] = {
+        name: None if row[name] is None else each.type(row[name]) for name, each in MEASURES.items()
+    }
     return Measures(
         **columns,
         hashes=_read_hashes(row["hashes"]),

@@ -49,6 +49,8 @@ def test_measures_belong_to_the_bytes_that_were_measured(store: Store) -> None:
     assert store.checks.read_measures(job) is None
     store.checks.record_measures(job, MEASURES, now=11.0)
     assert store.checks.read_measures(job) == MEASURES
+    store.checks.record_measures(job, replace(MEASURES, bitrate=90_000), now=11.0)
+    assert repr(store.checks.read_measures(job)) == repr(replace(MEASURES, bitrate=90_000))
     assert store.checks.read_measures(replace(job, sha256="01")) is None
     assert [(seq, len(blob)) for seq, blob in store.checks.list_hashes()] == [(job.seq, 16)]
 
