@@ -16,7 +16,7 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from batchveo.provider.http_connection import Connection
-from batchveo.provider.http_messages import SEND_STARTED, Piece
+from batchveo.provider.http_messages import SEND_STARTED
 from batchveo.provider.spare_connections import SpareConnections
 
 KEEP_SECONDS = 15.0
@@ -25,8 +25,6 @@ NAME_SECONDS = 10.0
 """How long the addresses of a name are kept."""
 NEXT_ADDRESS_SECONDS = 0.25
 """How long the first address of a name is tried alone (RFC 8305)."""
-BUFFER_BYTES = 64 * 1024
-"""Bytes that are read from a socket at once, unless they are of a body whose length is known."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -54,7 +52,6 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
         self._loop = asyncio.get_running_loop()
         self._names = _Names()
         self._open: set[Connection] = set()
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._spares: dict[Origin, SpareConnections] = {}
         self._idle: dict[Origin, deque[Connection]] = {}
         """The connections that wait for their next request, the one that was used last at the end."""
@@ -157,10 +154,7 @@ class AsyncioTransport(httpx.AsyncBaseTransport):
             try:
                 # from here on the event loop looks after the socket, whatever happens
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._open, self._buffer),
-                    sock=joined,
-                    ssl=tls,
-                    server_hostname=origin.tls_name,
+                    lambda: Connection(self._open), sock=joined, ssl=tls, server_hostname=origin.tls_name
                 )
             except OSError:
                 others = [address for address in addresses if address[4] != peer]
@@ -217,7 +211,7 @@ class _Body(httpx.AsyncByteStream):
         self._seconds = seconds
         self._release = release
 
-    async def __aiter__(self) -> AsyncIterator[Piece]:  # type: ignore[override]  # ``read_body`` takes either
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self._connection.read(seconds=self._seconds):
             yield piece
 

@@ -47,7 +47,6 @@ from batchveo.provider.http_messages import (
     GZIP,
     HEADERS,
     SEND_STARTED,
-    Piece,
     TooLong,
     build_request,
     decompress_gzip,
@@ -390,7 +389,7 @@ async def _read_decoded(response: httpx.Response, most: int) -> bytes:
         raise httpx.DecodingError(f"the answer came {encoding}-encoded though it must not")
     body = bytearray()
 
-    async def take(piece: Piece) -> None:
+    async def take(piece: bytes) -> None:
         body.extend(piece)
 
     await read_body(response.stream, take, most=most)

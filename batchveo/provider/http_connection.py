@@ -9,12 +9,8 @@ from typing import cast
 import httptools
 import httpx
 
-from batchveo.provider.http_messages import Piece
-
-READ_AHEAD = 512 * 1024
+READ_AHEAD = 256 * 1024
 """Bytes of a body that are read from the socket before anyone asks for them."""
-BLOCK_BYTES = READ_AHEAD
-"""Bytes of the memory that a body of known length is read into; each large piece of it is a part of such a block."""
 LARGEST_HEAD = 64 * 1024
 """Bytes before the end of a response's head; a longer one is not read."""
 LARGEST_GAP = 64 * 1024
@@ -24,16 +20,12 @@ SMALL_PIECE = 1024
 
 
 class ResponseParser:
-    """One response as far as it has come. ``feed`` raises ``httpx.RemoteProtocolError`` for bytes that are no HTTP.
-
-    Most bytes of a video need no parsing: its head has announced how many come. They are read into the memory that
-    ``get_room`` offers, and noted by ``add_read``, without a copy.
-    """
+    """One response as far as it has come. ``feed`` raises ``httpx.RemoteProtocolError`` for bytes that are no HTTP."""
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self.pieces: deque[Piece] = deque()
+        self.pieces: deque[bytes] = deque()
         """Of the body, unread."""
         self.unread = 0
         self.has_begun = False
@@ -43,14 +35,10 @@ class ResponseParser:
         """Whether the connection may carry another request after this response."""
         self._gap = 0
         """Bytes since the head ended or a piece of the body came."""
-        self._rest = 0
-        """Bytes of the body that are to come, if nothing of them has to be parsed."""
-        self._room = memoryview(b"")
-        """The unused end of a block."""
         self._parser = httptools.HttpResponseParser(self)
 
-    def feed(self, data: Piece) -> None:
-        """Parse the next bytes, if ``get_room`` has none for them."""
+    def feed(self, data: bytes) -> None:
+        """Parse the next bytes."""
         self.has_begun = True
         if self.is_complete:
             self.is_reusable = False  # whatever comes after a response was not asked for
@@ -69,47 +57,17 @@ class ResponseParser:
             raise httpx.RemoteProtocolError(f"the head of the answer is longer than {LARGEST_HEAD} bytes")
         if self._gap > LARGEST_GAP:
             raise httpx.RemoteProtocolError(f"{self._gap} bytes came of which none is of the body")
-        if self.has_head and not before[0] and not self.is_complete:
-            self._rest = max(0, self._find_length() - self.unread)
-
-    def _find_length(self) -> int:
-        """The bytes of the body by its head; 0 if it has to be parsed. The parser has refused two lengths."""
-        lengths = [(name.lower(), value) for name, value in self.headers if name.lower() in _LENGTHS]
-        is_plain = len(lengths) == 1 and lengths[0][0] == b"content-length" and lengths[0][1].isdigit()
-        return int(lengths[0][1]) if is_plain else 0
-
-    def get_room(self) -> memoryview:
-        """Memory for the next bytes of the body; empty if they have to be parsed.
-
-        It ends a byte after the body at the earliest, so that a server that sends too much is noticed at once.
-        """
-        if self._rest and not self._room:
-            self._room = memoryview(bytearray(min(self._rest + 1, BLOCK_BYTES)))
-        return self._room
-
-    def add_read(self, size: int) -> None:
-        """Note that ``size`` bytes were read into ``get_room()``."""
-        piece = self._room[: min(size, self._rest)]
-        # a view of a few bytes takes more memory than they do
-        self.pieces.append(piece if size >= SMALL_PIECE else bytes(piece))
-        self.unread += len(piece)
-        if size >= self._rest:
-            self.is_complete = True
-            self.is_reusable = size == self._rest and self._parser.should_keep_alive()
-            self._rest, self._room = 0, self._room[:0]
-        else:
-            self._rest, self._room = self._rest - size, self._room[size:]
 
     def feed_end(self) -> None:
         """Complete a body that has no other end than that of its connection."""
         if self.has_head and not any(name.lower() in _LENGTHS for name, _ in self.headers):
             self.is_complete = True
 
-    def take_piece(self) -> Piece:
+    def take_piece(self) -> bytes:
         """Take the next unread piece of the body."""
         if self.unread < SMALL_PIECE * len(self.pieces):
             # a server may send chunks of one byte, each of which costs its reader as much as a large one
-            piece: Piece = b"".join(self.pieces)
+            piece = b"".join(self.pieces)
             self.pieces.clear()
         else:
             piece = self.pieces.popleft()
@@ -157,17 +115,15 @@ class ResponseParser:
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """A connection for one request at a time: ``send`` it, ``read`` the body, ``finish``.
 
     Errors are httpx's; the connection is closed after one. ``among`` holds it from the beginning to the end.
-    ``buffer`` is for bytes that are parsed at once; all connections of an event loop may share it.
     """
 
-    def __init__(self, among: set[Connection], buffer: memoryview) -> None:
+    def __init__(self, among: set[Connection]) -> None:
         self._loop = asyncio.get_running_loop()
         self._among = among
-        self._buffer = buffer
         self._transport: asyncio.Transport
         self._response: ResponseParser | None = None
         self._error: httpx.TransportError | None = None
@@ -202,7 +158,7 @@ class Connection(asyncio.BufferedProtocol):
             await self._wait(None if self._is_full else self._loop.time() + seconds, seconds)
         return response.status, response.headers
 
-    async def read(self, *, seconds: float) -> Piece:
+    async def read(self, *, seconds: float) -> bytes:
         """The next piece of the body; empty at its end. ``seconds``: the longest wait for it."""
         response = self._response
         assert response is not None  # noqa: S101 - ``send`` came first
@@ -264,25 +220,18 @@ class Connection(asyncio.BufferedProtocol):
     # -- calls of the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+        """See ``asyncio.Protocol``."""
         self._transport = cast("asyncio.Transport", transport)
         self._among.add(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """See ``asyncio.BufferedProtocol``."""
-        return (self._response and self._response.get_room()) or self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
         response = self._response
         if response is None:  # it would pass for the answer to the next request
             self._fail(httpx.RemoteProtocolError("bytes came that were not asked for"))
             return
         try:
-            if response.get_room():
-                response.add_read(nbytes)
-            else:
-                response.feed(self._buffer[:nbytes])
+            response.feed(data)
         except httpx.RemoteProtocolError as error:
             self._fail(error)
             return
@@ -291,22 +240,22 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
 
     def pause_writing(self) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+        """See ``asyncio.Protocol``."""
         self._is_full = True
 
     def resume_writing(self) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+        """See ``asyncio.Protocol``."""
         self._is_full = False
         self._wake()
 
     def eof_received(self) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+        """See ``asyncio.Protocol``."""
         # not when the connection is lost: this side may have closed it in the middle of the body
         if self._response is not None:
             self._response.feed_end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See ``asyncio.BufferedProtocol``."""
+        """See ``asyncio.Protocol``."""
         if self._error is None:
             lost = httpx.RemoteProtocolError("Server disconnected") if exc is None else httpx.ReadError(str(exc))
             lost.__cause__ = exc

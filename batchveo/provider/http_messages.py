@@ -16,8 +16,6 @@ from batchveo.core.version import __version__
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": f"batchveo/{__version__}"}
 SEND_STARTED = "http11.send_request_body.started"
 """The step of httpcore's trace before the first byte of a body leaves."""
-Piece = bytes | memoryview
-"""Of a body; a ``memoryview`` is of memory that nothing else is written to."""
 GZIP = ("gzip", "x-gzip")
 _GZIP_BITS = zlib.MAX_WBITS | 16
 """zlib's flag for gzip alone."""
@@ -104,7 +102,7 @@ class StallDetector:
 
 
 async def read_body(
-    body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[Piece], Awaitable[None]], *, most: int
+    body: httpx.AsyncByteStream | httpx.SyncByteStream, take: Callable[[bytes], Awaitable[None]], *, most: int
 ) -> int:
     """Pass every chunk to ``take``; returns the number of bytes.
 
@@ -128,7 +126,7 @@ async def read_body(
     return size
 
 
-async def _cancel_iteration(pieces: AsyncIterator[Piece]) -> None:
+async def _cancel_iteration(pieces: AsyncIterator[bytes]) -> None:
     """End an iteration from within: httpx nests generators, and one that is left half-way keeps its connection."""
     with anyio.CancelScope() as scope, suppress(httpx.HTTPError, OSError):
         scope.cancel()
@@ -136,7 +134,7 @@ async def _cancel_iteration(pieces: AsyncIterator[Piece]) -> None:
             pass
 
 
-async def _call_take(take: Callable[[Piece], Awaitable[None]], chunk: Piece) -> Exception | None:
+async def _call_take(take: Callable[[bytes], Awaitable[None]], chunk: bytes) -> Exception | None:
     try:
         await take(chunk)
     except Exception as error:  # noqa: BLE001 - raised again after the iteration

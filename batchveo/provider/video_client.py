@@ -12,15 +12,7 @@ import anyio
 import httpx
 
 from batchveo.provider.http_errors import describe_exception
-from batchveo.provider.http_messages import (
-    HEADERS,
-    Piece,
-    TooLong,
-    build_request,
-    make_timeouts,
-    read_body,
-    send_request,
-)
+from batchveo.provider.http_messages import HEADERS, TooLong, build_request, make_timeouts, read_body, send_request
 from batchveo.provider.transport import find_proxy, open_transport
 from batchveo.provider.url_guard import Resolve, Target, UrlRefused, check_url, resolve_host
 
@@ -174,8 +166,8 @@ async def read_image_start(videos: VideoClient, url: str, feed: Feed) -> None:
 
 
 async def _read_start(videos: VideoClient, url: str, feed: Feed) -> None:
-    async def take(piece: Piece) -> None:
-        if feed(bytes(piece)):
+    async def take(piece: bytes) -> None:
+        if feed(piece):
             raise _Enough
 
     async with videos.open(url, {"Range": f"bytes=0-{MOST_IMAGE_BYTES - 1}", "Accept": "image/*"}) as response:

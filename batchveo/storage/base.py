@@ -40,7 +40,7 @@ class VideoWriter(Protocol):
     async def __aexit__(self, *exc: object) -> None:
         """Release what is not finished."""
 
-    async def write(self, piece: bytes | memoryview) -> None:
+    async def write(self, piece: bytes) -> None:
         """Write the next piece; raises ``OSError``, or ``NotAnMp4`` as soon as the video cannot be one."""
 
     async def keep_part(self) -> None:

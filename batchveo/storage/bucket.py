@@ -194,7 +194,7 @@ class BucketWriter:
         self._target = target
         self._digest = digest
         self._checker = PassingMp4()
-        self._pieces: list[bytes | memoryview] = []
+        self._pieces: list[bytes] = []
         self._gathered = 0
         self._upload = target.objects.open_upload(target.video)
 
@@ -205,7 +205,7 @@ class BucketWriter:
         with anyio.move_on_after(CLEANUP_SECONDS, shield=True):
             await self._upload.abort()
 
-    async def write(self, piece: bytes | memoryview) -> None:
+    async def write(self, piece: bytes) -> None:
         """Take the next piece; a full block is uploaded."""
         self._pieces.append(piece)
         self._gathered += len(piece)

@@ -183,7 +183,7 @@ class FolderWriter:
         self._checker = None if size else PassingMp4()
         self._out: FileIO | None = None
         self._status: os.stat_result | None = None
-        self._pieces: list[bytes | memoryview] = []
+        self._pieces: list[bytes] = []
         self._gathered = 0
 
     async def __aenter__(self) -> Self:
@@ -192,7 +192,7 @@ class FolderWriter:
     async def __aexit__(self, *exc: object) -> None:
         self._close_part()
 
-    async def write(self, piece: bytes | memoryview) -> None:
+    async def write(self, piece: bytes) -> None:
         """Take the next piece; a full block is written. Raises ``OSError`` or ``NotAnMp4``."""
         self._pieces.append(piece)
         self._gathered += len(piece)

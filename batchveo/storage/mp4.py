@@ -63,17 +63,17 @@ class PassingMp4:
         self._size = 0
         self._held = b""
 
-    def add_piece(self, piece: bytes | memoryview) -> None:
+    def add_piece(self, piece: bytes) -> None:
         """Check the next piece; raises ``NotAnMp4`` as soon as the file cannot be one."""
         self._size += len(piece)
         if not self._has_header(self._size):
             return
-        seen = self._held + piece if self._held else piece
+        seen = self._held + piece
         first = self._size - len(seen)
         while self._has_header(self._size - HEADER + 1):
             at = self._boxes.next - first
-            self._boxes.add_header(bytes(seen[at : at + HEADER]))
-        self._held = bytes(seen[max(0, self._boxes.next - first) :])
+            self._boxes.add_header(seen[at : at + HEADER])
+        self._held = seen[max(0, self._boxes.next - first) :]
 
     def check_end(self) -> None:
         """Raise ``NotAnMp4`` unless the pieces were a whole MP4."""

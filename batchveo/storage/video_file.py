@@ -166,7 +166,7 @@ class VideoFile:
             rename_to_new(part, path, claimed=claimed)
 
 
-def write_whole(file: FileIO, content: bytes | memoryview) -> None:
+def write_whole(file: FileIO, content: bytes) -> None:
     """Write all of ``content``: the system may take a part of it at a time, as before it finds the disk full."""
     rest = memoryview(content)
     while rest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +10,6 @@ import httpx
 import pytest
 
 from batchveo.provider.http_connection import (
-    BLOCK_BYTES,
     LARGEST_GAP,
     LARGEST_HEAD,
     READ_AHEAD,
@@ -34,21 +32,8 @@ def anyio_backend() -> str:
 def parse(*pieces: bytes) -> tuple[ResponseParser, bytes]:
     response = ResponseParser()
     for piece in pieces:
-        receive(response, piece)
+        response.feed(piece)
     return response, b"".join(response.pieces)
-
-
-def receive(response: ResponseParser, data: bytes) -> None:
-    """As a connection does it: into the memory that is offered, as far as that goes."""
-    while data:
-        room = response.get_room()
-        taken = min(len(room), len(data)) or len(data)
-        if room:
-            room[:taken] = data[:taken]
-            response.add_read(taken)
-        else:
-            response.feed(data[:taken])
-        data = data[taken:]
 
 
 @pytest.mark.parametrize(
@@ -85,73 +70,6 @@ def test_only_a_body_without_a_length_ends_with_its_connection(head: bytes, is_c
     assert not response.is_complete
     response.feed_end()
     assert response.is_complete is is_complete
-
-
-@pytest.mark.parametrize("cut", [1000, BLOCK_BYTES, 10 * BLOCK_BYTES])
-def test_a_long_body_is_read_into_memory_of_its_own(cut: int) -> None:
-    """In blocks, none of which is longer than needed; what came is not changed by what comes."""
-    body = random.Random(0).randbytes(2 * BLOCK_BYTES + 100)
-    response, _ = parse(ok(body)[: -len(body)])
-    kept = []
-    for at in range(0, len(body), cut):
-        receive(response, body[at : at + cut])
-        while response.pieces:
-            kept.append(response.take_piece())
-    assert b"".join(kept) == body
-    assert response.is_complete
-    assert response.is_reusable
-    assert max(len(piece) for piece in kept) <= BLOCK_BYTES
-    assert not response.get_room()
-
-
-@pytest.mark.parametrize(("size", "kind"), [(1, bytes), (SMALL_PIECE, memoryview)])
-def test_small_pieces_are_copied(size: int, kind: type) -> None:
-    """A server may send single bytes, and each view of one would take two hundred bytes until it is written."""
-    response, _ = parse(HEAD + b"Content-Length: 100000\r\n\r\n", b"a" * size)
-    assert isinstance(response.take_piece(), kind)
-
-
-def test_a_huge_length_takes_no_memory() -> None:
-    response, _ = parse(HEAD + b"Content-Length: 9000000000000000000\r\n\r\n")
-    assert len(response.get_room()) == BLOCK_BYTES
-
-
-def test_more_than_was_announced_ends_the_connection() -> None:
-    """Even a byte that comes with the last piece: it would pass for the answer to the next request."""
-    response, _ = parse(HEAD + b"Content-Length: 10\r\n\r\n" + b"a" * 5)
-    room = response.get_room()
-    assert len(room) == 6
-    response.add_read(6)
-    assert response.is_complete
-    assert not response.is_reusable
-    assert response.unread == 10
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        b"Transfer-Encoding: chunked\r\n",
-        b"Transfer-Encoding: 5\r\n",
-        b"",
-    ],
-)
-def test_a_body_without_a_plain_length_is_parsed(lines: bytes) -> None:
-    response, _ = parse(HEAD + lines + b"\r\n")
-    assert not response.get_room()
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        b"Content-Length: 5\r\nContent-Length: 9\r\n",
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-        b"Content-Length: -5\r\n",
-        b"Content-Length: 99999999999999999999\r\n",
-    ],
-)
-def test_two_lengths_are_refused(lines: bytes) -> None:
-    with pytest.raises(httpx.RemoteProtocolError):
-        parse(HEAD + lines + b"\r\n", b"a" * 5)
 
 
 def test_an_error_shows_no_byte_of_the_server() -> None:
@@ -197,12 +115,9 @@ def test_small_pieces_are_taken_together(size: int, takes: int) -> None:
 @asynccontextmanager
 async def connected(play: Script) -> AsyncIterator[tuple[Connection, set[Connection]]]:
     among: set[Connection] = set()
-    buffer = memoryview(bytearray(1000))
     async with serving(play) as server:
         port = int(server.url.rpartition(":")[2])
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(among, buffer), "127.0.0.1", port
-        )
+        _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(among), "127.0.0.1", port)
         yield connection, among
         connection.abort()
         await connection.lost.wait()

@@ -12,7 +12,7 @@ from batchveo.engine.stages.http_range import Body, Partial, check_length, read_
 from batchveo.provider import VideoClient
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.http_errors import describe_exception, explain_distrust
-from batchveo.provider.http_messages import Piece, StallDetector, Stalled, TooLong, read_body
+from batchveo.provider.http_messages import StallDetector, Stalled, TooLong, read_body
 from batchveo.provider.url_guard import UrlRefused
 from batchveo.storage.base import Disk, DownloadFailed, Storage, VideoTarget, VideoWriter, in_thread
 from batchveo.storage.bucket import BucketStorage
@@ -147,7 +147,7 @@ class VideoFetcher:
         flow = StallDetector(anyio.current_time(), total=body.total)
         most = LARGEST_VIDEO if body.total is not None else largest_body(job)
 
-        async def take(piece: Piece) -> None:
+        async def take(piece: bytes) -> None:
             flow.add(len(piece), anyio.current_time())
             await writer.write(piece)
 
