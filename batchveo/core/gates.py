@@ -80,10 +80,12 @@ def read_gate(text: str) -> Condition:
 def check_preference(text: str) -> str:
     """``FIELD`` or ``-FIELD`` of a number; raises ``ExpressionError``."""
     name = text.strip().removeprefix("-").strip()
-    expression = parse_expression(f"{name} != null")
-    refs = list(list_fields(expression))
-    if not refs or refs[0].name != name:
-        raise ExpressionError(f"{text} is not the name of a field, with - before it if less is better")
+    try:
+        named = [ref.name for ref in list_fields(parse_expression(f"{name} != null"))]
+    except ExpressionError:
+        named = []
+    if named != [name]:
+        raise ExpressionError(f"{text!r} is not the name of a field, with - before it if less is better")
     read_gate(f"{name} != null")
     known = get_field(name)
     if known is not None and known.kind not in (Kind.NUMBER, Kind.ANY):
