@@ -144,7 +144,7 @@ class Checker:
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name
-            self._bus.emit(ClipRejected(job=job.name, gate=judgement.gate, found=judgement.values, take=take))
+            self._bus.emit(ClipRejected(job=job.name, reason=judgement.sentence, take=take))
         # the database has it: a sidecar that cannot be written now costs nothing but itself
         with suppress(OSError):
             await self._clips.add_to_sidecar(job, describe_check(job, measures, judgement))

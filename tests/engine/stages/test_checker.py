@@ -88,7 +88,7 @@ async def test_a_rejected_clip_is_made_again_with_the_next_seed(night: Night) ->
     assert first.file != second.file
     assert len(night.service.generations) == 2
     (event,) = rejections(night)
-    assert (event.job, event.take, event.found) == ("job 0", "job 0-take2", {"black_seconds": 3.0})
+    assert (event.job, event.take) == ("job 0", "job 0-take2")
     assert "rejected by black_seconds < 0.5 (black_seconds = 3.0); it is made again as job 0-take2" in event.text
     with night.store() as store:
         history = [row["detail"] for row in store.queries.list_moves(second)]
