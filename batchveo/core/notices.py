@@ -61,6 +61,13 @@ class ClipRejected(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksAwaited(Notice):
+    """All videos are stored; the run only waits for the checks of ``clips``."""
+
+    clips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksUnavailable(WarningNotice):
     """Clips of the database at ``state`` cannot be measured on this machine, because of ``error``."""
 

@@ -159,6 +159,11 @@ def _describe_clip_rejected(*, job: str, reason: str, take: str | None) -> str:
     return f"{job}: {reason}; {again}"
 
 
+def _describe_checks_awaited(*, clips: int) -> str:
+    waiting = format_count(clips, "clip")
+    return f"all videos are stored; the checks of {waiting} are still to come (Ctrl-C leaves them to the next run)"
+
+
 def _describe_checks_unavailable(*, error: str, state: Path) -> str:
     later = format_command("check", state=state)
     return f"clips are not checked, and gates decide nothing: {error}; `{later}` does it later"
@@ -305,6 +310,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
     "KeyBlocked": _describe_key_blocked,
+    "ChecksAwaited": _describe_checks_awaited,
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,

@@ -73,6 +73,10 @@ class Checker:
             return False
         return bool(self._new or self._busy or (not new_only and (self._backlog or not self._loaded)))
 
+    def count_waiting(self) -> int:
+        """How many clips have no verdict yet."""
+        return len(self._new) + self._busy + len(self._backlog)
+
     async def run(self) -> None:
         """Check until cancelled. A clip whose check is cut off is checked by the next run."""
         if not self._is_on or not self._is_able():
