@@ -50,7 +50,8 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
         generation_id = :generation_id, video_url = :video_url, url_expires_at = :url_expires_at,
         error = :error, cost_usd = :cost_usd,
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
-        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
+        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at,
+        verdict = CASE WHEN sha256 IS :sha256 THEN verdict END
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
     VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
