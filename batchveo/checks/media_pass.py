@@ -72,8 +72,8 @@ def measure_file(path: Path, level: CheckLevel) -> Measures:
             return media_pass.sum_up(size)
     except _Undecodable as error:
         problem = str(error)
-    except MemoryError:
-        problem = "decoding it needs too much memory"
+    except MemoryError:  # a machine with more could decode it
+        return Measures(level=level, problems=("decoding it needs too much memory",), is_conclusive=False)
     except (av.FFmpegError, ValueError, ArithmeticError) as error:
         problem = f"it cannot be decoded: {_describe(error)}"
     return Measures(level=level, problems=(problem,))

@@ -63,10 +63,10 @@ async def measure_video(
             with anyio.move_on_after(timeout) as scope:
                 answer = await _run_child(path, level, math.ceil(timeout) + 1)
             if scope.cancelled_caught:
-                return Measures(level=level, problems=(f"it takes longer than {timeout:g} s to decode",))
+                return _give_up(level, f"it takes longer than {timeout:g} s to decode")
             if answer is not None:
                 return _read_answer(answer, path, level)
-    return Measures(level=level, problems=("the process that decodes it crashes, or is killed",))
+    return _give_up(level, "the process that decodes it crashes, or is killed")
 
 
 async def _run_child(path: Path, level: CheckLevel, most_seconds: int) -> bytes | None:
@@ -87,6 +87,10 @@ def _make_command(path: Path, level: CheckLevel, most_seconds: int) -> list[str]
     return [sys.executable, "-P", "-m", "batchveo.checks.child", level.value, str(most_seconds), str(path)]
 
 
+def _give_up(level: CheckLevel, problem: str) -> Measures:
+    return Measures(level=level, problems=(problem,), is_conclusive=False)
+
+
 def _make_environment() -> Mapping[str, str]:
     """The import path of this process (``-P`` adds nothing to it), and little else."""
     kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
@@ -101,4 +105,4 @@ def _read_answer(answer: bytes, path: Path, level: CheckLevel) -> Measures:
             raise OSError(record.get("errno"), record["message"], str(path))
         if isinstance(record, dict):
             return Measures.from_record(record)
-    return Measures(level=level, problems=("the process that decodes it sends no measures",))
+    return _give_up(level, "the process that decodes it sends no measures")

@@ -56,6 +56,8 @@ class Measures:
     decoded.
 
     ``problems``: short sentences on what is wrong with the file. ``level``: what was measured. ``version``: how.
+    ``is_conclusive``: false if decoding was given up for another reason than the content of the file, such as a time
+    limit.
     """
 
     level: CheckLevel
@@ -77,6 +79,7 @@ class Measures:
     hashes: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
     version: int = VERSION
+    is_conclusive: bool = True
 
     @property
     def is_decoded(self) -> bool:
@@ -105,6 +108,7 @@ class Measures:
             level=CheckLevel(str(record["level"])),
             hashes=tuple(int(str(text), 16) for text in hashes),
             problems=tuple(str(text) for text in problems),
+            is_conclusive=record["is_conclusive"] is True,
             **plain,  # type: ignore[arg-type]  # checked one by one
         )
 
