@@ -98,7 +98,7 @@ def _open_container(path: Path, name: str) -> InputContainer:
     }
     if name == "mov":
         bounds["enable_drefs"] = "0"  # tracks whose data is in other files
-    return av.open(f"file:{path.absolute()}", format=name, options=bounds)
+    return av.open(f"file:{path.absolute()}", format=name, options=bounds, metadata_errors="replace")
 
 
 class _MediaPass:

@@ -274,6 +274,14 @@ def test_an_address_as_a_name_is_a_name(tmp_path: Path, monkeypatch: pytest.Monk
     assert measure(path).frames == 12
 
 
+def test_tags_in_another_encoding_are_no_fault_of_the_clip(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", [(MOVING, 1)])
+    content = path.read_bytes()
+    assert b"Lavf" in content  # the name of its writer, as a tag
+    path.write_bytes(content.replace(b"Lavf", b"\xff\xfevf"))
+    assert measure(path).is_decoded
+
+
 def test_a_picture_that_claims_to_be_huge(tmp_path: Path) -> None:
     """Its table says 65,535 by 65,535 pixels; nothing of that size is made."""
     path = write_clip(tmp_path / "a.mp4", [(MOVING, 1)])
