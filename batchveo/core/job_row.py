@@ -23,7 +23,9 @@ canonical_json = json.JSONEncoder(
 _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
-Row = tuple[str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None]
+Row = tuple[
+    str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None, str | None
+]
 """The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
 
 
@@ -48,6 +50,7 @@ class JobRow(NamedTuple):
     inputs: str | None
     tries: int | None
     unchecked: str | None = None
+    policy: str | None = None
 
     @classmethod
     def from_spec(cls, spec: JobSpec) -> JobRow:
@@ -67,6 +70,7 @@ class JobRow(NamedTuple):
             inputs=inputs_json(spec.inputs),
             tries=spec.tries,
             unchecked=fields_json(spec.unchecked),
+            policy=spec.policy,
         )
 
     def to_spec(self) -> JobSpec:
@@ -85,6 +89,7 @@ class JobRow(NamedTuple):
             source=self.source,
             line=self.line,
             unchecked=field_names(self.unchecked),
+            policy=self.policy,
         )
 
 

@@ -117,7 +117,8 @@ class JobSpec:
     (the store makes it unique among all jobs). ``index`` is the repeat index from 0. ``tries``: how often the video
     may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
     it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file. ``unchecked`` are the fields of
-    the request that the manifest excludes from validation.
+    the request that the manifest excludes from validation. ``policy``: what is checked of its clip, as
+    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is.
     """
 
     id: str
@@ -133,6 +134,7 @@ class JobSpec:
     source: str = ""
     line: int | None = None
     unchecked: tuple[str, ...] = ()
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,9 @@ class Job:
     ``service``: the service of the run that submitted it, an address or ``sandbox``.
     ``troubles``: failures in a row of the current step. ``tried``: generations that ended with an error.
     ``catalog``: the digest of the catalogue of models that it was validated against when it was added; ``None`` if it
-    was not. ``unchecked``: the fields that the manifest excludes from that.
+    was not. ``unchecked``: the fields that the manifest excludes from that. ``policy``: as in ``JobSpec``.
+    ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
+    1; ``take_of``: the number of the first one, ``None`` if it is that.
     """
 
     seq: int
@@ -183,6 +187,10 @@ class Job:
     finished_at: float | None = None
     catalog: str | None = None
     unchecked: tuple[str, ...] = ()
+    policy: str | None = None
+    verdict: str | None = None
+    take: int = 1
+    take_of: int | None = None
 
     @property
     def key(self) -> str | None:

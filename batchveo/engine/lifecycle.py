@@ -13,19 +13,26 @@ from batchveo.core.errors import BatchveoError, ClusterTrouble, DiskTrouble, Sta
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
+from batchveo.core.notices import ChecksAwaited
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.checker import Checker
 from batchveo.store import Counts, Store
 
+MANY_CHECKS = 20
+"""Clips to be checked from which on a person is told why a run does not end yet."""
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that come from our code, not from the disk."""
 
 
 class RunLifecycle:
-    """Finds the end of a run, and sets ``over`` then. ``awaits_log``: whether the run has to wait for the usage log."""
+    """Finds the end of a run, and sets ``over`` then.
+
+    ``awaits_log``: whether the run has to wait for the usage log.
+    """
 
     def __init__(
         self,
@@ -37,6 +44,7 @@ class RunLifecycle:
         *,
         begun: float,
         awaits_log: Callable[[], bool],
+        checker: Checker,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -45,8 +53,10 @@ class RunLifecycle:
         self._settle = settings.settle
         self._begun = begun
         self._awaits_log = awaits_log
+        self._checker = checker
         self._interrupted: Signals | None = None
         self._waiting_reported = False
+        self._checks_reported = False
         self._failure: Exception | None = None
         self.over = anyio.Event()
 
@@ -79,6 +89,9 @@ class RunLifecycle:
             return True  # nothing can be recorded or reached: waiting helps nothing
         if self._in_flight.count_awaited():
             return False
+        # what this run paid for is judged, though no take can follow; older clips may wait for the next run
+        if self._checker.has_work(new_only=stopped is not None):
+            return False
         if stopped is not None:
             return True
         unsettled = self._in_flight.list_open_doubts() or self._in_flight.list_retryable()
@@ -88,6 +101,9 @@ class RunLifecycle:
         return self._context.store.queries.find_claim_time(self._context.run, now=self._context.now()) is None
 
     def _report_waiting(self) -> None:
+        if not self._checks_reported and self._waits_for_checks():
+            self._checks_reported = True
+            self._bus.emit(ChecksAwaited(clips=self._checker.count_waiting()))
         doubts, failures = self._in_flight.list_open_doubts(), self._in_flight.list_retryable()
         waits = bool(doubts or failures) and not self._in_flight.count_awaited() and self._all_submitted()
         if waits and not self._waiting_reported:
@@ -95,6 +111,11 @@ class RunLifecycle:
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
             self._bus.emit(self._make_waiting_event(len(doubts), len(failures), max(since)))
         self._waiting_reported = waits
+
+    def _waits_for_checks(self) -> bool:
+        """Whether nothing else is left, and more clips wait than are checked in a moment."""
+        waiting = self._checker.count_waiting()
+        return waiting > MANY_CHECKS and not self._in_flight.count_awaited() and self._all_submitted()
 
     def _make_waiting_event(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._context.store
@@ -127,24 +148,26 @@ class RunLifecycle:
     def _make_result(self) -> RunResult:
         counts = self._context.store.counts(run=self._context.run)
         late = self._in_flight.count_late()
+        rejected = len(self._checker.rejected)
         return RunResult(
             run=self._context.run,
             counts=counts,
-            exit_status=self._choose_exit_status(counts, late),
+            exit_status=self._choose_exit_status(counts, late, rejected),
             stopped=self._bus.stopped,
             interrupted=self._interrupted,
             late=late,
+            rejected=rejected,
             put_aside=self._context.store.skipped.count_by_reason(),
             seconds=self._context.now() - self._begun,
         )
 
-    def _choose_exit_status(self, counts: Counts, late: int) -> int:
+    def _choose_exit_status(self, counts: Counts, late: int, rejected: int) -> int:
         """The exit status of the run: by the signal, else by the early stop, else by what became of the jobs."""
         if self._interrupted is not None:
             return 128 + self._interrupted
         if self._bus.stopped is not None:
             return self._bus.stopped.exit_status
-        if counts[JobState.FAILED] or counts.held or self._recorder.failed:
+        if counts[JobState.FAILED] or counts.held or self._recorder.failed or rejected:
             return 1
         unfinished = late or any(counts[state] for state in JobState if not state.is_complete)
         return StoppedEarly.exit_status if unfinished else 0

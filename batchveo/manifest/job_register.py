@@ -46,7 +46,8 @@ class JobParts(NamedTuple):
     """What one job is made of: ``request`` is canonical JSON, ``meta`` and ``inputs`` are JSON as in a ``JobRow``.
 
     ``name`` and ``own_id`` are ``None`` if the manifest gives none. ``unchecked``: the fields of the request that the
-    manifest leaves unchecked. A tuple because a million of them pass.
+    manifest leaves unchecked. ``policy``: what is checked of its clip, as ``CheckPolicy.to_json`` writes it. A tuple
+    because a million of them pass.
     """
 
     model: str
@@ -59,6 +60,7 @@ class JobParts(NamedTuple):
     tries: int | None = None
     own_id: str | None = None
     unchecked: tuple[str, ...] = ()
+    policy: str | None = None
 
 
 class FirstPlaces:
@@ -177,7 +179,7 @@ class JobRegister:
 
         ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
         """
-        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked = parts
+        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy = parts
         if self.several and self._is_shared(parts, manifest, place):
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
@@ -194,7 +196,7 @@ class JobRegister:
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
-        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, left)
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, left, policy)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

@@ -38,6 +38,7 @@ STEPS = (
     "run_options_and_key_prints",
     "catalogs",
     "rewrites",
+    "clip_checks",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

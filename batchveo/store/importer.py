@@ -17,7 +17,7 @@ from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
-from batchveo.store.mapping import UNFINISHED, UNSETTLED
+from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
 
@@ -25,17 +25,21 @@ from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise
 
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
 COUNT_NAMED = "SELECT count(*) FROM temp.written"
+ADD_POLICIES = """INSERT OR IGNORE INTO policies (policy)
+    SELECT DISTINCT policy FROM temp.named WHERE policy IS NOT NULL"""
+_POLICY = "(SELECT id FROM policies WHERE policies.policy = named.policy)"
 # the only reading of all jobs that are named and known; the statements below use its result
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
-           jobs.meta != named.meta OR jobs.tries IS NOT named.tries
+           jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.policy IS NOT {_POLICY}
                OR (jobs.name != named.name AND jobs.state = 'pending'),
            jobs.run != :run AND jobs.state IN ({UNFINISHED})
     FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
 NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
     WHERE (SELECT count(*) FROM jobs) > (SELECT count(*) FROM temp.known)
-    AND seq NOT IN (SELECT seq FROM temp.known) AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
+    AND seq NOT IN (SELECT seq FROM temp.known) AND take_of IS NULL
+    AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
     GROUP BY state"""
 # pending -> pending: a manifest may rename a job that is not submitted yet
 RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
@@ -45,6 +49,21 @@ RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.st
 RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries)"""
+# any state -> the same: by other gates the clip is judged anew
+SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
+    FROM temp.known CROSS JOIN temp.named USING (position)
+    WHERE edited AND jobs.seq = known.seq AND jobs.policy IS NOT {_POLICY}"""
+# succeeded -> the same: a rejected clip without another take is judged anew, since there may be more tries now
+REOPEN_REJECTED = f"""UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}
+    AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)"""
+# any state -> the same: the other takes of a job are as it is
+RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy,
+        verdict = CASE WHEN jobs.policy IS first.policy THEN jobs.verdict END
+    FROM temp.known JOIN jobs AS first ON first.seq = known.seq
+    WHERE edited AND jobs.take_of = known.seq"""
+# any unfinished state -> the same: the run that names a job takes on its other takes
+TAKE_ON_TAKES = f"""UPDATE jobs SET run = :run WHERE take_of IN (SELECT seq FROM temp.known)
+    AND state IN ({UNFINISHED}) AND run != :run"""
 # any unfinished state -> the same: the run that names a job takes it on
 TAKE_ON_NAMED = "UPDATE jobs SET run = :run WHERE seq IN (SELECT seq FROM temp.known WHERE left_over)"
 # any unsettled state -> the same: videos that a manifest paid for are downloaded, though the run chose other jobs
@@ -54,18 +73,18 @@ TAKE_ON_UNSETTLED = f"""UPDATE jobs SET run = :run WHERE state IN ({UNSETTLED})
 NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state = 'cancelled')
     = (SELECT sum(jobs) FROM tallies WHERE state IN ({UNFINISHED}, 'cancelled'))"""
 # (none) -> pending
-ADD_NAMED = """INSERT OR IGNORE INTO jobs
+ADD_NAMED = f"""INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, catalog, run, created_at)
+     unchecked, policy, catalog, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line, tries,
-           unchecked, :catalog, :run, :now
+           unchecked, {_POLICY}, :catalog, :run, :now
     FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, catalog, run, created_at)
+     unchecked, policy, catalog, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
-            :line, :tries, :unchecked, :catalog, :run, :now)"""
+            :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :catalog, :run, :now)"""
 ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
     ON CONFLICT DO NOTHING"""
 # pending -> pending, once for a call: a million jobs are not each compared with the unknown models
@@ -161,11 +180,15 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
     """
     recognise_former_ids(db)
     _add_inputs(db)
+    db.execute(ADD_POLICIES)
     db.execute(MATCH, stamp)
     known = _count_by_state(db, KNOWN_BY_STATE)
     gone = {} if partial else _count_by_state(db, NO_LONGER_NAMED)
     renamed = db.execute(RENAME_PENDING).rowcount
     db.execute(RELABEL)
+    db.execute(SET_POLICIES)
+    db.execute(RELABEL_TAKES)
+    db.execute(REOPEN_REJECTED)
     _assign_run(db, stamp)
     if partial:
         db.execute(TAKE_ON_UNSETTLED, stamp)
@@ -201,6 +224,7 @@ def _assign_run(db: sqlite3.Connection, stamp: Mapping[str, object]) -> None:
         db.execute(TAKE_ON_ALL, stamp)
     else:
         db.execute(TAKE_ON_NAMED, stamp)
+        db.execute(TAKE_ON_TAKES, stamp)
 
 
 def _add_inputs(db: sqlite3.Connection) -> None:

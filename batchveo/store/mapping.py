@@ -21,11 +21,15 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     url_expires_at, error, cost_usd, folder, file, bytes, sha256, created_at, submitted_at, doubted_at,
     completed_at, finished_at, key_name AS api_key_label,
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service,
-    (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked"""
+    (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked,
+    (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
 ACCEPTED = list_states(state for state in JobState if state.is_accepted)
+REJECTED_AT_LAST = """state = 'succeeded' AND verdict = 'rejected' AND NOT EXISTS (SELECT 1 FROM jobs AS later
+    WHERE later.take_of = coalesce(jobs.take_of, jobs.seq) AND later.take > jobs.take)"""
+"""Jobs whose clip was rejected, and that have no later take."""
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""
 

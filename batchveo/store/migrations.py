@@ -321,6 +321,101 @@ def rewrites(db: sqlite3.Connection) -> None:
     _run_script(db, _REWRITES)
 
 
+_CLIP_CHECKS = """
+CREATE TABLE policies (
+    id INTEGER PRIMARY KEY,
+    policy TEXT NOT NULL UNIQUE CHECK (json_valid(policy))
+);
+ALTER TABLE jobs ADD COLUMN policy INTEGER REFERENCES policies (id);
+ALTER TABLE jobs ADD COLUMN verdict TEXT CHECK (verdict IN ('accepted', 'rejected', 'open'));
+ALTER TABLE jobs ADD COLUMN take INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE jobs ADD COLUMN take_of INTEGER REFERENCES jobs (seq);
+CREATE UNIQUE INDEX jobs_by_take ON jobs (take_of, take) WHERE take_of IS NOT NULL;
+CREATE INDEX jobs_to_check ON jobs (seq) WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL;
+CREATE INDEX jobs_rejected ON jobs (seq) WHERE verdict = 'rejected';
+CREATE TABLE measures (
+    job INTEGER PRIMARY KEY REFERENCES jobs (seq),
+    sha256 TEXT NOT NULL,
+    level TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at REAL NOT NULL,
+    duration_seconds REAL,
+    width INTEGER,
+    height INTEGER,
+    fps REAL,
+    frames INTEGER,
+    codec TEXT,
+    bitrate REAL,
+    black_seconds REAL,
+    frozen_seconds REAL,
+    silent_seconds REAL,
+    loudness_lufs REAL,
+    has_sound INTEGER,
+    cuts INTEGER,
+    motion REAL,
+    blur REAL,
+    hashes BLOB,
+    problems TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(problems)),
+    mismatched INTEGER,
+    conclusive INTEGER NOT NULL DEFAULT 1 CHECK (conclusive IN (0, 1))
+);
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    run INTEGER REFERENCES runs (id),
+    at REAL NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('accepted', 'rejected', 'open')),
+    gate TEXT NOT NULL DEFAULT '',
+    found TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(found))
+);
+CREATE INDEX verdicts_by_job ON verdicts (job);
+CREATE TRIGGER verdicts_are_never_changed BEFORE UPDATE ON verdicts
+    BEGIN SELECT RAISE(ABORT, 'the verdicts are append-only'); END;
+CREATE TRIGGER verdicts_are_never_deleted BEFORE DELETE ON verdicts
+    BEGIN SELECT RAISE(ABORT, 'the verdicts are append-only'); END;
+CREATE TABLE scores (
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    name TEXT NOT NULL,
+    value,
+    at REAL NOT NULL,
+    PRIMARY KEY (job, name)
+) WITHOUT ROWID;
+CREATE INDEX scores_by_name ON scores (name);
+CREATE TABLE votes (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    person TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pick', 'reject', 'rate', 'better', 'both_bad', 'undo')),
+    job INTEGER REFERENCES jobs (seq),
+    other INTEGER REFERENCES jobs (seq),
+    rating INTEGER CHECK (rating BETWEEN 1 AND 5),
+    shown TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(shown)),
+    blind INTEGER NOT NULL DEFAULT 0 CHECK (blind IN (0, 1)),
+    undoes INTEGER UNIQUE REFERENCES votes (id),
+    CHECK ((kind = 'undo') = (undoes IS NOT NULL) AND (kind = 'undo') = (job IS NULL)),
+    CHECK ((kind IN ('better', 'both_bad')) = (other IS NOT NULL)),
+    CHECK ((kind = 'rate') = (rating IS NOT NULL))
+);
+CREATE INDEX votes_by_job ON votes (job);
+CREATE TRIGGER votes_are_never_changed BEFORE UPDATE ON votes
+    BEGIN SELECT RAISE(ABORT, 'the votes are append-only'); END;
+CREATE TRIGGER votes_are_never_deleted BEFORE DELETE ON votes
+    BEGIN SELECT RAISE(ABORT, 'the votes are append-only'); END;
+CREATE VIEW valid_votes AS SELECT * FROM votes
+    WHERE kind != 'undo' AND id NOT IN (SELECT undoes FROM votes WHERE undoes IS NOT NULL);
+CREATE VIEW standings AS
+    SELECT job, sum(kind = 'pick') AS picks, sum(kind = 'reject') AS rejects, avg(rating) AS rating
+    FROM (SELECT job, kind, rating, max(id) FROM valid_votes WHERE kind IN ('pick', 'reject', 'rate')
+          GROUP BY job, person, kind = 'rate')
+    GROUP BY job;
+"""
+
+
+def clip_checks(db: sqlite3.Connection) -> None:
+    """Measures of clips, gates and their verdicts, takes; scores of other tools; the votes of people."""
+    _run_script(db, _CLIP_CHECKS)
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -332,6 +427,7 @@ _STEPS = (
     run_options_and_key_prints,
     catalogs,
     rewrites,
+    clip_checks,
 )
 
 

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
+from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 
@@ -40,9 +42,9 @@ UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND g
         WHERE attempts.client_request_id = jobs.client_request_id AND attempts.micros > 0)))
     AND run BETWEEN {TAKES_FROM} AND :run ORDER BY seq"""
 _OF_MODELS = "(:models IS NULL OR model IN (SELECT value FROM json_each(:models)))"
-JOBS = f"SELECT {COLUMNS} FROM jobs WHERE {_OF_MODELS} ORDER BY seq"
+JOBS = f"SELECT {COLUMNS} FROM jobs WHERE {_OF_MODELS} AND {{where}} ORDER BY seq"
 JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = :state)
-    AND {_OF_MODELS} ORDER BY seq"""
+    AND {_OF_MODELS} AND {{where}} ORDER BY seq"""
 MODELS = "SELECT DISTINCT model FROM jobs"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
@@ -121,13 +123,23 @@ class Queries(Part):
         wanted = {"run": run, "tries": tries, "reserved": reserved}
         return [job_of(row) for row in self._db.execute(UNSETTLED_FAILURES, wanted)]
 
-    def list_jobs(self, *states: JobState, models: Sequence[str] = ()) -> Iterator[Job]:
-        """The jobs in ``states`` and of ``models`` (without any: in all, of all), in manifest order, streamed."""
-        wanted = {"models": json.dumps(models) if models else None}
+    def list_jobs(self, *states: JobState, models: Sequence[str] = (), where: Condition | None = None) -> Iterator[Job]:
+        """The jobs in ``states`` and of ``models`` (without any: in all, of all), in manifest order, streamed.
+
+        ``where``: only those for which this condition is true.
+        """
+        wanted: dict[str, object] = {"models": json.dumps(models) if models else None}
+        condition = "1"
+        if where is not None:
+            compiled = CompiledCondition(where)
+            register_functions(self._db)
+            condition = compiled.sql
+            wanted |= compiled.params
         if not states:
-            yield from map(job_of, self._db.execute(JOBS, wanted))
+            yield from map(job_of, self._db.execute(JOBS.format(where=condition), wanted))
         for state in states:
-            yield from map(job_of, self._db.execute(JOBS_IN_STATE, {**wanted, "state": state.value}))
+            query = JOBS_IN_STATE.format(where=condition)
+            yield from map(job_of, self._db.execute(query, {**wanted, "state": state.value}))
 
     def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""

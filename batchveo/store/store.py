@@ -13,6 +13,7 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
+from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.database import Connection
 from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
@@ -23,6 +24,7 @@ from batchveo.store.queries import Counts, Queries
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
+from batchveo.store.votes import Votes
 
 
 class Store:
@@ -45,6 +47,8 @@ class Store:
         self.progress = ProgressQueries(connection, queries)
         self.prices = PriceCache(connection)
         self.keys = AttemptKeys(connection)
+        self.checks = ClipChecks(connection, queries, transitions)
+        self.votes = Votes(connection)
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Self:

@@ -50,7 +50,8 @@ MOVE = """UPDATE jobs SET run = CASE :state WHEN 'pending' THEN run ELSE coalesc
         generation_id = :generation_id, video_url = :video_url, url_expires_at = :url_expires_at,
         error = :error, cost_usd = :cost_usd,
         folder = :folder, file = :file, bytes = :bytes, sha256 = :sha256, submitted_at = :submitted_at,
-        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at
+        doubted_at = :doubted_at, completed_at = :completed_at, finished_at = :finished_at,
+        verdict = CASE WHEN sha256 IS :sha256 THEN verdict END
     WHERE seq = :seq AND state = :from_state AND attempts = :attempts"""
 ADD_EVENT = """INSERT INTO events (job, run, at, from_state, to_state, detail)
     VALUES (:job, :run, :now, :from_state, :to_state, :detail)"""
@@ -243,6 +244,11 @@ class Transitions(Part):
             detail = f"generation {generation_id} of attempt {job.attempts} was accepted too"
             self._add_event(current, current.state, current.state, detail, run, now)
         return True
+
+    def record_note(self, job: Job, detail: str, *, run: int | None, now: float) -> None:
+        """Add a sentence to the history of a job, which stays in its state."""
+        with self._transaction():
+            self._add_event(job, job.state, job.state, detail, run, now)
 
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
         """Record an attempt that was made elsewhere for a pending job, in the caller's transaction with its move.

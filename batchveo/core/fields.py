@@ -1,0 +1,234 @@
+"""The fields that an expression may name: facts of a job, measures of its clip, scores that other tools gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from batchveo.core.expressions import (
+    ORDERING,
+    Comparison,
+    Expression,
+    ExpressionError,
+    FieldRef,
+    Literal,
+    Membership,
+    Value,
+    list_fields,
+    parse_expression,
+    read_number,
+    split_name,
+)
+from batchveo.core.hints import suggest_closest
+from batchveo.core.measures import MEASURES, CheckLevel, Measures, compare_request
+from batchveo.core.models import Job
+
+
+class Kind(StrEnum):
+    """What a field holds; ``any``: that depends on the job."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field that expressions may name. ``unit`` is that of its number; ``in_gates``: a gate may name it."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    in_gates: bool = True
+
+
+META, REQUEST = "meta", "request"
+"""The first parts of the names of values that the manifest carries along, and of parameters that are sent."""
+
+REQUEST_FIELDS = ("seed", "duration", "resolution", "aspect_ratio", "generate_audio", "negative_prompt")
+"""Parameters that a name alone means, without ``request.``."""
+
+MISMATCHES = "mismatches"
+_KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
+_JOB_FIELDS = (
+    Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
+    Field(name="name", kind=Kind.TEXT, meaning="its name"),
+    Field(name="state", kind=Kind.TEXT, meaning="its state, such as succeeded", in_gates=False),
+    Field(name="held", kind=Kind.BOOLEAN, meaning="whether it is held in doubt", in_gates=False),
+    Field(name="model", kind=Kind.TEXT, meaning="its model"),
+    Field(name="prompt", kind=Kind.TEXT, meaning="its prompt"),
+    Field(name="manifest", kind=Kind.TEXT, meaning="the file that asks for it"),
+    Field(name="repeat", kind=Kind.NUMBER, meaning="which repeat of its request it is, from 0"),
+    Field(name="take", kind=Kind.NUMBER, meaning="which take it is, from 1"),
+    Field(name="attempts", kind=Kind.NUMBER, meaning="how often it was submitted"),
+    Field(name="cost_usd", kind=Kind.NUMBER, meaning="what it was charged", unit="USD"),
+    Field(name="bytes", kind=Kind.NUMBER, meaning="the size of its file", unit="bytes"),
+    Field(name="generation_seconds", kind=Kind.NUMBER, meaning="from submit to completion", unit="s"),
+    Field(name="error", kind=Kind.TEXT, meaning="why it failed, or is put aside", in_gates=False),
+    Field(name="verdict", kind=Kind.TEXT, meaning="accepted or rejected", in_gates=False),
+    Field(name="picked", kind=Kind.BOOLEAN, meaning="whether a person picked it", in_gates=False),
+    Field(name="rating", kind=Kind.NUMBER, meaning="the mean of people's ratings, 1 to 5", in_gates=False),
+)
+FIELDS: Mapping[str, Field] = {
+    field.name: field
+    for field in (
+        *_JOB_FIELDS,
+        *(Field(name=name, kind=Kind.ANY, meaning=f"the parameter {name} that is sent") for name in REQUEST_FIELDS),
+        *(
+            Field(name=each.name, kind=_KINDS[each.type], meaning=each.meaning, unit=each.unit)
+            for each in MEASURES.values()
+        ),
+        Field(name=MISMATCHES, kind=Kind.NUMBER, meaning="how many parameters came otherwise than they were asked for"),
+    )
+}
+"""Every field that has a name of its own. Others: ``meta.KEY``, ``request.KEY``, and scores as ``SOURCE.NAME``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A checked expression, with the text that a person wrote."""
+
+    text: str
+    expression: Expression
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_condition(text: str, *, in_gate: bool = False) -> Condition:
+    """Parse an expression and check the names and kinds of its fields; raises ``ExpressionError``."""
+    expression = parse_expression(text)
+    for ref in list_fields(expression):
+        _check_name(ref, in_gate=in_gate)
+    for node in _walk(expression):
+        _check_kinds(node)
+    return Condition(text=text.strip(), expression=expression)
+
+
+def find_level(condition: Condition) -> CheckLevel:
+    """The least level of checks that measures what the condition names."""
+    named = {ref.name for ref in list_fields(condition.expression)}
+    levels = [MEASURES[name].level for name in named & MEASURES.keys()]
+    if MISMATCHES in named:
+        levels.append(CheckLevel.BASIC)
+    return max(levels, default=CheckLevel.NONE, key=list(CheckLevel).index)
+
+
+def _check_name(ref: FieldRef, *, in_gate: bool) -> None:
+    parts = split_name(ref.name)
+    known = FIELDS.get(ref.name)
+    if known is not None:
+        if in_gate and not known.in_gates:
+            raise ExpressionError(
+                f"a gate cannot name {ref.name}: it is not known before the clip is judged", ref.place
+            )
+        return
+    if len(parts) > 1 and parts[0] not in FIELDS:  # of meta, of the request, or a score
+        return
+    others = f"meta.{ref.name} would be of the manifest, SOURCE.{ref.name} a score"
+    meant = suggest_closest(ref.name, [field.name for field in FIELDS.values() if field.in_gates or not in_gate])
+    raise ExpressionError(f"{ref.name} is not a field{f'; {meant}' if meant else ''} ({others})", ref.place)
+
+
+def _walk(expression: Expression) -> Iterator[Expression]:
+    yield expression
+    for inner in (*getattr(expression, "conditions", ()), *filter(None, [getattr(expression, "condition", None)])):
+        yield from _walk(inner)
+
+
+def _check_kinds(node: Expression) -> None:
+    match node:
+        case Comparison(left=FieldRef() as ref, operator=operator, right=Literal() as literal):
+            _check_literal(ref, literal, ordered=operator in ORDERING)
+        case Comparison(left=Literal() as literal, operator=operator, right=FieldRef() as ref):
+            _check_literal(ref, literal, ordered=operator in ORDERING)
+        case Membership(item=FieldRef() as ref, choices=choices):
+            for choice in choices:
+                _check_literal(ref, choice, ordered=False)
+        case _:
+            pass
+
+
+def _check_literal(ref: FieldRef, literal: Literal, *, ordered: bool) -> None:
+    field, value = FIELDS.get(ref.name), literal.value
+    if field is None or value is None:
+        return
+    if field.kind is Kind.NUMBER and (isinstance(value, bool) or read_number(value) is None):
+        unit = f" of {field.unit}" if field.unit else ""
+        raise ExpressionError(f"{ref.name} is a number{unit}: compare it with a number", literal.place)
+    if field.kind is Kind.BOOLEAN and not isinstance(value, bool):
+        raise ExpressionError(f"{ref.name} is true or false", literal.place)
+    if field.kind is Kind.TEXT and not isinstance(value, str):
+        raise ExpressionError(f'{ref.name} is a text: write "{value}"', literal.place)
+    if field.kind is Kind.BOOLEAN and ordered:
+        raise ExpressionError(f"{ref.name} is true or false: compare it by == or !=", ref.place)
+
+
+# -- values
+
+
+def read_field(
+    name: str,
+    job: Job,
+    measures: Measures | None = None,
+    scores: Mapping[str, Value] | None = None,
+    *,
+    verdict: str | None = None,
+    picked: bool = False,
+    rating: float | None = None,
+) -> Value:
+    """The value of a field of ``job``; ``None`` if it is not known."""
+    if name in MEASURES:
+        return None if measures is None else _plain(getattr(measures, name))
+    if name == MISMATCHES:
+        return None if measures is None or not measures.is_decoded else len(compare_request(job.request, measures))
+    parts = split_name(name)
+    if len(parts) > 1:
+        if parts[0] == META:
+            return find_in(job.meta, parts[1:])
+        if parts[0] == REQUEST:
+            return find_in(job.request, parts[1:])
+        return (scores or {}).get(".".join(parts))
+    if name in REQUEST_FIELDS:
+        return find_in(job.request, (name,))
+    known: dict[str, Value] = {
+        "state": job.state.value,
+        "repeat": job.index,
+        "generation_seconds": _generation_seconds(job),
+        "prompt": job.prompt,
+        "verdict": verdict,
+        "picked": picked,
+        "rating": rating,
+    }
+    if name in known:
+        return known[name]
+    return _plain(getattr(job, name))
+
+
+def _plain(value: object) -> Value:
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def find_in(values: Mapping[str, object], path: tuple[str, ...]) -> Value:
+    """The plain value at ``path`` in nested mappings; a key with dots in its name is found as well."""
+    if not path:
+        return None
+    whole = values.get(".".join(path))
+    if isinstance(whole, bool | int | float | str):
+        return whole
+    inner = values.get(path[0])
+    return find_in(inner, path[1:]) if isinstance(inner, Mapping) else None
+
+
+def _generation_seconds(job: Job) -> float | None:
+    if job.completed_at is None or job.submitted_at is None:
+        return None
+    return job.completed_at - job.submitted_at
+
+
+def get_field(name: str) -> Field | None:
+    """The field of this name; ``None`` for values of ``meta`` and the request, and for scores."""
+    return FIELDS.get(name)

@@ -1,0 +1,347 @@
+"""Measures of clips, the verdicts of their gates, and the takes that are made because of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchveo.core.expressions import Value
+from batchveo.core.fields import MISMATCHES, read_field
+from batchveo.core.filenames import distinct_stem
+from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
+from batchveo.core.measures import MEASURES, CheckLevel, Measures
+from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import NOT_NEEDED, Move
+from batchveo.store.database import Connection, Part
+from batchveo.store.importer import TALLY_NEW
+from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
+from batchveo.store.queries import Queries
+from batchveo.store.transitions import MoveLost, Transitions
+
+_MEASURED = tuple(MEASURES)
+_FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched", "conclusive")
+SET_MEASURES = f"""INSERT OR REPLACE INTO measures (job, {", ".join(_FACTS)})
+    VALUES (:job, {", ".join(f":{name}" for name in _FACTS)})"""
+MEASURES_OF = "SELECT * FROM measures WHERE job = :seq"
+HASHES = "SELECT job, hashes FROM measures WHERE hashes IS NOT NULL ORDER BY job"
+SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
+SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
+    ON CONFLICT DO UPDATE SET value = :value, at = :now"""
+SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
+# what a run has to look at: clips without a verdict, of jobs that want one
+TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL AND seq > :after ORDER BY seq LIMIT :most"""
+ADD_VERDICT = """INSERT INTO verdicts (job, run, at, verdict, gate, found)
+    VALUES (:job, :run, :now, :verdict, :gate, :found)"""
+LATEST_VERDICT = "SELECT verdict, gate, found, at FROM verdicts WHERE job = :seq ORDER BY id DESC LIMIT 1"
+VERDICTS_OF = "SELECT at, verdict, gate, found FROM verdicts WHERE job = :seq ORDER BY id"
+# any state -> the same; only of the clip that was judged
+SET_VERDICT = """UPDATE jobs SET verdict = :verdict
+    WHERE seq = :seq AND state = 'succeeded' AND sha256 IS :sha256"""
+# any state -> the same
+FORGET_VERDICT = "UPDATE jobs SET verdict = NULL WHERE seq = :seq"
+SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
+ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
+POLICY = "SELECT id FROM policies WHERE policy = :policy"
+FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :first OR take_of = :first ORDER BY take"
+# (none) -> pending: another take of a clip that its gates rejected
+ADD_TAKE = """INSERT INTO jobs
+    (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
+     unchecked, catalog, run, created_at, policy, take, take_of)
+    SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
+           unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq
+    FROM jobs WHERE seq = :first"""
+FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
+HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
+FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
+COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
+# how a model's clips fared: for what gates and tries may cost
+REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
+    WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
+# succeeded -> the same: there may be more tries now
+REOPEN_REJECTED = f"UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}"
+PAGE = 500
+_ID_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTake:
+    """Another take that a rejected clip may have.
+
+    ``request`` is canonical JSON, ``tries`` its generations at most, ``detail`` why it is made, for its history.
+    """
+
+    request: str
+    tries: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more.
+
+    ``is_last``: the job has no later take.
+    """
+
+    job: Job
+    added: Job | None = None
+    cancelled: Sequence[Job] = ()
+    is_last: bool = True
+
+
+class ClipChecks(Part):
+    """Records measures, scores and verdicts, and adds the takes that follow from them."""
+
+    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions) -> None:
+        super().__init__(connection)
+        self._queries = queries
+        self._transitions = transitions
+
+    # -- measures and scores
+
+    def read_measures(self, job: Job) -> Measures | None:
+        """The measures of the job's clip as it is now; ``None`` if it was not measured, or fetched anew since."""
+        row = self._db.execute(MEASURES_OF, {"seq": job.seq}).fetchone()
+        return None if row is None or row["sha256"] != job.sha256 else measures_of(row)
+
+    def record_measures(self, job: Job, measures: Measures, *, now: float, judge_again: bool = False) -> None:
+        """Record what was measured of the job's clip; ``judge_again``: its verdict is forgotten, for the next run."""
+        with self._transaction():
+            self._db.execute(SET_MEASURES, _columns_of(job, measures, now))
+            if judge_again:
+                self._db.execute(FORGET_VERDICT, {"seq": job.seq})
+
+    def list_hashes(self) -> Iterator[tuple[int, bytes]]:
+        """The number of each measured job, and the perceptual hashes of its clip as they are stored."""
+        for row in self._db.execute(HASHES):
+            yield row["job"], row["hashes"]
+
+    def read_scores(self, job: Job) -> dict[str, Value]:
+        """The numbers and labels that other tools gave the job's clip."""
+        return {row["name"]: row["value"] for row in self._db.execute(SCORES_OF, {"seq": job.seq})}
+
+    def record_scores(self, job: Job, scores: Mapping[str, Value], *, now: float) -> None:
+        """Record scores, in place of those of the same names; verdicts that were open are decided by the next run."""
+        with self._transaction():
+            for name, value in scores.items():
+                self._db.execute(SET_SCORE, {"job": job.seq, "name": name, "value": value, "now": now})
+            self._db.execute(FORGET_VERDICT, {"seq": job.seq})
+
+    def list_score_names(self) -> dict[str, int]:
+        """The names of all scores, with the number of jobs that have each."""
+        return {row["name"]: row["jobs"] for row in self._db.execute(SCORE_NAMES)}
+
+    # -- verdicts
+
+    def has_policies(self) -> bool:
+        """Whether any job has ever had a policy."""
+        return self._db.execute("SELECT 1 FROM policies LIMIT 1").fetchone() is not None
+
+    def iter_unjudged(self) -> Iterator[Job]:
+        """The jobs with a clip and a policy that have no verdict, page by page."""
+        after: int | None = 0
+        while after is not None:
+            page = [job_of(row) for row in self._db.execute(TO_CHECK, {"after": after, "most": PAGE}).fetchall()]
+            yield from page
+            after = page[-1].seq if page else None
+
+    def read_verdict(self, job: Job) -> Judgement | None:
+        """The latest verdict on the job's clip."""
+        row = self._db.execute(LATEST_VERDICT, {"seq": job.seq}).fetchone()
+        return None if row is None else _judgement_of(row)
+
+    def list_verdicts(self, job: Job) -> list[tuple[float, Judgement]]:
+        """Every verdict on the job, oldest first, each with its time."""
+        return [(row["at"], _judgement_of(row)) for row in self._db.execute(VERDICTS_OF, {"seq": job.seq})]
+
+    def record_verdict(
+        self, job: Job, judgement: Judgement, *, run: int | None, now: float, take: NewTake | None = None
+    ) -> Judged:
+        """Record a verdict on the clip of ``job``, and what follows from it, in one transaction.
+
+        A rejected clip gets the take ``take``, unless its family has a later one already. An accepted one makes the
+        takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one now.
+        """
+        columns = {"seq": job.seq, "sha256": job.sha256, "verdict": judgement.verdict.value}
+        with self._transaction():
+            if self._db.execute(SET_VERDICT, columns).rowcount != 1:
+                raise MoveLost(f"the clip of job {job.id} is not the one that was judged")
+            if self.read_verdict(job) != judgement:  # judged again, with the same result
+                found = json.dumps(judgement.values, ensure_ascii=False)
+                facts = {"run": run, "now": now, "gate": judgement.gate, "found": found}
+                self._db.execute(ADD_VERDICT, {**columns, **facts, "job": job.seq})
+                if parse_policy(job.policy).gates:  # in its history too, which the page follows
+                    self._transitions.record_note(job, judgement.sentence, run=run, now=now)
+            added: Job | None = None
+            cancelled: list[Job] = []
+            if judgement.verdict is Verdict.ACCEPTED:
+                cancelled = self._cancel_takes(job, now)
+            elif judgement.verdict is Verdict.REJECTED and take is not None:
+                added = self._add_take(job, take, run, now)
+            is_last = self.list_family(job)[-1].seq == job.seq
+            return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled, is_last=is_last)
+
+    def _cancel_takes(self, job: Job, now: float) -> list[Job]:
+        takes = [take for take in self.list_family(job) if take.state is JobState.PENDING and take.take_of is not None]
+        withdrawn = Move(to=JobState.CANCELLED, detail=NOT_NEEDED, set={"finished_at": now, "error": NOT_NEEDED})
+        return [self._transitions.apply_move(take, withdrawn, run=None, now=now) for take in takes]
+
+    def _add_take(self, job: Job, take: NewTake, run: int | None, now: float) -> Job | None:
+        family = self.list_family(job)
+        last = family[-1]
+        if last.seq != job.seq:  # judged again: the take after it exists
+            if last.state is not JobState.CANCELLED or last.error != NOT_NEEDED:
+                return None
+            again = Move(to=JobState.PENDING, detail="needed again", set={"error": None, "finished_at": None})
+            return self._transitions.apply_move(last, again, run=run, now=now)
+        return self._insert_take(family[0], last.take + 1, take, run, now)
+
+    def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float) -> Job:
+        take_id = make_take_id(first.id, number)
+        stem = f"{first.stem}-take{number}"
+        if self._db.execute(HAS_FOLD, {"fold": stem}).fetchone() is not None:
+            stem = distinct_stem(stem, take_id)
+        columns = {
+            "id": take_id,
+            "name": f"{first.name}-take{number}",
+            "stem": stem,
+            "fold": stem,
+            "request": take.request,
+            "tries": take.tries,
+            "take": number,
+            "first": first.seq,
+            "run": run,
+            "now": now,
+        }
+        self._db.execute(ADD_TAKE, columns)
+        self._db.execute(TALLY_NEW, {"new": 1})
+        added = self._queries.read_job(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
+        self._transitions.record_note(added, take.detail, run=run, now=now)
+        return added
+
+    def restore_take(self, first: Job, number: int, request: str, *, run: int, now: float) -> Job:
+        """The take of that number, added if a lost database had it: its video was found, with the ``request``."""
+        known = self._queries.find_job_by_id(make_take_id(first.id, number))
+        if known is not None:
+            return known
+        with self._transaction():
+            return self._insert_take(first, number, NewTake(request=request, tries=1), run, now)
+
+    # -- takes
+
+    def find_firsts(self, takes: Mapping[str, int]) -> dict[str, Job]:
+        """The first takes of the ids of takes, which are given with their numbers; unknown ones are left out."""
+        numbers = set(takes.values())
+        found: dict[str, Job] = {}
+        for row in self._db.execute(FIRSTS).fetchall():
+            for number in numbers:
+                take_id = make_take_id(row["id"], number)
+                if takes.get(take_id) == number:
+                    found[take_id] = self._queries.read_job(row["seq"])
+        return found
+
+    def list_family(self, job: Job) -> list[Job]:
+        """All takes of the clip that ``job`` is a take of, the first one first."""
+        rows = self._db.execute(FAMILY, {"first": job.seq if job.take_of is None else job.take_of})
+        return [job_of(row) for row in rows]
+
+    def find_uncounted(self) -> set[int]:
+        """The jobs, by number, whose clips do not count because another take of theirs does."""
+        uncounted: set[int] = set()
+        for (first,) in self._db.execute(FAMILIES).fetchall():
+            family = [job_of(row) for row in self._db.execute(FAMILY, {"first": first})]
+            clips = [job for job in family if job.state is JobState.SUCCEEDED]
+            best = self._find_best(clips)
+            uncounted |= {job.seq for job in clips if job is not best}
+        return uncounted
+
+    def _find_best(self, clips: Sequence[Job]) -> Job | None:
+        """The take that counts: by what is preferred among the accepted ones, else the first that is not rejected."""
+        accepted = [job for job in clips if job.verdict == Verdict.ACCEPTED]
+        among = accepted or [job for job in clips if job.verdict != Verdict.REJECTED]
+        if not among:
+            return None
+        prefer = parse_policy(among[0].policy).prefer
+        values = [self.read_value(job, prefer.removeprefix("-")) for job in among] if prefer else []
+        return among[rank_takes(prefer, values)] if values else among[0]
+
+    def read_value(self, job: Job, name: str) -> Value:
+        """The value of a field of ``job``: of its request, its measures or its scores."""
+        return read_field(name, job, self.read_measures(job), self.read_scores(job), verdict=job.verdict)
+
+    def count_verdicts(self) -> dict[str, int]:
+        """How many jobs have each verdict."""
+        return {row["verdict"]: row["jobs"] for row in self._db.execute(COUNT_VERDICTS)}
+
+    def reopen_rejected(self) -> None:
+        """Let every rejected clip without a later take be judged anew."""
+        with self._transaction():
+            self._db.execute(REOPEN_REJECTED)
+
+    def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
+        """For each model, how many of its clips were judged, and how many of these were rejected."""
+        return {row["model"]: (row["judged"], row["rejected"]) for row in self._db.execute(REJECTION_RATES)}
+
+    def set_policy(self, jobs: Iterable[Job], policy: CheckPolicy | None) -> None:
+        """Give jobs another policy; their clips are judged by it at the next run or check."""
+        with self._transaction():
+            number = find_or_add_policy(self._db, None if policy is None else policy.to_json())
+            for job in jobs:
+                self._db.execute(SET_POLICY, {"seq": job.seq, "policy": number})
+
+
+def find_or_add_policy(db: sqlite3.Connection, policy: str | None) -> int | None:
+    """The number of a policy in JSON, for ``jobs.policy``; ``None`` for none. In the caller's transaction."""
+    if policy is None:
+        return None
+    db.execute(ADD_POLICY, {"policy": policy})
+    number: int = db.execute(POLICY, {"policy": policy}).fetchone()[0]
+    return number
+
+
+def make_take_id(first: str, number: int) -> str:
+    """The id of the take of that number of the job whose id is ``first``: no manifest makes it."""
+    return hashlib.sha256(f"take {number} of {first}".encode()).digest()[:_ID_BYTES].hex()
+
+
+def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
+    """The measures in a row of the table."""
+    columns = {name: row[name] for name in _MEASURED}
+    sound = columns.get("has_sound")
+    columns["has_sound"] = None if sound is None else bool(sound)
+    return Measures(
+        **columns,
+        hashes=_read_hashes(row["hashes"]),
+        problems=tuple(json.loads(row["problems"])),
+        level=CheckLevel(row["level"]),
+        version=row["version"],
+        is_conclusive=bool(row["conclusive"]),
+    )
+
+
+def _columns_of(job: Job, measures: Measures, now: float) -> dict[str, object]:
+    columns: dict[str, object] = {name: getattr(measures, name) for name in _MEASURED}
+    return {
+        **columns,
+        "job": job.seq,
+        "sha256": job.sha256,
+        "level": measures.level.value,
+        "version": measures.version,
+        "at": now,
+        "hashes": b"".join(each.to_bytes(8, "big") for each in measures.hashes) or None,
+        "problems": json.dumps(measures.problems, ensure_ascii=False),
+        "conclusive": int(measures.is_conclusive),
+        "mismatched": read_field(MISMATCHES, job, measures),
+    }
+
+
+def _read_hashes(blob: bytes | None) -> tuple[int, ...]:
+    return tuple(int.from_bytes(blob[at : at + 8], "big") for at in range(0, len(blob or b""), 8)) if blob else ()
+
+
+def _judgement_of(row: sqlite3.Row) -> Judgement:
+    return Judgement(verdict=Verdict(row["verdict"]), gate=row["gate"], values=json.loads(row["found"]))

@@ -1,0 +1,157 @@
+"""Conditions over the fields of a job as SQL, with every value from outside as a parameter.
+
+The meaning is that of ``core.expressions.evaluate``: NULL is unknown. Fields whose kind depends on the job (values of
+the manifest, scores) are compared by the same Python function as there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import assert_never
+
+from batchveo.core.expressions import (
+    And,
+    Comparison,
+    Contains,
+    Expression,
+    FieldRef,
+    Literal,
+    Membership,
+    Not,
+    Operand,
+    Or,
+    Truth,
+    Value,
+    compare_values,
+    is_null,
+    is_true,
+    split_name,
+    write_text,
+)
+from batchveo.core.fields import FIELDS, META, MISMATCHES, REQUEST, REQUEST_FIELDS, Condition, Kind, find_in
+from batchveo.core.measures import MEASURES
+from batchveo.core.models import find_prompt
+
+_COLUMNS = {
+    "repeat": "jobs.repeat_index",
+    "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
+    "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), find_prompt(jobs.request))",
+    "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
+    "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
+}
+_AS_ONE = {"==": "IS", "!=": "IS NOT"}
+
+
+class CompiledCondition:
+    """A condition on rows of ``jobs``: ``sql``, and ``params`` by their names."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.params: dict[str, Value] = {}
+        self.sql = self._compile(condition.expression)
+
+    def _compile(self, expression: Expression) -> str:
+        match expression:
+            case And(conditions=conditions):
+                return f"({' AND '.join(map(self._compile, conditions))})"
+            case Or(conditions=conditions):
+                return f"({' OR '.join(map(self._compile, conditions))})"
+            case Not(condition=condition):
+                return f"(NOT {self._compile(condition)})"
+            case Truth(operand=operand):
+                value = self._operand(operand)
+                return value if _kind_of(operand) in (Kind.NUMBER, Kind.BOOLEAN) else f"is_true({_as_bytes(value)})"
+            case Comparison(left=left, operator=operator, right=right):
+                return self._compare(left, operator, right)
+            case Membership(item=item, choices=choices):
+                return f"({' OR '.join(self._compare(item, '==', choice) for choice in choices)})"
+            case Contains(part=part, text=text):
+                return f"contains({_as_bytes(self._operand(part))}, {_as_bytes(self._operand(text))})"
+            case _:
+                assert_never(expression)
+
+    def _compare(self, left: Operand, operator: str, right: Operand) -> str:
+        first, second = self._operand(left), self._operand(right)
+        if is_null(left) or is_null(right):
+            return f"({first} {_AS_ONE[operator]} {second})"
+        kinds = {_kind_of(left), _kind_of(right)}
+        # SQLite compares these as Python does; an index may serve them
+        if kinds <= {Kind.NUMBER, Kind.BOOLEAN} or kinds == {Kind.TEXT}:
+            return f"({first} {operator} {second})"
+        return f"compare({_as_bytes(first)}, {self._param(operator)}, {_as_bytes(second)})"
+
+    def _operand(self, operand: Operand) -> str:
+        return self._param(operand.value) if isinstance(operand, Literal) else self._field(operand)
+
+    def _param(self, value: Value) -> str:
+        name = f"where{len(self.params)}"
+        self.params[name] = int(value) if isinstance(value, bool) else value
+        return f":{name}"
+
+    def _field(self, ref: FieldRef) -> str:
+        parts = split_name(ref.name)
+        if ref.name in MEASURES or ref.name == MISMATCHES:
+            column = "mismatched" if ref.name == MISMATCHES else ref.name
+            return f"(SELECT {column} FROM measures WHERE job = jobs.seq AND sha256 = jobs.sha256)"
+        if len(parts) > 1 and parts[0] not in (META, REQUEST):
+            name = self._param(".".join(parts))
+            return f"(SELECT value FROM scores WHERE job = jobs.seq AND name = {name})"
+        if len(parts) > 1:
+            return self._json_value(f"jobs.{parts[0]}", parts[1:])
+        if ref.name in REQUEST_FIELDS:
+            return self._json_value("jobs.request", parts)
+        return _COLUMNS.get(ref.name, f"jobs.{FIELDS[ref.name].name}")
+
+    def _json_value(self, column: str, parts: tuple[str, ...]) -> str:
+        """The plain value at a path; a key with dots in its name is found as well."""
+        path = self._param(json.dumps(parts))
+        return f"find_in({column}, {path})"
+
+
+def register_functions(db: sqlite3.Connection) -> None:
+    """Give a connection the functions that compiled conditions call."""
+    for name, arguments, function in (
+        ("compare", 3, _compare),
+        ("contains", 2, _contains),
+        ("is_true", 1, lambda value: None if value is None else is_true(_text_of(value))),
+        ("find_prompt", 1, lambda request: _encode(find_prompt(json.loads(request))) or None),
+        ("find_in", 2, _find_in),
+    ):
+        db.create_function(name, arguments, function, deterministic=True)  # type: ignore[arg-type]
+
+
+def _compare(first: object, operator: str, second: object) -> bool | None:
+    a, b = _text_of(first), _text_of(second)
+    return None if a is None or b is None else compare_values(a, operator, b)
+
+
+def _contains(part: object, text: object) -> bool | None:
+    needle, hay = _text_of(part), _text_of(text)
+    return None if needle is None or hay is None else write_text(needle).lower() in write_text(hay).lower()
+
+
+def _find_in(content: str, path: str) -> object:
+    value = find_in(json.loads(content), tuple(json.loads(path)))
+    return _encode(value) if isinstance(value, str) else value
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text_of(value: object) -> Value:
+    """A value from SQL; texts come as bytes, since texts out of JSON may have halves of characters."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
+
+
+def _as_bytes(value: str) -> str:
+    return f"iif(typeof({value}) = 'text', CAST({value} AS BLOB), {value})"
+
+
+def _kind_of(operand: Operand) -> Kind:
+    if isinstance(operand, FieldRef):
+        field = FIELDS.get(operand.name)
+        return Kind.ANY if field is None else field.kind
+    if isinstance(operand.value, str):
+        return Kind.TEXT
+    return Kind.BOOLEAN if isinstance(operand.value, bool) else Kind.NUMBER

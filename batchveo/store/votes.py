@@ -1,0 +1,93 @@
+"""The votes of people on clips: append-only, undone by another row."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+
+from batchveo.core.votes import Standing, Vote, VoteKind
+from batchveo.store.database import Part
+
+ADD_VOTE = """INSERT INTO votes (at, person, kind, job, other, rating, shown, blind)
+    VALUES (:at, :person, :kind, :job, :other, :rating, :shown, :blind) RETURNING id"""
+LATEST_VALID = "SELECT * FROM valid_votes WHERE person = :person ORDER BY id DESC LIMIT 1"
+UNDO = "INSERT INTO votes (at, person, kind, undoes) VALUES (:at, :person, 'undo', :id)"
+VALID = "SELECT * FROM valid_votes ORDER BY id"
+VALID_OF = "SELECT * FROM valid_votes WHERE job = :job OR other = :job ORDER BY id"
+STANDINGS = "SELECT job, picks, rejects, rating FROM standings"
+STANDING = "SELECT job, picks, rejects, rating FROM standings WHERE job = :job"
+PEOPLE = "SELECT person, count(*) AS votes FROM valid_votes GROUP BY person ORDER BY person"
+
+
+class Votes(Part):
+    """Records votes, and counts those that stand."""
+
+    def record_vote(self, vote: Vote) -> Vote:
+        """Add a vote; returns it with its number. Raises ``ValueError`` if its parts do not fit its kind."""
+        if vote.kind.is_of_pair != (vote.other is not None) or vote.other == vote.job:
+            raise ValueError(f"{vote.kind} names {'two clips' if vote.kind.is_of_pair else 'one clip'}")
+        if (vote.kind is VoteKind.RATE) != (vote.rating is not None):
+            raise ValueError("a rating, and nothing else, has a number from 1 to 5")
+        columns = {
+            "at": vote.at,
+            "person": vote.person,
+            "kind": vote.kind.value,
+            "job": vote.job,
+            "other": vote.other,
+            "rating": vote.rating,
+            "shown": json.dumps(vote.shown),
+            "blind": int(vote.blind),
+        }
+        with self._transaction():
+            row = self._db.execute(ADD_VOTE, columns).fetchone()
+        return replace(vote, id=row["id"])
+
+    def undo_latest(self, person: str, *, now: float) -> Vote | None:
+        """Undo the person's latest vote that stands; ``None`` if there is none."""
+        with self._transaction():
+            row = self._db.execute(LATEST_VALID, {"person": person}).fetchone()
+            if row is None:
+                return None
+            self._db.execute(UNDO, {"at": now, "person": person, "id": row["id"]})
+        return _read_vote(row)
+
+    def list_votes(self) -> Iterator[Vote]:
+        """The votes that stand, oldest first."""
+        yield from map(_read_vote, self._db.execute(VALID))
+
+    def list_votes_of(self, job: int) -> list[Vote]:
+        """The votes that stand on one clip, oldest first."""
+        return [_read_vote(row) for row in self._db.execute(VALID_OF, {"job": job})]
+
+    def list_standings(self) -> dict[int, Standing]:
+        """What people say of each clip that has votes of its own, by the job's number."""
+        return {row["job"]: _read_standing(row) for row in self._db.execute(STANDINGS)}
+
+    def read_standing(self, job: int) -> Standing:
+        """What people say of one clip."""
+        row = self._db.execute(STANDING, {"job": job}).fetchone()
+        return Standing() if row is None else _read_standing(row)
+
+    def list_people(self) -> dict[str, int]:
+        """Everyone who voted, with the number of votes that stand."""
+        return {row["person"]: row["votes"] for row in self._db.execute(PEOPLE)}
+
+
+def _read_vote(row: sqlite3.Row) -> Vote:
+    return Vote(
+        id=row["id"],
+        at=row["at"],
+        person=row["person"],
+        kind=VoteKind(row["kind"]),
+        job=row["job"],
+        other=row["other"],
+        rating=row["rating"],
+        shown=tuple(json.loads(row["shown"])),
+        blind=bool(row["blind"]),
+    )
+
+
+def _read_standing(row: sqlite3.Row) -> Standing:
+    return Standing(picks=row["picks"], rejects=row["rejects"], rating=row["rating"])

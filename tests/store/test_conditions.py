@@ -1,0 +1,155 @@
+"""Conditions in SQL mean what they mean in Python, and no value from outside becomes SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchveo.core.expressions import evaluate
+from batchveo.core.fields import FIELDS, parse_condition, read_field
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.models import Job
+from batchveo.core.outcomes import Accepted, Completed, Downloaded
+from batchveo.core.votes import Vote, VoteKind
+from batchveo.store import Store
+from tests.helpers.factories import make_spec
+from tests.store.steps import begun, claimed, move
+
+JOBS: list[dict[str, Any]] = [
+    {"meta": {"split": "train", "score": "0.5", "a.b": 1}, "request": {"prompt": "A Fox", "seed": 1, "duration": 8}},
+    {"meta": {"split": "test", "score": 0.75, "flag": True}, "request": {"prompt": "a wolf", "duration": "8"}},
+    {"meta": {"split": None, "list": [1]}, "request": {"prompt": "", "resolution": "720p"}, "model": "kling/v2"},
+    {"meta": {"a": {"b": 2}}, "request": {"multi_prompt": [{"prompt": "first"}, {"prompt": "fox again"}]}},
+    {"meta": {"split": 'tr"ain; DROP TABLE jobs'}, "request": {"prompt": "雪"}, "model": "x/" + "y" * 30},
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    path: Path = tmp_path_factory.mktemp("conditions") / "b.db"
+    with Store(path) as store:
+        specs = [make_spec(f"job {number}", **fields) for number, fields in enumerate(JOBS)]
+        run = begun(store, *specs)
+        for number in range(4):
+            job = claimed(store, run)
+            job = move(store, job, Accepted(generation_id=f"g{number}"))
+            job = move(store, job, Completed(url="https://x/v", cost_usd=0.5 * number or None), now=20.0 + number)
+            job = move(store, job, Downloaded(folder="/v", file=f"{number}.mp4", bytes=10**number, sha256=f"{number}"))
+            if number:
+                store.checks.record_measures(job, MEASURES[number], now=30.0)
+            if number == 2:
+                store.checks.record_scores(job, {"clip.score": 0.25, "clip.label": "odd"}, now=31.0)
+        store.checks.record_scores(job, {"clip.score": "0.5"}, now=31.0)
+        for person, kind, about in (("ann", "pick", 1), ("bob", "reject", 1), ("bob", "pick", 1), ("ann", "reject", 2)):
+            store.votes.record_vote(Vote(person=person, kind=VoteKind(kind), job=about))
+        store.votes.record_vote(Vote(person="ann", kind=VoteKind.RATE, job=3, rating=4))
+        yield store
+
+
+MEASURES = {
+    1: Measures(level=CheckLevel.ALL, frames=48, width=1280, height=720, black_seconds=0.0, has_sound=True, motion=2.5),
+    2: Measures(level=CheckLevel.BASIC, frames=10, width=640, height=360, black_seconds=3.5, has_sound=False),
+    3: Measures(level=CheckLevel.BASIC, problems=("the file ends early",)),
+}
+NAMES = [
+    *FIELDS,
+    "meta.split",
+    "meta.score",
+    "meta.a.b",
+    "meta.flag",
+    "meta.list",
+    'meta."a.b"',
+    "request.seed",
+    "request.multi_prompt",
+    "clip.score",
+    "clip.label",
+]
+VALUES = [
+    "1",
+    "0.5",
+    "720",
+    "-3e2",
+    '"train"',
+    "'0.5'",
+    '"fox"',
+    "'8'",
+    "true",
+    "false",
+    "null",
+    '"\';--"',
+    '"succeeded"',
+]
+OPERATORS = ["==", "!=", "<", "<=", ">", ">="]
+
+comparisons = st.builds(
+    lambda name, operator, value: f"{name} {operator} {value}",
+    st.sampled_from(NAMES),
+    st.sampled_from(OPERATORS),
+    st.one_of(st.sampled_from(VALUES), st.sampled_from(NAMES)),
+)
+others = st.one_of(
+    st.sampled_from(NAMES),
+    st.builds(lambda name, a, b: f"{name} in [{a}, {b}]", st.sampled_from(NAMES), *[st.sampled_from(VALUES[:8])] * 2),
+    st.builds(lambda value, name: f"{value} in {name}", st.sampled_from(VALUES[4:8]), st.sampled_from(NAMES)),
+)
+expressions = st.recursive(
+    st.one_of(comparisons, others),
+    lambda inner: st.one_of(
+        inner.map(lambda text: f"not ({text})"),
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]}) and ({pair[1]})"),
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]}) or ({pair[1]})"),
+    ),
+    max_leaves=4,
+)
+
+
+def choose_in_python(store: Store, text: str) -> list[str]:
+    condition = parse_condition(text)
+
+    def is_true(job: Job) -> bool:
+        standing = store.votes.read_standing(job.seq)
+        measures, scores = store.checks.read_measures(job), store.checks.read_scores(job)
+        get = lambda name: read_field(  # noqa: E731
+            name, job, measures, scores, verdict=job.verdict, picked=standing.is_picked, rating=standing.rating
+        )
+        return evaluate(condition.expression, get) is True
+
+    return [job.name for job in store.jobs() if is_true(job)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=expressions)
+def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> None:
+    try:
+        condition = parse_condition(text)
+    except ValueError:
+        return
+    assert [job.name for job in store.queries.list_jobs(where=condition)] == choose_in_python(store, text), text
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("black_seconds < 0.5", ["job 1"]),
+        ("not black_seconds < 0.5", ["job 2"]),
+        ("black_seconds == null", ["job 0", "job 3", "job 4"]),
+        ("meta.score >= 0.5", ["job 0", "job 1"]),
+        ("seed == 1 or model == 'kling/v2'", ["job 0", "job 2"]),
+        ('"FOX" in prompt', ["job 0", "job 3"]),
+        ('meta.split == "tr\\"ain; DROP TABLE jobs"', ["job 4"]),
+        ("clip.score == 0.25", ["job 2"]),
+        ("clip.score in [0.25, 0.5]", ["job 2", "job 3"]),
+        ("picked", ["job 0"]),
+        ("rating > 3 and cost_usd >= 1", ["job 2"]),
+        ("duration == 8", ["job 0", "job 1"]),
+        ("state == 'pending'", ["job 4"]),
+    ],
+)
+def test_known_choices(store: Store, text: str, names: list[str]) -> None:
+    assert [job.name for job in store.queries.list_jobs(where=parse_condition(text))] == names
+    assert choose_in_python(store, text) == names
