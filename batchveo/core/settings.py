@@ -58,6 +58,7 @@ class RunSettings:
     wait_for_credits: bool = False
     tries: int = 1
     sidecars: Sidecars = BESIDE
+    checks: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", parse_destination(self.output))  # a library user may pass text
