@@ -40,7 +40,8 @@ AGE_IN_FLIGHT = "SELECT avg(:now - submitted_at) FROM jobs WHERE state IN ('subm
 # the moves that a person wants to know, not every step of every job
 LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.detail, jobs.name
     FROM (SELECT * FROM events ORDER BY id DESC LIMIT 200) AS events JOIN jobs ON jobs.seq = events.job
-    WHERE events.to_state IN ('succeeded', 'failed', 'in_doubt') OR events.from_state = 'in_doubt'
+    WHERE (events.to_state IN ('succeeded', 'failed', 'in_doubt')
+        AND NOT (events.from_state = 'succeeded' AND events.to_state = 'succeeded')) OR events.from_state = 'in_doubt'
     ORDER BY events.id DESC LIMIT :most"""
 
 
