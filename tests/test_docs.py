@@ -134,6 +134,7 @@ ONCE = {
     "export": {"--where", "--picked", "--pairs", "--include-rejected"},
     "jobs": {"--model"},
     "models": {"--refresh", "--force"},
+    "promote": {"--to", "--picked", "--where", "--output", "--drop"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
     "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
     "verify": {"--refetch"},
