@@ -13,7 +13,8 @@ from pathlib import Path
 from batchveo.core.measures import MEASURES
 from batchveo.dataset.columns import CHECKED, SCORE_PREFIX, ColumnTypes, Kind
 from batchveo.dataset.index import ExportIndex
-from batchveo.dataset.settings import Format
+from batchveo.dataset.pairs import PAIR_COLUMNS, pairs_file
+from batchveo.dataset.settings import Format, Metadata
 from batchveo.dataset.statistics import Tally
 from batchveo.dataset.tables import WrittenMetadata
 from batchveo.storage.file_system import measure_file
@@ -54,6 +55,10 @@ _MEANINGS = {
     "seconds": "The length of the video, in seconds.",
     "mismatches": "How many parameters of the request came otherwise than they were asked for.",
     "verdict": "What the gates of the clip say: accepted or rejected; open if that is not decided.",
+    "chosen": "The video that people prefer, from the folder's top.",
+    "rejected": "The other video of the pair, from the folder's top.",
+    "votes_for": "People who prefer the chosen video.",
+    "votes_against": "People who prefer the other video.",
     "take": "Which generation of the clip it is, from 1.",
     "picks": "How many people picked the clip.",
     "rejects": "How many people rejected the clip.",
@@ -63,13 +68,17 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Croissant:
-    """The content of the document; ``metadata`` is the metadata beside the videos, if any."""
+    """The content of the document; ``metadata`` is the metadata beside the videos, if any.
+
+    ``pairs``: the format of the table of pairs, if there is one.
+    """
 
     folder: Path
     index: ExportIndex
     tally: Tally
     types: ColumnTypes
     metadata: WrittenMetadata | None
+    pairs: Metadata | None = None
 
     def build_text(self) -> str:
         """The whole document. Hashes the tables, and shards whose hash is unknown."""
@@ -85,8 +94,9 @@ class Croissant:
         }
         tables = [self._describe_table(form) for form in _TABLES if form in self.index.formats]
         metadata = [] if self.metadata is None else [self._describe_metadata(self.metadata)]
-        node["distribution"] = [*tables, *metadata, *self._list_shard_files(), *self._list_videos()]
-        node["recordSet"] = self._record_sets(tables, metadata)
+        pairs = [] if self.pairs is None else [self._describe_pairs(self.pairs)]
+        node["distribution"] = [*tables, *metadata, *pairs, *self._list_shard_files(), *self._list_videos()]
+        node["recordSet"] = [*self._record_sets(tables, metadata), *map(_make_pair_records, pairs)]
         return json.dumps(node, ensure_ascii=False, indent=2) + "\n"
 
     def _record_sets(self, tables: Sequence[Node], metadata: Sequence[Node]) -> list[Node]:
@@ -111,6 +121,10 @@ class Croissant:
         return _make_file_set(
             "metadata", "The clips of each split, a row for each.", _ENCODINGS[metadata.kind.value], paths
         )
+
+    def _describe_pairs(self, kind: Metadata) -> Node:
+        path = pairs_file(self.folder, kind)
+        return _make_file(path.name, _ENCODINGS[kind.value], *measure_file(path), "Pairs of clips of one prompt.")
 
     def _describe_shard(self, name: str) -> Node:
         shard = self.index.shards[name]
@@ -140,6 +154,18 @@ class Croissant:
 def _make_clips(fields: Sequence[Node]) -> Node:
     clips = {"@id": "clips", "@type": "cr:RecordSet", "name": "clips", "description": "The clips."}
     return {**clips, "key": {"@id": "clips/job_id"}, "field": fields}
+
+
+def _make_pair_records(table: Node) -> Node:
+    source = _by_column("fileObject", table)
+    node: Node = {
+        "@id": "pairs",
+        "@type": "cr:RecordSet",
+        "name": "pairs",
+        "description": "Pairs of clips of one prompt of which people preferred one.",
+    }
+    fields = [_make_field(name, kind, source(name), of="pairs") for name, kind in PAIR_COLUMNS.items()]
+    return {**node, "field": fields}
 
 
 def _make_shard_records() -> list[Node]:

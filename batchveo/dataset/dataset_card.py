@@ -78,12 +78,17 @@ def _feature(name: str, dtype: str) -> Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """The content of the card; ``left_out`` counts jobs by the reason why they are not in the dataset."""
+    """The content of the card; ``left_out`` counts jobs by the reason why they are not in the dataset.
+
+    ``pairs``: how many pairs the table ``pairs_file`` lists.
+    """
 
     tally: Tally
     loader: LoaderConfig
     services: Sequence[str]
     splitting: Splitting
+    pairs: int = 0
+    pairs_file: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def build_text(self) -> str:
@@ -94,6 +99,7 @@ class Card:
             "For example": _make_examples_table(self.tally),
             "Measures": _make_measures_table(self.tally),
             "Verdicts and votes": _make_verdicts_table(self.tally),
+            "Pairs": self._describe_pairs(),
             "What is not in it": self._list_missing(),
             "Columns": _describe_columns(),
             "Licence": _LICENCE,
@@ -146,6 +152,14 @@ class Card:
                 "the model was given.\n"
             )
         return text
+
+    def _describe_pairs(self) -> str:
+        if not self.pairs:
+            return ""
+        return (
+            f"`{self.pairs_file}` has {self.pairs} pairs of clips of one prompt of which people preferred one: "
+            "`prompt`, `chosen` and `rejected` (files of this folder), `votes_for` and `votes_against`.\n"
+        )
 
     def _list_missing(self) -> str:
         lines = [f"- {count} {_escape_cell(reason)}\n" for reason, count in self.left_out.items() if count]

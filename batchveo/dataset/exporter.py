@@ -17,7 +17,7 @@ from batchveo.dataset.croissant import CROISSANT, Croissant
 from batchveo.dataset.dataset_card import CARD, Card, choose_loader
 from batchveo.dataset.dataset_files import DatasetFiles, write_description
 from batchveo.dataset.index import INDEX_FILE, ExportIndex
-from batchveo.dataset.pairs import Pair, find_pairs, find_voted, write_pairs
+from batchveo.dataset.pairs import Pair, find_pairs, find_voted, pairs_file, write_pairs
 from batchveo.dataset.settings import Exported, ExportSettings, Format, Metadata
 from batchveo.dataset.splits import TRAIN
 from batchveo.dataset.statistics import Tally
@@ -189,13 +189,20 @@ class _Export:
     def _write_descriptions(self, files: DatasetFiles, metadata: WrittenMetadata | None) -> None:
         """Write the descriptions for people and for catalogues."""
         croissant = Croissant(
-            folder=self._folder, index=self._index, tally=files.tally, types=files.types, metadata=metadata
+            folder=self._folder,
+            index=self._index,
+            tally=files.tally,
+            types=files.types,
+            metadata=metadata,
+            pairs=self._settings.metadata if self._pairs else None,
         )
         card = Card(
             tally=files.tally,
             loader=choose_loader(self._formats, files.types, metadata),
             services=sorted(filter(None, self._store.runs.list_services())),
             splitting=self._settings.splitting,
+            pairs=self._pairs or 0,
+            pairs_file=pairs_file(self._folder, self._settings.metadata).name,
             left_out=self._count_left_out(),
         )
         for name, text in ((CROISSANT, croissant.build_text()), (CARD, card.build_text())):
