@@ -28,6 +28,7 @@ BENCHMARKS = {
     "page": "the answers of the page with a million jobs, while a run writes",
     "downloads": "megabytes a second, verified and synced, against curl",
     "exports": "a dataset of a hundred thousand clips: again, with new ones, in shards",
+    "checks": "a pass over a clip of 1080p, clips an hour, near copies among 100,000",
     "start": "how long the command line takes to say something",
     "audit": "an audit of half a million requests, also killed half-way",
     "growth": "time and memory from a thousand jobs to a million",

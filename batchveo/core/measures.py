@@ -43,18 +43,21 @@ class Measures:
     ``black_seconds``: seconds in which the picture is black. ``frozen_seconds``: seconds in which it does not change,
     in parts of at least one second; black parts do not change either. ``cuts``: how often the scene changes from one
     frame to the next. ``motion``: how much the brightness of a pixel changes in a second on average, in percent of its
-    range. ``blur``: width of an edge in pixels if the longer side has 960, the median of two frames a second; larger
+    range. ``blur``: width of an edge in pixels if the longer side has 960, the median of a frame each second; larger
     is less sharp. Only of level ``all``.
 
     ``has_sound``: there is a sound track with samples. ``silent_seconds``: seconds below -60 dBFS, or without sound, in
-    parts of at least half a second; ``None`` without a sound track. ``loudness_lufs``: integrated loudness by EBU R 128
+    parts of at least one second; ``None`` without a sound track. ``loudness_lufs``: integrated loudness by EBU R 128
     in LUFS; ``None`` without a sound track, or if it is silent.
 
     ``hashes``: 64-bit difference hashes of ``HASHED_FRAMES`` frames, in the order of time: those in the middle of each
-    eighth of the clip. A bit of a hash says whether one of 8 x 8 parts of the picture is brighter than its right
-    neighbour: row by row from the top left, the first one in the highest bit. Empty if nothing was decoded.
+    eighth of the clip. A bit of a hash is set if one of 8 x 8 parts of the picture is clearly brighter than its right
+    neighbour, by 3 of 255 or more: row by row from the top left, the first one in the highest bit. Empty if nothing was
+    decoded.
 
     ``problems``: short sentences on what is wrong with the file. ``level``: what was measured. ``version``: how.
+    ``is_conclusive``: false if decoding was given up for another reason than the content of the file, such as a time
+    limit.
     """
 
     level: CheckLevel
@@ -76,6 +79,7 @@ class Measures:
     hashes: tuple[int, ...] = ()
     problems: tuple[str, ...] = ()
     version: int = VERSION
+    is_conclusive: bool = True
 
     @property
     def is_decoded(self) -> bool:
@@ -104,6 +108,7 @@ class Measures:
             level=CheckLevel(str(record["level"])),
             hashes=tuple(int(str(text), 16) for text in hashes),
             problems=tuple(str(text) for text in problems),
+            is_conclusive=record["is_conclusive"] is True,
             **plain,  # type: ignore[arg-type]  # checked one by one
         )
 
@@ -134,7 +139,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({
             name="frozen_seconds", type=float, unit="s", meaning="time without any change, in parts of 1 s or longer"
         ),
         Measure(
-            name="silent_seconds", type=float, unit="s", meaning="time below -60 dBFS, in parts of 0.5 s or longer"
+            name="silent_seconds", type=float, unit="s", meaning="time below -60 dBFS, in parts of 1 s or longer"
         ),
         Measure(name="loudness_lufs", type=float, unit="LUFS", meaning="integrated loudness by EBU R 128"),
         Measure(name="has_sound", type=bool, unit="", meaning="whether there is a sound track"),

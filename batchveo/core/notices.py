@@ -49,6 +49,35 @@ class ClusterStarting(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRejected(Notice):
+    """The clip of ``job`` fails ``gate``, whose fields have the values ``found``.
+
+    ``take``: the name of the take that is made in its place; ``None`` if no try is left.
+    """
+
+    job: str
+    gate: str
+    found: Mapping[str, object]
+    take: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksUnavailable(WarningNotice):
+    """Clips of the database at ``state`` cannot be measured on this machine, because of ``error``."""
+
+    error: str
+    state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipNotMeasured(WarningNotice):
+    """The clip of ``job`` cannot be read for its checks, because of ``error``."""
+
+    job: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsRemembered(Notice):
     """A resumed run has these ``options`` from the run before, each with its value."""
 

@@ -154,6 +154,21 @@ def _describe_charges_unknown(*, generations: int, error: str) -> str:
     return f"neither log nor ledger tells whether {generations} generations were charged: {error}"
 
 
+def _describe_clip_rejected(*, job: str, gate: str, found: Mapping[str, object], take: str | None) -> str:
+    values = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in found.items())
+    again = "no try is left" if take is None else f"it is made again as {take}"
+    return f"{job}: rejected by {gate} ({values}); {again}"
+
+
+def _describe_checks_unavailable(*, error: str, state: Path) -> str:
+    later = format_command("check", state=state)
+    return f"clips are not checked, and gates decide nothing: {error}; `{later}` does it later"
+
+
+def _describe_clip_not_measured(*, job: str, error: str) -> str:
+    return f"{job}: its clip has no verdict yet, it cannot be read: {error}"
+
+
 def _describe_log_unread(*, error: str) -> str:
     return f"the usage log cannot be read yet: {error}"
 
@@ -291,6 +306,9 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
     "KeyBlocked": _describe_key_blocked,
+    "ChecksUnavailable": _describe_checks_unavailable,
+    "ClipNotMeasured": _describe_clip_not_measured,
+    "ClipRejected": _describe_clip_rejected,
     "LogUnread": _describe_log_unread,
     "ModelPutAside": _describe_model_put_aside,
     "OptionsRemembered": _describe_options_remembered,

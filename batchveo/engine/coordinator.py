@@ -27,6 +27,8 @@ from batchveo.engine.recorder import Entry, Recorder
 from batchveo.engine.refused_jobs import RefusedJobs
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext, RunSpec
+from batchveo.engine.stages.checker import Checker
+from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
 from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
@@ -38,7 +40,8 @@ _log = logging.getLogger(__name__)
 class Coordinator:
     """The run of ``spec`` over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
 
-    ``apis``: the clients of the provider, by the labels of the API keys.
+    ``apis``: the clients of the provider, by the labels of the API keys. ``clips``: access to finished clips,
+    by default at their destinations.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Coordinator:
         clock: Clock,
         reporter: Reporter = ignore_event,
         workers: int = 1,
+        clips: ClipInspector | None = None,
     ) -> None:
         self._store = store
         self._settings = settings = spec.settings
@@ -67,6 +71,7 @@ class Coordinator:
         self._assignments = assignments = Assignments(expected=workers)
         prints = spec.service.key_prints(store.keys.read_secret())
         budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
+        self._checker = checker = Checker(context, bus, recorder, settings, clips or StoredClips(settings.sidecars))
         refused_jobs = RefusedJobs(context, bus, recorder, throttles, budget, apis)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(context, bus, in_flight, throttles, budget, assignments, backlog=backlog)
@@ -81,6 +86,7 @@ class Coordinator:
             self._admission,
             refused_jobs,
             settings,
+            check=checker.add_job,
         )
         self._reconciler = Reconciler(
             context,
@@ -93,7 +99,14 @@ class Coordinator:
             record=self._outcomes.record_log_outcome,
         )
         self._lifecycle = RunLifecycle(
-            context, bus, recorder, in_flight, settings, begun=spec.begun, awaits_log=self._reconciler.is_awaited
+            context,
+            bus,
+            recorder,
+            in_flight,
+            settings,
+            begun=spec.begun,
+            awaits_log=self._reconciler.is_awaited,
+            checker=checker,
         )
         self._share = -(-settings.concurrency // workers)
         self.ready = anyio.Event()
@@ -228,6 +241,7 @@ class Coordinator:
         async with anyio.create_task_group() as tasks:
             self._outcomes.tasks = tasks
             tasks.start_soon(self._reconciler.run)
+            tasks.start_soon(self._checker.run)
             tasks.start_soon(self._lifecycle.wait_end)
             self.ready.set()
             await work()

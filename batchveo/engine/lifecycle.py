@@ -18,6 +18,7 @@ from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.checker import Checker
 from batchveo.store import Counts, Store
 
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
@@ -25,7 +26,10 @@ BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError
 
 
 class RunLifecycle:
-    """Finds the end of a run, and sets ``over`` then. ``awaits_log``: whether the run has to wait for the usage log."""
+    """Finds the end of a run, and sets ``over`` then.
+
+    ``awaits_log``: whether the run has to wait for the usage log.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class RunLifecycle:
         *,
         begun: float,
         awaits_log: Callable[[], bool],
+        checker: Checker,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -45,6 +50,7 @@ class RunLifecycle:
         self._settle = settings.settle
         self._begun = begun
         self._awaits_log = awaits_log
+        self._checker = checker
         self._interrupted: Signals | None = None
         self._waiting_reported = False
         self._failure: Exception | None = None
@@ -78,6 +84,9 @@ class RunLifecycle:
         if isinstance(stopped, DiskTrouble | ClusterTrouble):
             return True  # nothing can be recorded or reached: waiting helps nothing
         if self._in_flight.count_awaited():
+            return False
+        # what this run paid for is judged, though no take can follow; older clips may wait for the next run
+        if self._checker.has_work(new_only=stopped is not None):
             return False
         if stopped is not None:
             return True
@@ -127,24 +136,26 @@ class RunLifecycle:
     def _make_result(self) -> RunResult:
         counts = self._context.store.counts(run=self._context.run)
         late = self._in_flight.count_late()
+        rejected = len(self._checker.rejected)
         return RunResult(
             run=self._context.run,
             counts=counts,
-            exit_status=self._choose_exit_status(counts, late),
+            exit_status=self._choose_exit_status(counts, late, rejected),
             stopped=self._bus.stopped,
             interrupted=self._interrupted,
             late=late,
+            rejected=rejected,
             put_aside=self._context.store.skipped.count_by_reason(),
             seconds=self._context.now() - self._begun,
         )
 
-    def _choose_exit_status(self, counts: Counts, late: int) -> int:
+    def _choose_exit_status(self, counts: Counts, late: int, rejected: int) -> int:
         """The exit status of the run: by the signal, else by the early stop, else by what became of the jobs."""
         if self._interrupted is not None:
             return 128 + self._interrupted
         if self._bus.stopped is not None:
             return self._bus.stopped.exit_status
-        if counts[JobState.FAILED] or counts.held or self._recorder.failed:
+        if counts[JobState.FAILED] or counts.held or self._recorder.failed or rejected:
             return 1
         unfinished = late or any(counts[state] for state in JobState if not state.is_complete)
         return StoppedEarly.exit_status if unfinished else 0

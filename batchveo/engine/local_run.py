@@ -18,6 +18,7 @@ from batchveo.engine.lifecycle import single_error
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.engine.signals import stop_signals
+from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.storage.base import Disk, in_thread
@@ -77,8 +78,9 @@ class Run:
         clock: Clock,
         reporter: Reporter = ignore_event,
         disk: Disk = in_thread,
+        clips: ClipInspector | None = None,
     ) -> None:
-        self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter)
+        self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter, clips=clips)
         broker = LocalBroker(self._coordinator, "local", clock)
         self._worker = Worker(broker, apis, videos, spec.settings, durations=spec.durations, disk=disk)
 

@@ -45,6 +45,7 @@ class OutcomeHandler:
     """Records outcomes; keeps the in-flight table, the assignments and the limits of the keys in step with them.
 
     ``tasks`` runs what takes time, such as looking at an account's balance; ``None`` before and after the run.
+    ``check`` gets every job whose video is stored.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class OutcomeHandler:
         admission: Admission,
         refused_jobs: RefusedJobs,
         settings: RunSettings,
+        *,
+        check: Callable[[Job], None],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -69,6 +72,7 @@ class OutcomeHandler:
         self._budget = budget
         self._admission = admission
         self._refused_jobs = refused_jobs
+        self._check = check
         self._no_video_limit = max(LEAST_WITHOUT_VIDEO, settings.concurrency + WITHOUT_VIDEO_MORE)
         self._without_video = 0
         self.tasks: TaskGroup | None = None
@@ -125,6 +129,8 @@ class OutcomeHandler:
                 self._budget.add_cost(entry.job)
             if entry.job.state is JobState.PENDING:
                 self._refused_jobs.skip_if_refused(entry.job)
+            if entry.job.state is JobState.SUCCEEDED:
+                self._check(entry.job)
             await self._recorder.publish_entry(entry)
         except sqlite3.Error:
             if isinstance(outcome, Accepted | FoundInLog):  # the last trace of a purchase if the log loses it

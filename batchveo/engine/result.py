@@ -16,7 +16,8 @@ class RunResult:
     """How run number ``run`` ended.
 
     ``counts``: of the jobs that the run took on. ``exit_status``: of the command. ``late``: jobs left to the next run.
-    ``put_aside``: how many unfinished jobs were skipped, by the service's reason. ``output``: the destination.
+    ``rejected``: clips of the run that fail their gates, and have no other take that does not. ``put_aside``: how many
+    unfinished jobs were skipped, by the service's reason. ``output``: the destination.
     """
 
     run: int
@@ -25,6 +26,7 @@ class RunResult:
     stopped: StoppedEarly | None = None
     interrupted: signal.Signals | None = None
     late: int = 0
+    rejected: int = 0
     put_aside: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     output: Destination | None = None

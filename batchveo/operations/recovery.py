@@ -107,6 +107,7 @@ async def recover_videos(
         recovered.unlisted = error.strerror or str(error)
         stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
+    _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)
     by_job = _match_jobs(store, found)
     ours = {seq: [each for each in several if _is_for(each, sandbox=sandbox)] for seq, several in by_job.items()}
     recovered.others += [store.queries.read_job(seq) for seq, several in ours.items() if not several]
@@ -167,6 +168,21 @@ async def _find_sidecars(
         for file in store.queries.list_files_in(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
+
+
+def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: float) -> None:
+    """Add the takes that the lost database had made of rejected clips: no manifest names them."""
+    takes = {
+        sidecar.job_id: sidecar
+        for sidecar in found
+        if sidecar.take > 1 and sidecar.generation_id and store.queries.find_job_by_id(sidecar.job_id) is None
+    }
+    if not takes:
+        return
+    firsts = store.checks.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
+    for job_id, first in firsts.items():
+        sidecar = takes[job_id]
+        store.checks.restore_take(first, sidecar.take, canonical_json(sidecar.request), run=run, now=now)
 
 
 def _match_jobs(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:

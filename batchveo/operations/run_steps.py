@@ -216,6 +216,7 @@ def import_jobs(setup: RunSetup, store: Store, run: int, staged: StagedJobs | No
         options.reporter(DatabaseCreated(state=options.state.absolute()))
     if staged is None:
         store.runs.take_on_all(run)
+        store.checks.reopen_rejected()
     else:
         with staged.table:  # a run takes hours, and does not need it any more
             added = staged.add_to(store, run=run, now=setup.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +15,14 @@ from typing import Any
 from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, BucketUrl, Destination, Sidecars
 from batchveo.core.models import Job
 from batchveo.core.version import __version__
-from batchveo.storage.file_system import list_names
+from batchveo.storage.file_system import list_names, replace_file
 from batchveo.storage.objects import LARGEST_SMALL, open_objects
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video
 
 MOST_IN_A_BUCKET = 200_000
 """Most objects of a bucket that are listed: a thousand come with each request."""
+MOST_TAKES = 1_000
+"""No job has more; the number in a sidecar may be anybody's."""
 READ_AT_ONCE = 16
 """Sidecars of a bucket that are read at the same time: each takes a request or two."""
 
@@ -30,7 +32,7 @@ class Sidecar:
     """The content of the sidecar of ``video``. Times are seconds since the epoch; ``None`` if a value is absent.
 
     ``service``: the address that made the video, or ``sandbox``. ``catalog``: the digest of the catalogue of models
-    that the job was validated against. Older sidecars have neither.
+    that the job was validated against. ``take``: which take of its clip it is, from 1. Older sidecars lack these.
     """
 
     video: StoredVideo
@@ -48,6 +50,7 @@ class Sidecar:
     bytes: int | None
     sha256: str | None
     catalog: str | None
+    take: int = 1
 
     @property
     def folder(self) -> str:
@@ -88,8 +91,33 @@ def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
         "bytes": size,
         "sha256": sha256,
         "catalogue": job.catalog,
+        "take": job.take,
         "made_by": f"batchveo {__version__}",
     }
+    return _format_content(content)
+
+
+def add_to_sidecar(job: Job, sidecar: Path, content: Mapping[str, object]) -> None:
+    """Add keys to the sidecar at a path, if it is that of the job's video. Blocks; raises ``OSError``."""
+    known = read_sidecar(sidecar)
+    if known is None or not is_sidecar_of(job, known) or {**known, **content} == known:
+        return
+    with replace_file(sidecar) as part:
+        part.write_text(_format_content({**known, **content}), encoding="utf-8", errors="surrogatepass")
+
+
+async def add_to_bucket_sidecar(job: Job, video: BucketVideo, content: Mapping[str, object]) -> None:
+    """The same in a bucket; another writer that is faster wins. Raises ``OSError``."""
+    objects, name = open_objects(video.folder), f"{video.name.removesuffix(VIDEO_SUFFIX)}{SIDECAR_SUFFIX}"
+    found = await objects.read_small(name)
+    known = None if found is None else parse_sidecar(found.content)
+    if found is None or known is None or not is_sidecar_of(job, known) or {**known, **content} == known:
+        return
+    text = _format_content({**known, **content})
+    await objects.replace(name, text.encode(errors="surrogatepass"), found.version)
+
+
+def _format_content(content: Mapping[str, object]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -180,6 +208,7 @@ def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | 
     job_id, request = _as_text(content.get("job_id")), content.get("request")
     if job_id is None or not isinstance(request, dict):
         return None
+    take = content.get("take")
     index, size, usd = content.get("index"), content.get("bytes"), content.get("cost_usd")
     return Sidecar(
         video=video,
@@ -197,6 +226,7 @@ def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | 
         bytes=size if isinstance(size, int) else None,
         sha256=_as_text(content.get("sha256")),
         catalog=_as_text(content.get("catalogue")),
+        take=take if isinstance(take, int) and 1 <= take <= MOST_TAKES else 1,
     )
 
 

@@ -18,12 +18,12 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
-from batchveo.store.mapping import COLUMNS, job_of
+from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import MoveLost, Transitions
 
 _MEASURED = tuple(MEASURES)
-_FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched")
+_FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched", "conclusive")
 SET_MEASURES = f"""INSERT OR REPLACE INTO measures (job, {", ".join(_FACTS)})
     VALUES (:job, {", ".join(f":{name}" for name in _FACTS)})"""
 MEASURES_OF = "SELECT * FROM measures WHERE job = :seq"
@@ -55,12 +55,15 @@ ADD_TAKE = """INSERT INTO jobs
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
            unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq
     FROM jobs WHERE seq = :first"""
+FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
 # how a model's clips fared: for what gates and tries may cost
 REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
     WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
+# succeeded -> the same: there may be more tries now
+REOPEN_REJECTED = f"UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}"
 NOT_NEEDED = "not needed: another take was accepted"
 PAGE = 500
 _ID_BYTES = 10
@@ -68,19 +71,27 @@ _ID_BYTES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTake:
-    """Another take that a rejected clip may have: ``request`` is canonical JSON, ``tries`` its generations at most."""
+    """Another take that a rejected clip may have.
+
+    ``request`` is canonical JSON, ``tries`` its generations at most, ``detail`` why it is made, for its history.
+    """
 
     request: str
     tries: int
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more."""
+    """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more.
+
+    ``is_last``: the job has no later take.
+    """
 
     job: Job
     added: Job | None = None
     cancelled: Sequence[Job] = ()
+    is_last: bool = True
 
 
 class ClipChecks(Part):
@@ -127,6 +138,10 @@ class ClipChecks(Part):
 
     # -- verdicts
 
+    def has_policies(self) -> bool:
+        """Whether any job has ever had a policy."""
+        return self._db.execute("SELECT 1 FROM policies LIMIT 1").fetchone() is not None
+
     def iter_unjudged(self) -> Iterator[Job]:
         """The jobs with a clip and a policy that have no verdict, page by page."""
         after: int | None = 0
@@ -156,25 +171,18 @@ class ClipChecks(Part):
         with self._transaction():
             if self._db.execute(SET_VERDICT, columns).rowcount != 1:
                 raise MoveLost(f"the clip of job {job.id} is not the one that was judged")
-            found = json.dumps(judgement.values, ensure_ascii=False)
-            self._db.execute(
-                ADD_VERDICT,
-                {
-                    "job": job.seq,
-                    "run": run,
-                    "now": now,
-                    "verdict": judgement.verdict.value,
-                    "gate": judgement.gate,
-                    "found": found,
-                },
-            )
+            if self.read_verdict(job) != judgement:  # judged again, with the same result
+                found = json.dumps(judgement.values, ensure_ascii=False)
+                facts = {"run": run, "now": now, "gate": judgement.gate, "found": found}
+                self._db.execute(ADD_VERDICT, {**columns, **facts, "job": job.seq})
             added: Job | None = None
             cancelled: list[Job] = []
             if judgement.verdict is Verdict.ACCEPTED:
                 cancelled = self._cancel_takes(job, now)
             elif judgement.verdict is Verdict.REJECTED and take is not None:
                 added = self._add_take(job, take, run, now)
-            return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled)
+            is_last = self.list_family(job)[-1].seq == job.seq
+            return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled, is_last=is_last)
 
     def _cancel_takes(self, job: Job, now: float) -> list[Job]:
         takes = [take for take in self.list_family(job) if take.state is JobState.PENDING and take.take_of is not None]
@@ -210,8 +218,8 @@ class ClipChecks(Part):
         }
         self._db.execute(ADD_TAKE, columns)
         self._db.execute(TALLY_NEW, {"new": 1})
-        added = self._queries.find_job_by_id(take_id)
-        assert added is not None  # noqa: S101 - it was inserted in this transaction
+        added = self._queries.read_job(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
+        self._transitions.record_note(added, take.detail, run=run, now=now)
         return added
 
     def restore_take(self, first: Job, number: int, request: str, *, run: int, now: float) -> Job:
@@ -223,6 +231,17 @@ class ClipChecks(Part):
             return self._insert_take(first, number, NewTake(request=request, tries=1), run, now)
 
     # -- takes
+
+    def find_firsts(self, takes: Mapping[str, int]) -> dict[str, Job]:
+        """The first takes of the ids of takes, which are given with their numbers; unknown ones are left out."""
+        numbers = set(takes.values())
+        found: dict[str, Job] = {}
+        for row in self._db.execute(FIRSTS).fetchall():
+            for number in numbers:
+                take_id = make_take_id(row["id"], number)
+                if takes.get(take_id) == number:
+                    found[take_id] = self._queries.read_job(row["seq"])
+        return found
 
     def list_family(self, job: Job) -> list[Job]:
         """All takes of the clip that ``job`` is a take of, the first one first."""
@@ -256,6 +275,11 @@ class ClipChecks(Part):
     def count_verdicts(self) -> dict[str, int]:
         """How many jobs have each verdict."""
         return {row["verdict"]: row["jobs"] for row in self._db.execute(COUNT_VERDICTS)}
+
+    def reopen_rejected(self) -> None:
+        """Let every rejected clip without a later take be judged anew."""
+        with self._transaction():
+            self._db.execute(REOPEN_REJECTED)
 
     def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
         """For each model, how many of its clips were judged, and how many of these were rejected."""
@@ -294,6 +318,7 @@ def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
         problems=tuple(json.loads(row["problems"])),
         level=CheckLevel(row["level"]),
         version=row["version"],
+        is_conclusive=bool(row["conclusive"]),
     )
 
 
@@ -308,6 +333,7 @@ def _columns_of(job: Job, measures: Measures, now: float) -> dict[str, object]:
         "at": now,
         "hashes": b"".join(each.to_bytes(8, "big") for each in measures.hashes) or None,
         "problems": json.dumps(measures.problems, ensure_ascii=False),
+        "conclusive": int(measures.is_conclusive),
         "mismatched": read_field(MISMATCHES, job, measures),
     }
 

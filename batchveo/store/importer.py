@@ -17,7 +17,7 @@ from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
-from batchveo.store.mapping import UNFINISHED, UNSETTLED
+from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
 
@@ -53,6 +53,9 @@ RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
 SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.policy IS NOT {_POLICY}"""
+# succeeded -> the same: a rejected clip without another take is judged anew, since there may be more tries now
+REOPEN_REJECTED = f"""UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}
+    AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)"""
 # any state -> the same: the other takes of a job are as it is
 RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy,
         verdict = CASE WHEN jobs.policy IS first.policy THEN jobs.verdict END
@@ -185,6 +188,7 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
     db.execute(RELABEL)
     db.execute(SET_POLICIES)
     db.execute(RELABEL_TAKES)
+    db.execute(REOPEN_REJECTED)
     _assign_run(db, stamp)
     if partial:
         db.execute(TAKE_ON_UNSETTLED, stamp)

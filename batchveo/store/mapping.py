@@ -27,6 +27,9 @@ UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
 ACCEPTED = list_states(state for state in JobState if state.is_accepted)
+REJECTED_AT_LAST = """state = 'succeeded' AND verdict = 'rejected' AND NOT EXISTS (SELECT 1 FROM jobs AS later
+    WHERE later.take_of = coalesce(jobs.take_of, jobs.seq) AND later.take > jobs.take)"""
+"""Jobs whose clip was rejected, and that have no later take."""
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""
 

@@ -356,7 +356,8 @@ CREATE TABLE measures (
     blur REAL,
     hashes BLOB,
     problems TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(problems)),
-    mismatched INTEGER
+    mismatched INTEGER,
+    conclusive INTEGER NOT NULL DEFAULT 1 CHECK (conclusive IN (0, 1))
 );
 CREATE TABLE verdicts (
     id INTEGER PRIMARY KEY,

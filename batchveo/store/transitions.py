@@ -245,6 +245,11 @@ class Transitions(Part):
             self._add_event(current, current.state, current.state, detail, run, now)
         return True
 
+    def record_note(self, job: Job, detail: str, *, run: int | None, now: float) -> None:
+        """Add a sentence to the history of a job, which stays in its state."""
+        with self._transaction():
+            self._add_event(job, job.state, job.state, detail, run, now)
+
     def adopt_attempt(self, job: Job, client_request_id: str | None, *, run: int, now: float) -> Job:
         """Record an attempt that was made elsewhere for a pending job, in the caller's transaction with its move.
 

@@ -14,6 +14,7 @@ from batchveo.engine.cluster.call_server import MOST_CLAIMED, CallServer
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
+from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.provider import ApiClient
 from batchveo.store import Store
 
@@ -27,6 +28,7 @@ class CoordinatorSetup:
     clock: Clock
     apis: Mapping[str, ApiClient]
     workers: int = 1
+    clips: ClipInspector | None = None
     most: int = MOST_CLAIMED
     """Jobs that one claim may bring."""
     events: list[Event] = field(default_factory=list)
@@ -49,6 +51,7 @@ class CoordinatorProcess:
             clock=setup.clock,
             reporter=setup.events.append,
             workers=setup.workers,
+            clips=setup.clips,
         )
         self.server = CallServer(self.coordinator, setup.clock, most=setup.most)
 

@@ -18,6 +18,7 @@ from batchveo.core.settings import RunSettings
 from batchveo.engine.local_run import Run
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
+from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.operations import preflight
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices
@@ -29,6 +30,7 @@ from batchveo.sandbox import Service, Settings, transport
 from batchveo.storage.base import at_once
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
+from tests.helpers.fake_clips import FakeClips
 
 BASE_URL = "http://127.0.0.1:8642"
 KEY = NamedKey(name="", key=ApiKey("key"))
@@ -49,6 +51,7 @@ class Night:
     prices: PriceList | None = None
     key: NamedKey = KEY
     """The only key of the runs that come."""
+    clips: ClipInspector = field(default_factory=lambda: FakeClips())
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 
@@ -85,6 +88,7 @@ class Night:
             number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
             if jobs is None:
                 store.runs.take_on_all(number)
+                store.checks.reopen_rejected()
             else:
                 store.imports.add_jobs(jobs, run=number, now=self.clock.now())
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
@@ -109,7 +113,7 @@ class Night:
                     durations=known_durations(store, ["veo2"], {}),
                 )
                 told, apis = self.events.append, {self.key.name: api}
-                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once)
+                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once, clips=self.clips)
                 return await going.execute()
 
     async def killed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def hold_always(plan: Plan, night: Night) -> None:
             assert not alive_still, f"{job.name} failed though it was bought: {job.error}"
     assert not night.service.leaks
     _check_places(plan, night)
+    _check_takes(plan, night, jobs)
     with night.store() as store:
         committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
         assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
@@ -71,7 +72,40 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
             assert plan.run["budget"] is not None or REFUSALS & set(plan.service.faults)
         if job.state is S.IN_DOUBT:
             assert job.held
+    if plan.rejects is not None:
+        _check_last_takes(plan, jobs.values())
     assert not list((night.folder / "videos").glob("*.json.part"))
+
+
+def _check_takes(plan: Plan, night: Night, jobs: Sequence[Job]) -> None:
+    """No clip is made again unless the one before was rejected, nor more often than it may be tried."""
+    with night.store() as store:
+        for job in jobs:
+            if job.verdict is not None:
+                assert job.state is S.SUCCEEDED
+                assert job.verdict == ("accepted" if plan.is_good(job) else "rejected")
+                assert store.checks.read_measures(job) is not None
+            if job.take_of is not None:
+                family = store.checks.list_family(job)
+                assert [take.take for take in family] == list(range(1, len(family) + 1))
+                before = family[job.take - 2]
+                assert before.state is S.SUCCEEDED, f"{job.name} was made, and {before.name} is {before.state}"
+                assert not plan.is_good(before)
+                used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
+                assert used <= plan.run["tries"], f"{job.name} has a family of {used}"
+
+
+def _check_last_takes(plan: Plan, jobs: Collection[Job]) -> None:
+    """Every clip has its verdict, and each family ends with a good take, unless no try is left."""
+    families: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs:
+        families[job.seq if job.take_of is None else job.take_of].append(job)
+        if job.state is S.SUCCEEDED:
+            assert job.verdict is not None, f"{job.name} has no verdict"
+    for family in families.values():
+        last = max(family, key=lambda job: job.take)
+        used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
+        assert last.verdict != "rejected" or used >= plan.run["tries"], f"{last.name} is not made again"
 
 
 @contextmanager

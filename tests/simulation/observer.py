@@ -21,6 +21,7 @@ from batchveo.sandbox.seeded_random import FaultPlan
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, DOWNLOAD, MODEL, POLL
 from batchveo.storage.local import FolderGone, FolderStorage, FolderTarget, FolderWriter
 from batchveo.storage.video_file import VideoFile
+from batchveo.store.clip_checks import ClipChecks, Judged
 from batchveo.store.database import Connection
 from batchveo.store.transitions import Transitions
 from tests.simulation.situations import BETWEEN, GIVEN_UP, NONE, POSSIBLE, RENAMED, Situation
@@ -271,6 +272,7 @@ class Observer:
                 (Transitions, "claim_job", self._wrap_claim),
                 (Transitions, "apply_move", self._wrap_move),
                 (Transitions, "mark_sent", self._wrap_mark),
+                (ClipChecks, "record_verdict", self._wrap_verdict),
                 (Connection, "flush", self._wrap_flush),
                 (Connection, "_commit", self._wrap_commit),
                 (VideoFile, "publish_part", self._wrap_publish),
@@ -292,6 +294,15 @@ class Observer:
             return job
 
         return claim_seen
+
+    def _wrap_verdict(self, record: Callable[..., Judged]) -> Callable[..., Judged]:
+        def verdict_seen(checks: ClipChecks, *arguments: Any, **options: Any) -> Judged:
+            self.pass_points([])
+            judged = record(checks, *arguments, **options)
+            self.pass_points([])  # written, and not on disk
+            return judged
+
+        return verdict_seen
 
     def _wrap_mark(self, mark: Callable[..., None]) -> Callable[..., None]:
         def mark_seen(transitions: Transitions, job: Job, **options: Any) -> None:

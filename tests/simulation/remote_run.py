@@ -193,6 +193,7 @@ class RemoteRun:
             apis=apis,
             workers=self._remote.workers,
             events=night.events,
+            clips=night.clips,
         )
 
     # -- the coordinator, and those that take its place

@@ -14,6 +14,7 @@ import anyio
 import httpx
 
 from batchveo.core.clock import Clock
+from batchveo.core.gates import CheckPolicy
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine import recorder
@@ -22,11 +23,13 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.mock_transport import make_transport
 from batchveo.sandbox.settings import VIDEO
+from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import KEY, Night, specs
 from tests.simulation.observer import Observer, name_state
 from tests.simulation.remote_run import RemotePlan, RemoteRun, far_of, only_crashes
 from tests.simulation.situations import BETWEEN, HEAVY, LOCAL, REMOTE, REMOTES, Situation
 
+POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
 PRICE = 2.275
 """US dollars of one of the night's videos in the sandbox's list."""
 CALM = frozenset({"401", "403"})
@@ -72,6 +75,17 @@ class Plan:
     """Turns of the event loop for which writes gather before they go to the disk together."""
     aims: frozenset[Situation] = frozenset()
     """The situations that the night looks for."""
+    rejects: float | None = None
+    """The chance that the gate of a job rejects a clip; ``None`` if the jobs have no gates."""
+
+    def is_good(self, job: Job) -> bool:
+        """Whether the gate accepts the clip of ``job``: each look at it finds the same."""
+        return random.Random(f"{self.seed} {job.id}").random() >= (self.rejects or 0.0)
+
+    def list_jobs(self) -> list[JobSpec]:
+        """The jobs of the manifest."""
+        jobs = specs(self.jobs)
+        return jobs if self.rejects is None else [replace(job, policy=POLICY) for job in jobs]
 
     @property
     def worker(self) -> str:
@@ -120,6 +134,9 @@ def plan_of(seed: int) -> Plan:
         kills=tuple(rng.choice([0.0, 0.05, 1.0, 10.0, 45.0, 100.0, 200.0]) for _ in range(rng.randint(0, 4))),
         crash_chance=rng.choice([0.0, 0.0, 0.02, 0.1]),
     )
+    rng_of_gates = random.Random(seed + 4)
+    if rng_of_gates.random() < 0.4:
+        plan = replace(plan, rejects=rng_of_gates.choice([0.2, 0.5, 0.9]))
     return _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
 
 
@@ -171,7 +188,8 @@ def make_observer(plan: Plan) -> Observer:
 async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) -> Night:
     """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
     night = WatchedNight(folder, plan.service, observer=observer)
-    jobs = specs(plan.jobs)
+    night.clips = FakeClips(judge=plan.is_good, seconds=random.Random(plan.seed + 5).choice([0.0, 1.0, 30.0]))
+    jobs = plan.list_jobs()
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
     observer.note_beginning = lambda: _note_clock(night)
     with observer.watching(), mock.patch.object(recorder, "GROUP_TURNS", plan.group_turns):
@@ -251,12 +269,12 @@ async def _come_to_an_end(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpe
     unchanged = 0
     for number in range(MOST_RUNS):
         night.key = plan.keys[number % len(plan.keys)]
-        before = [(job.state, job.held) for job in night.jobs()]
+        before = [(job.state, job.held, job.verdict) for job in night.jobs()]
         night.observer.begin_process()
         await _whole(plan, night, jobs, number)
         after_run(night)
         jobs_now = night.jobs()
-        after = [(job.state, job.held) for job in jobs_now]
+        after = [(job.state, job.held, job.verdict) for job in jobs_now]
         unchanged = unchanged + 1 if after == before else 0
         if unchanged >= _runs_to_be_sure(plan) and not any(_moves_still(night, job) for job in jobs_now):
             await _lose(plan, night, jobs)
@@ -299,13 +317,17 @@ async def _lose(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec]) -> Non
     """Lose the database of a night that has made everything: what is on disk is enough, and nothing is bought."""
     if not plan.loses_database or any(job.state is not JobState.SUCCEEDED for job in night.jobs()):
         return
+    if plan.rejects is not None and any(job.tried for job in night.jobs()):
+        return  # with the database the tries that failed are forgotten: a rejected clip may be made once more
+    known = [(job.id, job.verdict) for job in night.jobs()]
     for file in night.folder.glob("b.db*"):
         file.unlink()
     for job in jobs:
         night.observer.note_fault("database-lost", job.id, "succeeded")
     bought = len(night.service.generations)
     await night.run(jobs, **plan.run)
-    assert [job.state for job in night.jobs()] == [JobState.SUCCEEDED] * len(jobs)
+    assert [job.state for job in night.jobs()] == [JobState.SUCCEEDED] * len(known)
+    assert sorted((job.id, job.verdict) for job in night.jobs()) == sorted(known)
     assert len(night.service.generations) == bought, "a lost database was paid for again"
 
 

@@ -1,0 +1,51 @@
+"""The process that decodes one file: ``python -m batchveo.checks.child LEVEL SECONDS PATH``, one line of JSON out.
+
+It has a process of its own because FFmpeg is a large decoder in C, and the file may be made to break it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from batchveo.checks.media_pass import measure_file
+from batchveo.core.measures import CheckLevel
+
+MOST_MEMORY = 2 << 30
+"""Bytes of address space; a picture of 4096 x 4096 needs less than half of it."""
+_NICENESS = 10
+
+
+def main() -> None:
+    """Measure the file that the arguments name; print the measures, or why it cannot be opened."""
+    level, seconds, path = sys.argv[1:]
+    limit_process(int(seconds))
+    try:
+        answer: dict[str, object] = measure_file(Path(path), CheckLevel(level)).to_record()
+    except OSError as error:
+        answer = {"errno": error.errno, "message": error.strerror or str(error)}
+    print(json.dumps(answer), flush=True)  # noqa: T201 - this is the answer
+    os._exit(0)  # nothing is left to be closed, and a broken heap must not spoil the answer
+
+
+def limit_process(seconds: int) -> None:
+    """Bound memory and processor time of this process, and let all others go first, if the system has such limits.
+
+    ``seconds`` of processor; a parent that waits kills it earlier, but the parent may have died.
+    """
+    with suppress(OSError, AttributeError):  # Windows has no niceness
+        os.nice(_NICENESS)
+    with suppress(ImportError):
+        import resource
+
+        limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: seconds, resource.RLIMIT_AS: MOST_MEMORY}
+        for limit, value in limits.items():
+            with suppress(ValueError, OSError):  # macOS refuses some of them
+                resource.setrlimit(limit, (value, value))
+
+
+if __name__ == "__main__":
+    main()

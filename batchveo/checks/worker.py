@@ -1,0 +1,108 @@
+"""Measuring a clip in a process of its own, which may hang, crash or be killed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import anyio
+
+from batchveo.core.errors import UsageError
+from batchveo.core.measures import CheckLevel, Measures
+
+TIMEOUT_SECONDS = 120.0
+"""Time for one clip: a minute in 4K takes less on a slow core."""
+ATTEMPTS = 2
+"""How often a file is read whose process dies: the system kills one for its own reasons, too."""
+_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""What the process sees of the environment, in which the API key is."""
+_PYAV = (18, 1)
+
+
+@cache
+def can_measure() -> bool:
+    """Whether PyAV is installed, in a version that shows what filters find; this process does not load it."""
+    try:
+        version = metadata.version("av")
+    except metadata.PackageNotFoundError:
+        return False
+    return tuple(map(int, re.findall(r"\d+", version)[:2])) >= _PYAV
+
+
+def check_extra() -> None:
+    """Raise ``UsageError`` unless clips can be measured here."""
+    if not can_measure():
+        wanted = ".".join(map(str, _PYAV))
+        raise UsageError(f"measuring videos needs PyAV {wanted} or newer: pip install --upgrade 'batchveo[media]'")
+
+
+async def measure_video(
+    path: Path,
+    level: CheckLevel,
+    *,
+    limiter: anyio.CapacityLimiter,
+    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - the process has to know it, too
+) -> Measures:
+    """Measure the file at ``path`` at the level ``basic`` or ``all``; ``limiter`` bounds the processes at work.
+
+    The process is killed if the caller is cancelled, or after ``timeout`` seconds. If it fails in any way, the measures
+    have a problem and no numbers. Raises ``OSError`` if the file cannot be opened, ``UsageError`` without PyAV.
+    """
+    check_extra()
+    async with limiter:
+        for _ in range(ATTEMPTS):
+            with anyio.move_on_after(timeout) as scope:
+                answer = await _run_child(path, level, math.ceil(timeout) + 1)
+            if scope.cancelled_caught:
+                return _give_up(level, f"it takes longer than {timeout:g} s to decode")
+            if answer is not None:
+                return _read_answer(answer, path, level)
+    return _give_up(level, "the process that decodes it crashes, or is killed")
+
+
+async def _run_child(path: Path, level: CheckLevel, most_seconds: int) -> bytes | None:
+    """What the process printed; ``None`` if it failed."""
+    # not anyio.to_process: its workers run the main module again, and a user's script may have no guard against that
+    done = await anyio.run_process(
+        _make_command(path, level, most_seconds),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        env=_make_environment(),
+        start_new_session=True,  # Ctrl-C is for the run, which decides what becomes of this
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
+def _make_command(path: Path, level: CheckLevel, most_seconds: int) -> list[str]:
+    return [sys.executable, "-P", "-m", "batchveo.checks.child", level.value, str(most_seconds), str(path)]
+
+
+def _give_up(level: CheckLevel, problem: str) -> Measures:
+    return Measures(level=level, problems=(problem,), is_conclusive=False)
+
+
+def _make_environment() -> Mapping[str, str]:
+    """The import path of this process (``-P`` adds nothing to it), and little else."""
+    kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return {**kept, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
+
+
+def _read_answer(answer: bytes, path: Path, level: CheckLevel) -> Measures:
+    """The measures; raises the child's ``OSError``."""
+    with suppress(ValueError):
+        record = json.loads(answer)
+        if isinstance(record, dict) and "message" in record:
+            raise OSError(record.get("errno"), record["message"], str(path))
+        if isinstance(record, dict):
+            return Measures.from_record(record)
+    return _give_up(level, "the process that decodes it sends no measures")

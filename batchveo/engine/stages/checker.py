@@ -1,0 +1,236 @@
+"""The stage that looks at finished clips: measures them, judges them by their gates, makes rejected ones again."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from contextlib import suppress
+from functools import partial
+
+import anyio
+
+from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_field
+from batchveo.core.gates import CheckPolicy, Judgement, Verdict, judge_clip, parse_policy
+from batchveo.core.job_row import canonical_json
+from batchveo.core.measures import MEASURES, VERSION, CheckLevel, Measures, compare_request
+from batchveo.core.models import Job, JobState
+from batchveo.core.notices import ChecksUnavailable, ClipNotMeasured, ClipRejected
+from batchveo.core.settings import RunSettings
+from batchveo.engine.recorder import Recorder
+from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.clip_inspector import ClipInspector
+from batchveo.provider.catalog import MODELS
+from batchveo.store import MoveLost, Store
+from batchveo.store.clip_checks import Judged, NewTake
+
+_log = logging.getLogger(__name__)
+
+DECODES = "the clip can be decoded"
+"""The gate that every clip has to pass if there are others: nothing else is known of one that does not."""
+LARGEST_SEED = 2**32 - 1
+"""The largest seed of a model whose parameters do not say."""
+
+
+class Checker:
+    """Checks clips of jobs with a policy: those that this run finishes, and before them nobody's.
+
+    ``add_job`` takes a job as soon as it has succeeded; clips without a verdict from earlier runs are found at the
+    beginning, and come after the new ones. Measures, verdict and the take that follows are written in one transaction.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        bus: EventBus,
+        recorder: Recorder,
+        settings: RunSettings,
+        clips: ClipInspector,
+    ) -> None:
+        self._context = context
+        self._bus = bus
+        self._recorder = recorder
+        self._tries = settings.tries
+        self._is_on = settings.checks
+        self._clips = clips
+        self._new: deque[int] = deque()
+        self._backlog: deque[int] = deque()
+        self._busy = 0
+        self._loaded = False
+        self._more = anyio.Event()
+        self.rejected: set[int] = set()
+        """The jobs, by number, that this run rejected and that have no later take."""
+
+    def add_job(self, job: Job) -> None:
+        """Check the clip of ``job`` soon, if it has succeeded and has a policy but no verdict."""
+        if self._is_on and _wants_verdict(job):
+            self._new.append(job.seq)
+            self._wake()
+
+    def has_work(self, *, new_only: bool = False) -> bool:
+        """Whether clips wait for their verdict; ``new_only``: of this run."""
+        if not self._is_on:
+            return False
+        return bool(self._new or self._busy or (not new_only and (self._backlog or not self._loaded)))
+
+    async def run(self) -> None:
+        """Check until cancelled. A clip whose check is cut off is checked by the next run."""
+        if not self._is_on or not self._is_able():
+            self._is_on = False
+            return
+        self._backlog.extend(job.seq for job in self._context.store.checks.iter_unjudged())
+        self._loaded = True
+        self._bus.notify()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._clips.at_once):
+                tasks.start_soon(self._check_clips)
+
+    def _is_able(self) -> bool:
+        """Whether clips can be measured; if one is to be, and none can, that is reported once."""
+        if not self._context.store.checks.has_policies():
+            return True
+        try:
+            self._clips.check_ready()
+        except UsageError as error:
+            self._bus.emit(ChecksUnavailable(error=str(error), state=self._context.store.path))
+            return False
+        return True
+
+    def _wake(self) -> None:
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def _check_clips(self) -> None:
+        while True:
+            queue = self._new or self._backlog
+            if not queue:
+                await self._more.wait()
+                continue
+            seq = queue.popleft()
+            self._busy += 1
+            try:
+                await self._check_job(self._context.store.queries.read_job(seq))
+            finally:
+                self._busy -= 1
+                self._bus.notify()
+
+    async def _check_job(self, job: Job) -> None:
+        if not _wants_verdict(job):  # another part of the run, or a person, was faster
+            return
+        policy = parse_policy(job.policy)
+        try:
+            measures = await self._find_measures(job, policy.needed_level)
+        except OSError as error:
+            # no verdict: the next run, or `check`, tries again
+            self._bus.emit(ClipNotMeasured(job=job.name, error=str(error)))
+            return
+        judgement = judge_job(self._context.store, job, policy, measures)
+        # no await from here on: what follows from a verdict is recorded with it
+        try:
+            judged = record_judgement(
+                self._context.store,
+                job,
+                measures,
+                judgement,
+                tries=self._tries,
+                run=self._context.run,
+                now=self._context.now(),
+            )
+        except MoveLost:
+            return
+        _log.info("job %s: %s by %r, %s", job.id, judgement.verdict, judgement.gate, dict(judgement.values))
+        if judgement.verdict is Verdict.REJECTED and judged.is_last:
+            self.rejected.add(job.seq)
+        await self._recorder.wait_durable()
+        if judgement.verdict is Verdict.REJECTED:
+            take = None if judged.added is None else judged.added.name
+            self._bus.emit(ClipRejected(job=job.name, gate=judgement.gate, found=judgement.values, take=take))
+        # the database has it: a sidecar that cannot be written now costs nothing but itself
+        with suppress(OSError):
+            await self._clips.add_to_sidecar(job, describe_check(job, measures, judgement))
+
+    async def _find_measures(self, job: Job, level: CheckLevel) -> Measures:
+        """The measures of the clip; those that the database has, if they are of this level and version."""
+        known = self._context.store.checks.read_measures(job)
+        if known is not None and is_current(known, level):
+            return known
+        return await self._clips.measure_clip(job, level)
+
+
+def _wants_verdict(job: Job) -> bool:
+    return job.state is JobState.SUCCEEDED and job.policy is not None and job.verdict is None
+
+
+def is_current(measures: Measures, level: CheckLevel) -> bool:
+    """Whether measures are of this version, and of at least this level."""
+    levels = list(CheckLevel)
+    return measures.version == VERSION and levels.index(measures.level) >= levels.index(level)
+
+
+def judge_job(store: Store, job: Job, policy: CheckPolicy, measures: Measures) -> Judgement:
+    """The verdict of the gates on the clip of ``job``."""
+    if policy.gates and not measures.is_decoded:
+        verdict = Verdict.REJECTED if measures.is_conclusive else Verdict.OPEN
+        return Judgement(verdict=verdict, gate=DECODES, values={"problem": "; ".join(measures.problems)})
+    scores = store.checks.read_scores(job)
+    return judge_clip(policy.gates, partial(read_field, job=job, measures=measures, scores=scores))
+
+
+def record_judgement(
+    store: Store, job: Job, measures: Measures, judgement: Judgement, *, tries: int, run: int | None, now: float
+) -> Judged:
+    """Record the measures of a clip, its verdict, and the take that follows from it, in one transaction.
+
+    ``tries``: how often a job may be made in all if its manifest does not say. Raises ``MoveLost`` if the clip is
+    another one now.
+    """
+    with store.connection.transaction():
+        store.checks.record_measures(job, measures, now=now)
+        take = make_take(store, job, judgement, tries=tries)
+        return store.checks.record_verdict(job, judgement, run=run, now=now, take=take)
+
+
+def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> NewTake | None:
+    """The next take of a rejected clip; ``None`` if no try is left.
+
+    Tries are those of the first take. Each generation of the family that failed or was rejected is one.
+    """
+    if judgement.verdict is not Verdict.REJECTED:
+        return None
+    family = store.checks.list_family(job)
+    limit = tries if family[0].tries is None else family[0].tries
+    used = sum(take.tried + (take.state is JobState.SUCCEEDED) for take in family)
+    if used >= limit:
+        return None
+    request, seed = change_seed(job)
+    why = f"{job.name} was rejected by {judgement.gate}"
+    detail = why if seed is None else f"{why}; with seed {seed}"
+    return NewTake(request=request, tries=limit - used, detail=detail)
+
+
+def change_seed(job: Job) -> tuple[str, int | None]:
+    """The request of another take as canonical JSON, with the next seed if the request has one, and that seed."""
+    seed = job.request.get("seed")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        return canonical_json(job.request), None
+    model = MODELS.get(job.model)
+    param = None if model is None else model.params.get("seed")
+    most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)
+    following = seed + 1 if seed < most else 0
+    return canonical_json({**job.request, "seed": following}), following
+
+
+def describe_check(job: Job, measures: Measures, judgement: Judgement) -> dict[str, object]:
+    """What a sidecar says of a check: the measures with a value, what came otherwise than asked, the verdict."""
+    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
+    return {
+        "take": job.take,
+        "checks": {
+            "level": measures.level.value,
+            **found,
+            "mismatches": [str(each) for each in compare_request(job.request, measures)],
+            "problems": list(measures.problems),
+        },
+        "verdict": judgement.verdict.value,
+        "gate": judgement.gate or None,
+    }

@@ -1,0 +1,64 @@
+"""Reads finished clips where they are stored: measures one, and adds to its sidecar what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from batchveo.checks.worker import check_extra, measure_video
+from batchveo.core.destination import BESIDE, Sidecars
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.models import Job
+from batchveo.storage.sidecar import add_to_bucket_sidecar, add_to_sidecar
+from batchveo.storage.stored_video import BucketVideo, local_copy, video_at
+
+
+class ClipInspector(Protocol):
+    """Access to the clips of succeeded jobs. ``at_once``: how many are measured at the same time."""
+
+    at_once: int
+
+    def check_ready(self) -> None:
+        """Raise ``UsageError`` if nothing can be measured here."""
+
+    async def measure_clip(self, job: Job, level: CheckLevel) -> Measures:
+        """The measures of the clip; raises ``OSError`` if it cannot be read."""
+
+    async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
+        """Add keys to the sidecar of the clip, if it has one; raises ``OSError``."""
+
+
+class StoredClips:
+    """The clips at their destinations, measured in processes of this machine, by default one for each core."""
+
+    def __init__(self, sidecars: Sidecars = BESIDE, *, at_once: int | None = None) -> None:
+        self.at_once = at_once or os.cpu_count() or 1
+        self._sidecars = sidecars
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    def check_ready(self) -> None:
+        """See ``ClipInspector``."""
+        check_extra()
+
+    async def measure_clip(self, job: Job, level: CheckLevel) -> Measures:
+        """See ``ClipInspector``. A video in a bucket is copied to a temporary file for it."""
+        self._limiter = self._limiter or anyio.CapacityLimiter(self.at_once)  # needs a running event loop
+        async with AsyncExitStack() as stack:
+            copy = local_copy(video_at(job))
+            path = await anyio.to_thread.run_sync(copy.__enter__)
+            stack.callback(copy.__exit__, None, None, None)
+            return await measure_video(path, level, limiter=self._limiter)
+
+    async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
+        """See ``ClipInspector``."""
+        video = video_at(job)
+        if isinstance(video, BucketVideo):
+            await add_to_bucket_sidecar(job, video, content)
+        elif (sidecar := self._sidecars.of(video)) is not None:
+            await anyio.to_thread.run_sync(partial(add_to_sidecar, job, sidecar, content))

@@ -1,0 +1,238 @@
+"""Clips are judged as they come; rejected ones are made again within tries and budget, and nothing is bought twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchveo.core.gates import CheckPolicy
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.notices import ChecksUnavailable, ClipNotMeasured, ClipRejected
+from batchveo.engine.stages.checker import LARGEST_SEED, change_seed, is_current
+from tests.helpers.factories import make_job, make_spec
+from tests.helpers.fake_clips import FakeClips
+from tests.helpers.virtual_run import Night
+
+POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
+
+
+def policed(count: int, **changes: Any) -> list[JobSpec]:
+    """``count`` jobs with a gate; by default with three tries and a seed."""
+    return [
+        make_spec(
+            f"job {n}",
+            **{
+                "model": "veo2",
+                "request": {"model": "veo2", "prompt": f"p {n}", "seed": 10 * n},
+                "policy": POLICY,
+                "tries": 3,
+                **changes,
+            },
+        )
+        for n in range(count)
+    ]
+
+
+def take_is(*good: int) -> Callable[[Job], bool]:
+    return lambda job: job.take in good
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> Night:
+    return Night(tmp_path)
+
+
+def rows(night: Night) -> list[tuple[str, str, str | None]]:
+    return [(job.name, job.state.value, job.verdict) for job in night.jobs()]
+
+
+def rejections(night: Night) -> list[ClipRejected]:
+    return [event for event in night.events if isinstance(event, ClipRejected)]
+
+
+@pytest.mark.anyio
+async def test_good_clips_are_accepted_and_measured_once(night: Night) -> None:
+    night.clips = clips = FakeClips()
+    result = await night.run(policed(3))
+    assert (result.exit_status, result.rejected) == (0, 0)
+    assert rows(night) == [(f"job {n}", "succeeded", "accepted") for n in range(3)]
+    assert sorted(clips.measured) == ["job 0", "job 1", "job 2"]
+    with night.store() as store:
+        measures = [store.checks.read_measures(job) for job in store.jobs()]
+    assert [each and each.black_seconds for each in measures] == [0.0] * 3
+    assert (await night.run(policed(3))).exit_status == 0
+    assert len(clips.measured) == 3
+
+
+@pytest.mark.anyio
+async def test_without_a_policy_nothing_is_looked_at(night: Night) -> None:
+    night.clips = clips = FakeClips(unready=True)
+    await night.run(policed(2, policy=None))
+    assert clips.measured == []
+    assert rows(night) == [("job 0", "succeeded", None), ("job 1", "succeeded", None)]
+    assert not [event for event in night.events if isinstance(event, ChecksUnavailable)]
+
+
+@pytest.mark.anyio
+async def test_a_rejected_clip_is_made_again_with_the_next_seed(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is(2))
+    result = await night.run(policed(1))
+    assert (result.exit_status, result.rejected) == (0, 0)
+    assert rows(night) == [("job 0", "succeeded", "rejected"), ("job 0-take2", "succeeded", "accepted")]
+    first, second = night.jobs()
+    assert (first.request["seed"], second.request["seed"]) == (0, 1)
+    assert first.file != second.file
+    assert len(night.service.generations) == 2
+    (event,) = rejections(night)
+    assert (event.job, event.take, event.found) == ("job 0", "job 0-take2", {"black_seconds": 3.0})
+    assert "rejected by black_seconds < 0.5 (black_seconds = 3.0); it is made again as job 0-take2" in event.text
+    with night.store() as store:
+        history = [row["detail"] for row in store.queries.list_moves(second)]
+    assert history[0] == "job 0 was rejected by black_seconds < 0.5; with seed 1"
+
+
+@pytest.mark.anyio
+async def test_the_sidecar_tells_measures_and_verdict(night: Night) -> None:
+    night.clips = clips = FakeClips(judge=take_is(2))
+    await night.run(policed(1))
+    content = clips.noted["job 0"]
+    assert (content["verdict"], content["gate"], content["take"]) == ("rejected", "black_seconds < 0.5", 1)
+    assert content["checks"] == {
+        "level": "basic",
+        "frames": 48,
+        "black_seconds": 3.0,
+        "has_sound": True,
+        "mismatches": [],
+        "problems": [],
+    }
+
+
+@pytest.mark.parametrize(("tries", "made"), [(1, 1), (2, 2), (3, 3), (None, 1)])
+@pytest.mark.anyio
+async def test_never_more_takes_than_tries(night: Night, tries: int | None, made: int) -> None:
+    night.clips = FakeClips(judge=take_is())
+    result = await night.run(policed(2, tries=tries))
+    assert len(night.service.generations) == 2 * made
+    assert {verdict for _, _, verdict in rows(night)} == {"rejected"}
+    assert (result.exit_status, result.rejected) == (1, 2)
+    assert [event.take is None for event in rejections(night)].count(True) == 2
+    again = await night.run(policed(2, tries=tries))
+    assert len(night.service.generations) == 2 * made
+    assert (again.exit_status, again.rejected) == (1, 2)
+    with night.store() as store:
+        assert [len(store.checks.list_verdicts(job)) for job in store.jobs()] == [1] * 2 * made
+
+
+@pytest.mark.anyio
+async def test_the_tries_of_the_run_count_if_the_manifest_gives_none(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=None), tries=2)
+    assert [job.take for job in night.jobs()] == [1, 2]
+    await night.run(None, tries=4)
+    assert [job.take for job in night.jobs()] == [1, 2, 3, 4]
+
+
+@pytest.mark.anyio
+async def test_takes_stay_within_the_budget(night: Night, tmp_path: Path) -> None:
+    trial = Night(tmp_path / "trial")
+    await trial.run(policed(1, policy=None))
+    price = trial.jobs()[0].cost_usd
+    assert price
+    night.clips = FakeClips(judge=take_is())
+    result = await night.run(policed(4), budget=5.5 * price)
+    assert sum(job.cost_usd or 0.0 for job in night.jobs()) == pytest.approx(5 * price)
+    assert len(night.service.generations) == 5
+    assert result.exit_status == 3
+    assert {job.verdict for job in night.jobs(JobState.SUCCEEDED)} == {"rejected"}
+    assert len(night.jobs(JobState.PENDING)) >= 1
+
+
+@pytest.mark.parametrize("seconds", [10.0, 36.0, 37.2, 50.0, 70.0, 73.0, 90.0])
+@pytest.mark.anyio
+async def test_a_kill_at_any_moment_loses_no_verdict_and_buys_nothing_twice(night: Night, seconds: float) -> None:
+    night.clips = clips = FakeClips(judge=take_is(2))
+    await night.killed(policed(3), after=seconds)
+    clips.seconds = 0.5
+    result = await night.run(policed(3))
+    assert result.exit_status == 0
+    assert [(name, verdict) for name, _, verdict in sorted(rows(night))] == [
+        (f"job {n}{take}", verdict) for n in range(3) for take, verdict in (("", "rejected"), ("-take2", "accepted"))
+    ]
+    assert len(night.service.generations) == 6
+
+
+@pytest.mark.anyio
+async def test_a_clip_that_cannot_be_read_waits_for_the_next_run(night: Night) -> None:
+    night.clips = clips = FakeClips(judge=take_is(2), unreadable=True)
+    result = await night.run(policed(1))
+    assert result.exit_status == 0
+    assert rows(night) == [("job 0", "succeeded", None)]
+    assert [event.text for event in night.events if isinstance(event, ClipNotMeasured)] == [
+        "job 0: its clip has no verdict yet, it cannot be read: [Errno 5] Input/output error"
+    ]
+    clips.unreadable = False
+    await night.run(policed(1))
+    assert [verdict for _, _, verdict in rows(night)] == ["rejected", "accepted"]
+
+
+@pytest.mark.anyio
+async def test_without_pyav_that_is_said_once_and_all_else_works(night: Night) -> None:
+    night.clips = clips = FakeClips(unready=True)
+    result = await night.run(policed(3))
+    assert result.exit_status == 0
+    assert {verdict for _, _, verdict in rows(night)} == {None}
+    assert len([event for event in night.events if isinstance(event, ChecksUnavailable)]) == 1
+    clips.unready = False
+    await night.run(policed(3))
+    assert {verdict for _, _, verdict in rows(night)} == {"accepted"}
+
+
+@pytest.mark.anyio
+async def test_checks_can_be_turned_off_for_a_run(night: Night) -> None:
+    night.clips = clips = FakeClips(judge=take_is(2))
+    await night.run(policed(1), checks=False)
+    assert (clips.measured, len(night.service.generations)) == ([], 1)
+
+
+@pytest.mark.anyio
+async def test_other_gates_judge_what_is_there_without_measuring_it_again(night: Night) -> None:
+    night.clips = clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=1))
+    softer = CheckPolicy(gates=("black_seconds < 9",)).to_json()
+    result = await night.run(policed(1, tries=1, policy=softer))
+    assert result.exit_status == 0
+    assert rows(night) == [("job 0", "succeeded", "accepted")]
+    assert clips.measured == ["job 0"]
+    sharper = CheckPolicy(gates=("blur < 3",)).to_json()
+    await night.run(policed(1, tries=1, policy=sharper))
+    assert clips.measured == ["job 0", "job 0"]
+    assert rows(night) == [("job 0", "succeeded", "open")]
+
+
+@pytest.mark.anyio
+async def test_more_tries_in_the_manifest_go_on_where_the_last_run_stopped(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is(2))
+    await night.run(policed(1, tries=1))
+    assert len(night.service.generations) == 1
+    result = await night.run(policed(1, tries=3))
+    assert result.exit_status == 0
+    assert [verdict for _, _, verdict in rows(night)] == ["rejected", "accepted"]
+
+
+def test_the_next_seed_stays_within_what_the_model_takes() -> None:
+    assert change_seed(make_job(request={"prompt": "a"})) == ('{"prompt":"a"}', None)
+    assert change_seed(make_job(request={"seed": 7})) == ('{"seed":8}', 8)
+    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED})) == ('{"seed":0}', 0)
+    assert change_seed(make_job(request={"seed": True})) == ('{"seed":true}', None)
+
+
+def test_measures_are_current_if_version_and_level_suffice() -> None:
+    basic, everything = Measures(level=CheckLevel.BASIC), Measures(level=CheckLevel.ALL)
+    assert is_current(everything, CheckLevel.BASIC)
+    assert is_current(basic, CheckLevel.BASIC)
+    assert not is_current(basic, CheckLevel.ALL)
+    assert not is_current(Measures(level=CheckLevel.ALL, version=0), CheckLevel.BASIC)
