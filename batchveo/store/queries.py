@@ -69,7 +69,8 @@ GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
-PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
+PENDING_REQUESTS = """SELECT seq, model, request, repeat_index, tries, policies.policy
+    FROM jobs LEFT JOIN policies ON policies.id = jobs.policy WHERE state = 'pending' ORDER BY seq"""
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
 # without a hint SQLite takes all videos by their state, and sorts them
 LATEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded'
@@ -99,6 +100,18 @@ class Counts:
     def total(self) -> int:
         """All jobs."""
         return sum(self.by_state.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRequest:
+    """What a pending job asks for; its members are those of ``Job``."""
+
+    seq: int
+    model: str
+    request: Mapping[str, Any]
+    index: int
+    tries: int | None
+    policy: str | None
 
 
 class Queries(Part):
@@ -234,10 +247,17 @@ class Queries(Part):
         """The models of all pending jobs, or of those that ``run`` still has to submit."""
         return [row["model"] for row in self._db.execute(PENDING_MODELS, {"run": run})]
 
-    def list_pending_requests(self) -> Iterator[tuple[int, str, Mapping[str, Any], int]]:
-        """Number, model, request and repeat index of every pending job."""
+    def list_pending_requests(self) -> Iterator[PendingRequest]:
+        """What every pending job asks for."""
         for row in self._db.execute(PENDING_REQUESTS):
-            yield row["seq"], row["model"], json.loads(row["request"]), row["repeat_index"]
+            yield PendingRequest(
+                seq=row["seq"],
+                model=row["model"],
+                request=json.loads(row["request"]),
+                index=row["repeat_index"],
+                tries=row["tries"],
+                policy=row["policy"],
+            )
 
     def has_pending(self) -> bool:
         """Whether any job is pending."""

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
-from batchveo.core.job_row import canonical_json
+from batchveo.core.job_row import JobRow, canonical_json
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
-from batchveo.store import MoveLost, Store
+from batchveo.store import MoveLost, StagingTable, Store, preview_jobs
 from batchveo.store.clip_checks import NOT_NEEDED, NewTake, make_take_id
 from tests.helpers.factories import make_spec
 from tests.store.steps import assert_agrees, begun, claimed, move, names_claimed
@@ -261,3 +261,44 @@ def test_a_take_of_a_lost_database_is_added_once(store: Store) -> None:
     take = store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0)
     assert (take.take, take.state) == (3, JobState.PENDING)
     assert store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0) == take
+
+
+def test_what_is_foreseen_of_takes(store: Store) -> None:
+    """The last take with its state, and the verdict if it is by the policy that is named now."""
+    run = begun(store, *(make_policed(name) for name in "abc"), make_spec("d"))
+    clips = {name: finish(store, run, generation=name) for name in "abc"}
+    reject(store, clips["a"], run)
+    reject(store, clips["b"], run, take=None)
+    store.checks.record_verdict(clips["c"], ACCEPTED, run=run, now=20.0)
+    other = CheckPolicy(gates=("black_seconds < 9",)).to_json()
+    named = [*(make_policed(name) for name in "abc"), make_policed("c", policy=other), make_spec("d"), make_spec("e")]
+    with StagingTable() as staged:
+        staged.add_rows(map(JobRow.from_spec, named[:3] + named[4:]))
+        seen = list(preview_jobs(staged, store.path))
+    assert [(job.tries, job.policy is not None) for job in seen] == 3 * [(3, True)] + 2 * [(None, False)]
+    assert [(job.state, job.last_take, job.last_state, job.verdict) for job in seen] == [
+        (JobState.SUCCEEDED, 2, JobState.PENDING, None),
+        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED, "rejected"),
+        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED, "accepted"),
+        (JobState.PENDING, 1, JobState.PENDING, None),
+        (None, 1, None, None),
+    ]
+    with StagingTable() as staged:
+        staged.add_rows([JobRow.from_spec(named[3])])
+        assert [job.verdict for job in preview_jobs(staged, store.path)] == [None]
+    pending = {job.seq: (job.tries, job.policy) for job in store.queries.list_pending_requests()}
+    assert list(pending.values()) == [(None, None), (TAKE.tries, POLICY)]
+
+
+def test_what_is_foreseen_without_takes_and_policies(store: Store) -> None:
+    """The shorter query says the same."""
+    run = begun(store, make_spec("a"), make_spec("b"))
+    finish(store, run, generation="a")
+    with StagingTable() as staged:
+        staged.add_rows(JobRow.from_spec(make_spec(name)) for name in "abc")
+        seen = list(preview_jobs(staged, store.path))
+    assert [(job.state, job.last_take, job.last_state) for job in seen] == [
+        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED),
+        (JobState.PENDING, 1, JobState.PENDING),
+        (None, 1, None),
+    ]
