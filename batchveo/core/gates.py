@@ -70,6 +70,15 @@ class Judgement:
     gate: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with its reason."""
+        if not self.gate:
+            return "accepted by its gates"
+        values = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in self.values.items())
+        word = "rejected by" if self.verdict is Verdict.REJECTED else "not decided:"
+        return f"{word} {self.gate} ({values})"
+
 
 @lru_cache(maxsize=1024)
 def read_gate(text: str) -> Condition:
