@@ -18,7 +18,7 @@ from batchveo.engine.price_book import PriceBook, PriceSource
 from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.service import label_errors
-from batchveo.store import PreviewedJob, Store
+from batchveo.store import LastTake, Store
 
 BALANCE_SECONDS = 30.0
 """Time limit for the balances of all keys."""
@@ -156,31 +156,19 @@ class PurchaseQuote:
         return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
 
 
-def count_takes(policy: str | None, tries: int | None, settings: RunSettings) -> int:
-    """How many takes of a job there may be at most: with gates as many as its tries.
-
-    ``policy`` and ``tries`` are those of the job.
-    """
-    if not settings.checks or not parse_policy(policy).gates:
-        return 1
-    return settings.tries if tries is None else tries
-
-
-def count_purchases(job: PreviewedJob, settings: RunSettings) -> tuple[bool, int]:
+def count_purchases(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
     """Whether a run buys a clip for a job in any case, and how many more takes its gates may make at most."""
-    most = count_takes(job.policy, job.tries, settings)
-    if job.last_state in (None, JobState.PENDING):
-        return True, max(most - job.last_take, 0)
-    left = most - job.last_take
-    # an open verdict waits for scores
-    is_settled = job.verdict in (Verdict.ACCEPTED, Verdict.OPEN) or job.last_state in (
-        JobState.FAILED,
-        JobState.CANCELLED,
-    )
-    if left <= 0 or is_settled:
+    tries = settings.tries if last.tries is None else last.tries
+    most = tries if settings.checks and parse_policy(last.policy).gates else 1
+    left = max(most - last.number, 0)
+    if last.state in (None, JobState.PENDING):
+        return True, left
+    # an open verdict waits for scores; a clip without one is judged
+    is_final = last.state in (JobState.FAILED, JobState.CANCELLED)
+    if not left or is_final or last.verdict in (Verdict.ACCEPTED, Verdict.OPEN):
         return False, 0
     # a run judges a rejected clip again, by the same gates in the same way
-    return (True, left - 1) if job.verdict == Verdict.REJECTED else (False, left)
+    return (True, left - 1) if last.verdict == Verdict.REJECTED else (False, left)
 
 
 Approve = Callable[[PurchaseQuote], bool]

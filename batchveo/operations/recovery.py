@@ -204,11 +204,11 @@ def _match_by_request(store: Store, strangers: Sequence[Sidecar], matched: dict[
     """Give each job without a sidecar one of the same request; each sidecar serves one job."""
     wanted = {_fold_request(sidecar.request, sidecar.index) for sidecar in strangers}
     jobs: defaultdict[str, list[int]] = defaultdict(list)
-    for job in store.queries.list_pending_requests():
-        alike = _fold_request(job.request, job.index)
+    for seq, _, request, index in store.queries.list_pending_requests():
+        alike = _fold_request(request, index)
         # a match by job id is certain, one by request is a guess: it only fills what is left
-        if alike in wanted and job.seq not in matched:
-            jobs[alike].append(job.seq)
+        if alike in wanted and seq not in matched:
+            jobs[alike].append(seq)
     for sidecar in strangers:
         waiting = jobs.get(_fold_request(sidecar.request, sidecar.index))
         if waiting:

@@ -49,7 +49,6 @@ from batchveo.operations.quote import (
     PurchaseQuote,
     Tally,
     count_purchases,
-    count_takes,
     fetch_balances,
     is_missing_database,
     open_if_exists,
@@ -132,9 +131,9 @@ async def ask_approval(setup: RunSetup, staged: StagedJobs | None) -> None:
 
 
 async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
-    """The price of the staged jobs that are not bought yet, or of everything pending."""
+    """The price of the staged jobs that are not bought yet, or of all that a resumed run may buy."""
     settings, sandbox = setup.options.settings, setup.service.sandbox
-    models = staged.models if staged else store.queries.list_pending_models() if store else []
+    models = staged.models if staged else store.queries.list_models_to_buy() if store else []
     apis = await setup.open_clients()
     known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
@@ -142,13 +141,14 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
-            due, further = count_purchases(job, settings)
+            due, further = count_purchases(job.last, settings)
             due = due and not (job.is_due and job.id in found)
             tally.add_job(job.model, job.request, due=due, further=further)
     elif store is not None:
-        for pending in store.queries.list_pending_requests():
-            further = count_takes(pending.policy, pending.tries, settings) - 1
-            tally.add_job(pending.model, pending.request, further=further)
+        for model, request, last in store.queries.list_last_takes():
+            due, further = count_purchases(last, settings)
+            if due or further:
+                tally.add_job(model, request, due=due, further=further)
     counted = tally.list_models()
     new = [model.model for model in counted if model.new]
     retired = await find_retired(pick_client(apis), new, catalog=setup.service.catalog)

@@ -18,6 +18,7 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
 from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
+from batchveo.store.queries import LastTake
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
 
@@ -248,7 +249,7 @@ def _read_content(item: InputFile) -> bytes:
 _PREVIEW = """SELECT named.fold, named.id, named.name, coalesce(jobs.stem, named.stem), named.model, named.request,
         named.source, named.line, named.inputs, jobs.state,
         jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold),
-        named.tries, named.policy, {last}
+        named.policy, named.tries, {last}
     FROM temp.named LEFT JOIN jobs ON jobs.id = named.id {takes} ORDER BY named.position"""
 PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL", takes="")
 PREVIEW_TAKES = _PREVIEW.format(
@@ -261,7 +262,7 @@ PREVIEW_TAKES = _PREVIEW.format(
 # most databases have no takes, and to look for those of a million jobs takes seconds
 HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)
     OR EXISTS (SELECT 1 FROM temp.written WHERE policy IS NOT NULL)"""
-PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, tries, policy,
+PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, policy, tries,
         1, NULL, NULL
     FROM temp.named ORDER BY position"""
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
@@ -275,9 +276,8 @@ class PreviewedJob(NamedTuple):
 
     ``state`` is ``None`` if the job is new.
 
-    ``taken``: a job of the database, or an earlier one of the same call, has its file name. ``tries`` and ``policy``
-    are those of ``JobSpec``. ``last_take`` is the number of its last take, ``last_state`` the state of that, and
-    ``verdict`` the one on it by this policy.
+    ``taken``: a job of the database, or an earlier one of the same call, has its file name. ``last``: its last take,
+    with the policy that is named now.
     """
 
     id: str
@@ -290,11 +290,7 @@ class PreviewedJob(NamedTuple):
     inputs: tuple[InputFile, ...]
     state: JobState | None
     taken: bool
-    tries: int | None = None
-    policy: str | None = None
-    last_take: int = 1
-    last_state: JobState | None = None
-    verdict: str | None = None
+    last: LastTake = LastTake()
 
     @property
     def is_due(self) -> bool:
@@ -319,7 +315,7 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
     with closing(db.execute(query)) as rows:
         for row in rows:
             fold, job_id, name, stem, model, request, source, line, inputs, state, taken = row[:11]
-            tries, policy, last_take, last_state, verdict = row[11:]
+            policy, tries, number, last_state, verdict = row[11:]
             key = hash(fold)
             is_taken = bool(taken) or (state is None and key in folds)
             folds.add(key)
@@ -334,11 +330,7 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
                 inputs=input_files(inputs),
                 state=_STATES[state],
                 taken=is_taken,
-                tries=tries,
-                policy=policy,
-                last_take=last_take,
-                last_state=_STATES[last_state],
-                verdict=verdict,
+                last=LastTake(policy, tries, number, _STATES[last_state], verdict),
             )
 
 

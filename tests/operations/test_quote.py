@@ -29,7 +29,7 @@ from batchveo.operations.quote import (
 )
 from batchveo.provider import ApiClient, ApiKey
 from batchveo.provider.catalog.price_list import PriceList
-from batchveo.store import PreviewedJob, Store
+from batchveo.store import LastTake, Store
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import BASE_URL
 from tests.store.steps import claimed, move
@@ -110,43 +110,41 @@ GATES = CheckPolicy(gates=("has_sound",)).to_json()
 USUAL = RunSettings(tries=3)
 
 
-def previewed(state: JobState | None = None, **changes: Any) -> PreviewedJob:
-    fields: dict[str, Any] = {"state": state, "last_state": state, "policy": GATES, **changes}
-    return PreviewedJob(
-        id="x", name="x", stem="x", model="m", request={}, source="m.yaml", line=1, inputs=(), taken=False, **fields
-    )
+def last(state: JobState | None = None, number: int = 1, **changes: Any) -> LastTake:
+    fields: dict[str, Any] = {"policy": GATES, **changes}
+    return LastTake(number=number, state=state, **fields)
 
 
 DONE = JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize(
-    ("job", "settings", "expected"),
+    ("take", "settings", "expected"),
     [
-        (previewed(), USUAL, (True, 2)),
-        (previewed(JobState.PENDING), USUAL, (True, 2)),
-        (previewed(tries=5), USUAL, (True, 4)),
-        (previewed(tries=1), USUAL, (True, 0)),
-        (previewed(), RunSettings(), (True, 0)),
-        (previewed(policy=None), USUAL, (True, 0)),
-        (previewed(policy=CheckPolicy(level=CheckLevel.ALL).to_json()), USUAL, (True, 0)),
-        (previewed(), RunSettings(tries=3, checks=False), (True, 0)),
-        (previewed(JobState.GENERATING), USUAL, (False, 2)),
-        (previewed(DONE), USUAL, (False, 2)),
-        (previewed(DONE, verdict="accepted"), USUAL, (False, 0)),
-        (previewed(DONE, verdict="open"), USUAL, (False, 0)),
-        (previewed(DONE, verdict="rejected"), USUAL, (True, 1)),
-        (previewed(DONE, verdict="rejected", last_take=3), USUAL, (False, 0)),
-        (previewed(DONE, last_take=2, last_state=JobState.PENDING), USUAL, (True, 1)),
-        (previewed(DONE, last_take=2, last_state=JobState.PENDING), RunSettings(checks=False), (True, 0)),
-        (previewed(DONE, last_take=2, last_state=JobState.SUBMITTING), USUAL, (False, 1)),
-        (previewed(DONE, last_take=2, last_state=JobState.CANCELLED), USUAL, (False, 0)),
-        (previewed(JobState.FAILED), USUAL, (False, 0)),
+        (last(), USUAL, (True, 2)),
+        (last(JobState.PENDING), USUAL, (True, 2)),
+        (last(tries=5), USUAL, (True, 4)),
+        (last(tries=1), USUAL, (True, 0)),
+        (last(), RunSettings(), (True, 0)),
+        (last(policy=None), USUAL, (True, 0)),
+        (last(policy=CheckPolicy(level=CheckLevel.ALL).to_json()), USUAL, (True, 0)),
+        (last(), RunSettings(tries=3, checks=False), (True, 0)),
+        (last(JobState.GENERATING), USUAL, (False, 2)),
+        (last(DONE), USUAL, (False, 2)),
+        (last(DONE, verdict="accepted"), USUAL, (False, 0)),
+        (last(DONE, verdict="open"), USUAL, (False, 0)),
+        (last(DONE, verdict="rejected"), USUAL, (True, 1)),
+        (last(DONE, 3, verdict="rejected"), USUAL, (False, 0)),
+        (last(JobState.PENDING, 2), USUAL, (True, 1)),
+        (last(JobState.PENDING, 2), RunSettings(checks=False), (True, 0)),
+        (last(JobState.SUBMITTING, 2), USUAL, (False, 1)),
+        (last(JobState.CANCELLED, 2), USUAL, (False, 0)),
+        (last(JobState.FAILED), USUAL, (False, 0)),
     ],
 )
-def test_what_a_run_buys_for_a_job(job: PreviewedJob, settings: RunSettings, expected: tuple[bool, int]) -> None:
+def test_what_a_run_buys_for_a_job(take: LastTake, settings: RunSettings, expected: tuple[bool, int]) -> None:
     """In any case, and at most because of its gates."""
-    assert count_purchases(job, settings) == expected
+    assert count_purchases(take, settings) == expected
 
 
 def test_takes_cost_their_price_at_most_and_the_rate_of_rejections_on_average() -> None:

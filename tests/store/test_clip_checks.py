@@ -15,7 +15,7 @@ from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
 from batchveo.core.state_machine import NOT_NEEDED, Move
-from batchveo.store import MoveLost, StagingTable, Store, preview_jobs
+from batchveo.store import LastTake, MoveLost, StagingTable, Store, preview_jobs
 from batchveo.store.clip_checks import NewTake, make_take_id
 from tests.helpers.factories import make_spec
 from tests.store.steps import assert_agrees, begun, claimed, move, names_claimed
@@ -274,19 +274,41 @@ def test_what_is_foreseen_of_takes(store: Store) -> None:
     with StagingTable() as staged:
         staged.add_rows(map(JobRow.from_spec, named[:3] + named[4:]))
         seen = list(preview_jobs(staged, store.path))
-    assert [(job.tries, job.policy is not None) for job in seen] == 3 * [(3, True)] + 2 * [(None, False)]
-    assert [(job.state, job.last_take, job.last_state, job.verdict) for job in seen] == [
-        (JobState.SUCCEEDED, 2, JobState.PENDING, None),
-        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED, "rejected"),
-        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED, "accepted"),
-        (JobState.PENDING, 1, JobState.PENDING, None),
-        (None, 1, None, None),
+    assert [job.state for job in seen] == 3 * [JobState.SUCCEEDED] + [JobState.PENDING, None]
+    assert [job.last for job in seen] == [
+        LastTake(POLICY, 3, 2, JobState.PENDING),
+        LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "rejected"),
+        LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "accepted"),
+        LastTake(state=JobState.PENDING),
+        LastTake(),
     ]
     with StagingTable() as staged:
         staged.add_rows([JobRow.from_spec(named[3])])
-        assert [job.verdict for job in preview_jobs(staged, store.path)] == [None]
-    pending = {job.seq: (job.tries, job.policy) for job in store.queries.list_pending_requests()}
-    assert list(pending.values()) == [(None, None), (TAKE.tries, POLICY)]
+        assert [job.last.verdict for job in preview_jobs(staged, store.path)] == [None]
+
+
+def test_what_a_resumed_run_may_buy(store: Store) -> None:
+    """The last take of each job that waits, is being made, or is not accepted; the tries are those of the first."""
+    run = begun(store, *(make_policed(name) for name in "abcdef"), make_spec("g"), make_spec("h"))
+    for name in "abcd":
+        job = finish(store, run, generation=name)
+        if name == "a":
+            reject(store, job, run)
+        elif name != "d":
+            verdict = REJECTED if name == "b" else ACCEPTED
+            store.checks.record_verdict(job, verdict, run=run, now=20.0)
+    move(store, claimed(store, run), Accepted(generation_id="e"))
+    found = {request["prompt"]: last for _, request, last in store.queries.list_last_takes()}
+    assert found == {
+        "a": LastTake(POLICY, 3, 2, JobState.PENDING),
+        "b": LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "rejected"),
+        "d": LastTake(POLICY, 3, 1, JobState.SUCCEEDED),
+        "e": LastTake(POLICY, 3, 1, JobState.GENERATING),
+        "f": LastTake(POLICY, 3, 1, JobState.PENDING),
+        "g": LastTake(state=JobState.PENDING),
+        "h": LastTake(state=JobState.PENDING),
+    }
+    assert store.queries.list_models_to_buy() == ["google/veo3"]
 
 
 def test_what_is_foreseen_without_takes_and_policies(store: Store) -> None:
@@ -296,10 +318,10 @@ def test_what_is_foreseen_without_takes_and_policies(store: Store) -> None:
     with StagingTable() as staged:
         staged.add_rows(JobRow.from_spec(make_spec(name)) for name in "abc")
         seen = list(preview_jobs(staged, store.path))
-    assert [(job.state, job.last_take, job.last_state) for job in seen] == [
-        (JobState.SUCCEEDED, 1, JobState.SUCCEEDED),
-        (JobState.PENDING, 1, JobState.PENDING),
-        (None, 1, None),
+    assert [(job.state, job.last) for job in seen] == [
+        (JobState.SUCCEEDED, LastTake(state=JobState.SUCCEEDED)),
+        (JobState.PENDING, LastTake(state=JobState.PENDING)),
+        (None, LastTake()),
     ]
 
 
