@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from batchveo.core.errors import DiskTrouble, UsageError
+from batchveo.core.gates import parse_policy
 from batchveo.core.job_row import canonical_json
+from batchveo.core.measures import CheckLevel
 from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.dataset import ExportSettings
 from batchveo.dataset.choice import ClipChooser
@@ -94,10 +96,13 @@ def _explain_none(chooser: ClipChooser) -> str:
 def _make_entry(job: Job, request: Mapping[str, object]) -> dict[str, object]:
     """The job as an entry of a manifest; references to input files are still in it."""
     unchecked = [name for name in job.unchecked if name in request]
+    policy = parse_policy(job.policy)
+    checks = {"checks": policy.level.value, "gates": list(policy.gates), "prefer": policy.prefer}
     return {
         "name": _escape_braces(job.name),
         **{name: map_texts(value, _escape_braces) for name, value in request.items()},
         **({"unchecked": unchecked} if unchecked else {}),
+        **{key: value for key, value in checks.items() if value not in ("", [], CheckLevel.NONE)},
         "meta": {**job.meta, PROMOTED_FROM: job.id},
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchveo.core.errors import ManifestError, UsageError
-from batchveo.core.gates import CheckPolicy
+from batchveo.core.gates import CheckPolicy, parse_policy
 from batchveo.core.models import InputFile, JobSpec
 from batchveo.core.votes import VoteKind
 from batchveo.operations.promote import (
@@ -121,13 +121,15 @@ def test_one_request_is_made_once(morning: Morning) -> None:
 
 
 def test_takes_and_fields_that_are_not_checked(morning: Morning) -> None:
-    """A take is promoted with its own request; what a manifest leaves unchecked stays so."""
-    policy = CheckPolicy(gates=("has_sound",)).to_json()
+    """A take is promoted with its own request and gates; what a manifest leaves unchecked stays so."""
+    policy = CheckPolicy(gates=("has_sound", 'meta.x == "{y}"'), prefer="-motion").to_json()
     job = morning.make("a", model=CHEAP, request={"lens": 24}, unchecked=("lens",), policy=policy)
     take = morning.make_again(job, "has_sound")
     (new,) = read_back(morning, promote(morning))
     assert (new.name, new.meta, new.unchecked) == ("a-take2", {"promoted_from": take.id}, ("lens",))
     assert new.request == {"model": DEAR, "prompt": "a", "lens": 24}
+    assert parse_policy(new.policy).gates == parse_policy(policy).gates
+    assert parse_policy(new.policy).prefer == "-motion"
 
 
 def test_input_files_are_beside_the_manifest(morning: Morning) -> None:
