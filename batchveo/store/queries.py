@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from batchveo.core.expressions import Value
 from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
-from batchveo.store.conditions import CompiledCondition, register_functions
+from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
 
@@ -157,22 +156,13 @@ class Queries(Part):
 
         ``where``: only those for which this condition is true.
         """
-        wanted: dict[str, object] = {"models": json.dumps(models) if models else None}
-        condition, params = self._compile_condition(where)
-        wanted |= params
+        condition, params = compile_where(self._db, where)
+        wanted: dict[str, object] = {"models": json.dumps(models) if models else None, **params}
         if not states:
             yield from map(job_of, self._db.execute(JOBS.format(where=condition), wanted))
         for state in states:
             query = JOBS_IN_STATE.format(where=condition)
             yield from map(job_of, self._db.execute(query, {**wanted, "state": state.value}))
-
-    def _compile_condition(self, where: Condition | None) -> tuple[str, dict[str, Value]]:
-        """The condition as SQL with its parameters; without one, what is true of each job."""
-        if where is None:
-            return "1", {}
-        compiled = CompiledCondition(where)
-        register_functions(self._db)
-        return compiled.sql, compiled.params
 
     def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""
@@ -305,7 +295,7 @@ class Queries(Part):
         ``where``: only those for which this condition is true.
         """
         # not one open read: a caller may take hours, and SQLite's log would grow until it ends
-        condition, params = self._compile_condition(where)
+        condition, params = compile_where(self._db, where)
         query = SUCCEEDED_AFTER.format(where=condition)
         after: int | None = 0
         while after is not None:
