@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -35,7 +35,7 @@ PAIR_COLUMNS: Mapping[str, Kind] = {
 }
 """The columns of a table of pairs; ``chosen`` and ``rejected`` are the files, from the folder's top."""
 DIRECT, SINGLE = "comparison", "picks"
-"""What decided a pair: votes on the two clips beside each other, or those on each of them."""
+"""What decided a pair: votes on the two clips together (among others), or only those on each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +53,28 @@ def find_pairs(store: Store, jobs: Mapping[int, Job]) -> list[Pair]:
     """The pairs among ``jobs``, which are given by their numbers, in the order of these.
 
     If people compared two clips, the majority decides, by the latest vote of each person; ties and "both bad" make no
-    pair. Otherwise a clip that more people picked than rejected is preferred to one that more people rejected. Both
-    clips must be made from one prompt, and from the same images and videos.
+    pair. Who picked one of several clips that were shown beside each other compared it with those that the same person
+    did not pick. Clips that nobody compared are a pair if more people picked than rejected the one, and more rejected
+    than picked the other. Both clips must be made from one prompt, and from the same images and videos.
     """
     inputs = {seq: _list_inputs(job) for seq, job in jobs.items()}
-    compared = _count_comparisons(vote for vote in store.votes.list_votes() if {vote.job, vote.other} <= jobs.keys())
-    same = {pair: wins for pair, wins in compared.items() if inputs[pair[0]] == inputs[pair[1]]}
-    pairs = chain(_decide_compared(jobs, same), _decide_picked(jobs, inputs, store.votes.list_standings(), compared))
+    votes = [vote for vote in store.votes.list_votes() if vote.job in jobs]
+    comparisons = _Comparisons()
+    for vote in votes:
+        comparisons.add_vote(vote)
+    for vote in _find_latest_picks(votes):
+        comparisons.add_pick(vote)
+    compared = comparisons.count_wins(inputs)
+    pairs = chain(
+        _decide_compared(jobs, compared, comparisons),
+        _decide_picked(jobs, inputs, store.votes.list_standings(), compared),
+    )
     return sorted(pairs, key=lambda pair: (pair.chosen.seq, pair.rejected.seq))
 
 
 def find_voted(store: Store) -> set[int]:
     """The numbers of all jobs whose clips have votes that may make a pair."""
-    compared = (
-        number for vote in store.votes.list_votes() if vote.other is not None for number in (vote.job, vote.other)
-    )
-    return {*store.votes.list_standings(), *compared}
+    return {seq for vote in store.votes.list_votes() for seq in (vote.job, vote.other, *vote.shown) if seq is not None}
 
 
 def _list_inputs(job: Job) -> tuple[str, ...]:
@@ -77,29 +83,65 @@ def _list_inputs(job: Job) -> tuple[str, ...]:
     return job.prompt, *map(str, chain.from_iterable(media))
 
 
-def _count_comparisons(votes: Iterable[Vote]) -> dict[tuple[int, int], Counter[int]]:
-    """By the two jobs of a comparison, the lower number first, how many people prefer each."""
-    latest: dict[tuple[tuple[int, int], str], int | None] = {}
-    for vote in votes:
+_Twins = tuple[int, int]
+"""Two jobs by their numbers, the lower one first."""
+
+
+class _Comparisons:
+    """By two jobs and a person, which of them the person prefers, ``None`` for neither."""
+
+    def __init__(self) -> None:
+        self.direct: set[_Twins] = set()
+        """Those that somebody compared by a vote on both."""
+        self._preferred: dict[_Twins, dict[str, int | None]] = {}
+
+    def add_vote(self, vote: Vote) -> None:
+        """Add a vote on two clips, in place of earlier ones of the person; others are ignored."""
         if vote.other is not None:
-            pair = min(vote.job, vote.other), max(vote.job, vote.other)
-            latest[pair, vote.person] = vote.job if vote.kind is VoteKind.BETTER else None
-    counts: dict[tuple[int, int], Counter[int]] = {}
-    for (pair, _), better in latest.items():
-        counts.setdefault(pair, Counter()).update([] if better is None else [better])
-    return counts
+            twins = _order(vote.job, vote.other)
+            self.direct.add(twins)
+            better = vote.job if vote.kind is VoteKind.BETTER else None
+            self._preferred.setdefault(twins, {})[vote.person] = better
+
+    def add_pick(self, vote: Vote) -> None:
+        """Add what a pick says of the clips in ``shown``, unless the person compared the two."""
+        for other in set(vote.shown) - {vote.job}:
+            self._preferred.setdefault(_order(vote.job, other), {}).setdefault(vote.person, vote.job)
+
+    def count_wins(self, inputs: Mapping[int, tuple[str, ...]]) -> dict[_Twins, Counter[int]]:
+        """How many people prefer each clip of two that are made from the same ``inputs``."""
+        return {
+            twins: Counter(better for better in people.values() if better is not None)
+            for twins, people in self._preferred.items()
+            if inputs.get(twins[0]) == inputs.get(twins[1], ())
+        }
 
 
-def _decide_compared(jobs: Mapping[int, Job], compared: Mapping[tuple[int, int], Counter[int]]) -> Iterator[Pair]:
-    for pair, wins in compared.items():
-        better, worse = sorted(pair, key=lambda seq: -wins[seq])
+def _order(first: int, second: int) -> _Twins:
+    return min(first, second), max(first, second)
+
+
+def _find_latest_picks(votes: Iterable[Vote]) -> Iterator[Vote]:
+    """The picks that count, each ``shown`` beside the clips that the same person did not pick."""
+    latest = {(vote.person, vote.job): vote for vote in votes if vote.kind in (VoteKind.PICK, VoteKind.REJECT)}
+    picked = {key for key, vote in latest.items() if vote.kind is VoteKind.PICK}
+    for person, job in sorted(picked):
+        vote = latest[person, job]
+        yield replace(vote, shown=tuple(seq for seq in vote.shown if (person, seq) not in picked))
+
+
+def _decide_compared(
+    jobs: Mapping[int, Job], compared: Mapping[_Twins, Counter[int]], comparisons: _Comparisons
+) -> Iterator[Pair]:
+    for twins, wins in compared.items():
+        better, worse = sorted(twins, key=lambda seq: -wins[seq])
         if wins[better] > wins[worse]:
             yield Pair(
                 chosen=jobs[better],
                 rejected=jobs[worse],
                 votes_for=wins[better],
                 votes_against=wins[worse],
-                decided_by=DIRECT,
+                decided_by=DIRECT if twins in comparisons.direct else SINGLE,
             )
 
 
@@ -107,7 +149,7 @@ def _decide_picked(
     jobs: Mapping[int, Job],
     inputs: Mapping[int, tuple[str, ...]],
     standings: Mapping[int, Standing],
-    compared: Mapping[tuple[int, int], Counter[int]],
+    compared: Mapping[_Twins, Counter[int]],
 ) -> Iterator[Pair]:
     groups: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
     for seq in jobs.keys() & standings.keys():
@@ -119,7 +161,7 @@ def _decide_picked(
     for picked, rejected in groups.values():
         for better in picked:
             for worse in rejected:
-                if (min(better, worse), max(better, worse)) in compared:  # people saw both, and decided
+                if _order(better, worse) in compared:  # people saw both, and decided
                     continue
                 yield Pair(
                     chosen=jobs[better],

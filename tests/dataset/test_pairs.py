@@ -93,6 +93,28 @@ def test_a_picked_clip_is_preferred_to_a_rejected_one(morning: Morning) -> None:
     assert (result.clips, result.left_out_because) == (2, {"in no pair": 2})
 
 
+def test_a_pick_of_several_compares_them(morning: Morning) -> None:
+    """With those that were shown beside it, and that the same person did not pick; a vote on two comes first."""
+    clips = [morning.make(name, prompt="a fox", request={"seed": n}) for n, name in enumerate("abcd")]
+    other = morning.make("other")
+    first, second, third, fourth = clips
+    shown = tuple(job.seq for job in (*clips, other))
+    morning.vote(VoteKind.PICK, first, shown=shown)
+    morning.vote(VoteKind.PICK, second, shown=shown)
+    morning.vote(VoteKind.PICK, fourth, shown=shown, person="bob")
+    morning.vote(VoteKind.REJECT, fourth, shown=shown, person="bob")
+    morning.vote(VoteKind.BETTER, third, first)
+    result = morning.export(pairs=True)
+    assert (result.clips, result.pairs) == (4, 4)
+    assert [(row["chosen"], row["rejected"], row["decided_by"]) for row in read_pairs(morning)] == [
+        ("train/a.mp4", "train/d.mp4", "picks"),
+        ("train/b.mp4", "train/c.mp4", "picks"),
+        ("train/b.mp4", "train/d.mp4", "picks"),
+        ("train/c.mp4", "train/a.mp4", "comparison"),
+    ]
+    assert {(row["votes_for"], row["votes_against"]) for row in read_pairs(morning)} == {(1, 0)}
+
+
 def test_clips_of_different_prompts_are_no_pair(morning: Morning) -> None:
     first, second = morning.make("a"), morning.make("b")
     morning.vote(VoteKind.BETTER, first, second)
