@@ -22,6 +22,7 @@ CARD = "README.md"
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _WIDTH = 160
+_LARGE = 1_000
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*_{}[]()#!|~$"}
 _STANDARD = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test", "testing": "test"}
 """The names of Hugging Face for these splits, if it finds them as folders."""
@@ -223,9 +224,13 @@ def _make_measures_table(tally: Tally) -> str:
         numbers = (min(values), statistics.median(values), statistics.fmean(values), max(values))
         unit = FIELDS[name].unit if name in FIELDS else ""
         unknown = str(tally.clips - len(values))
-        rows.append([f"`{name}`", unit, *(f"{number:.4g}" for number in numbers), unknown])
+        rows.append([f"`{name}`", unit, *map(_format_number, numbers), unknown])
     head = ["measure", "unit", "lowest", "median", "mean", "highest", "clips without it"]
     return _make_table(head, rows) if rows else ""
+
+
+def _format_number(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= _LARGE else f"{number:.4g}"
 
 
 def _make_verdicts_table(tally: Tally) -> str:

@@ -58,7 +58,7 @@ def test_measures_verdicts_and_votes_are_summed_up(morning: Morning) -> None:
     assert "## Verdicts" not in text
     for number, black in enumerate((0.0, 1.0, 5.0)):
         job = morning.make(f"c{number}")
-        measures = Measures(level=CheckLevel.BASIC, frames=1, black_seconds=black, motion=2.5, codec="h264")
+        measures = Measures(level=CheckLevel.BASIC, frames=1, black_seconds=black, motion=2.5, bitrate=90_000)
         with morning.store() as store:
             store.checks.record_measures(job, measures, now=20.0)
             store.checks.record_scores(job, {"clip.score": 3 * number, "caption.text": "a sea"}, now=20.0)
@@ -69,6 +69,7 @@ def test_measures_verdicts_and_votes_are_summed_up(morning: Morning) -> None:
     text = (morning.dataset / "README.md").read_text()
     table = text.partition("## Measures\n\n")[2].partition("##")[0]
     assert table.splitlines()[2:] == [
+        "| `bitrate` | bit/s | 90,000 | 90,000 | 90,000 | 90,000 | 1 |",
         "| `black_seconds` | s | 0 | 1 | 2 | 5 | 1 |",
         "| `motion` | %/s | 2.5 | 2.5 | 2.5 | 2.5 | 1 |",
         "| `mismatches` |  | 0 | 0 | 0 | 0 | 1 |",
