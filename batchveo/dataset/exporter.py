@@ -175,9 +175,11 @@ class _Export:
 
     def _export_clips(self, seen: Callable[[int], None]) -> None:
         chosen = self._chooser.iter_clips(self._index.clips)
+        number = 0
         for number, clip in enumerate(self._clips.read_ahead(chosen), 1):
             seen(number + self._chooser.left_out.total())
             self._clips.export_clip(clip)
+        seen(number + self._chooser.left_out.total())  # also what was left out after the last clip
         if self._shards is not None:
             self._shards.write_rest()
 
