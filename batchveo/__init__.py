@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from batchveo.engine.result import RunResult
     from batchveo.manifest import Extra, Manifests, ReadOptions
     from batchveo.manifest.json_schema import manifest_schema
+    from batchveo.operations.check_clips import Checked, CheckedClip, check, check_async
     from batchveo.operations.plan import Plan, plan
     from batchveo.operations.run import resume, resume_async, run, run_async
     from batchveo.operations.verify import Verdict, verify
@@ -81,6 +82,7 @@ _MODULES = {
     "operations.run": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Extra", "Manifests", "ReadOptions"),
     "core.models": ("Job", "JobSpec", "JobState"),
+    "operations.check_clips": ("Checked", "CheckedClip", "check", "check_async"),
     "operations.plan": ("Plan", "plan"),
     "core.settings": ("Cluster", "Doubt", "RunSettings"),
     "engine.result": ("RunResult",),
@@ -105,6 +107,8 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _MODULES
     "ApiKey",
     "BatchveoError",
+    "Checked",
+    "CheckedClip",
     "Cluster",
     "Counts",
     "Doubt",
@@ -141,6 +145,8 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Verdict",
     "WaitingForLog",
     "__version__",
+    "check",
+    "check_async",
     "export",
     "manifest_schema",
     "plan",

@@ -129,6 +129,7 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all", "--model"},
+    "check": {"--checks", "--where", "--again"},
     "doctor": {"--notify-test"},
     "jobs": {"--model"},
     "models": {"--refresh", "--force"},

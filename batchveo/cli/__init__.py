@@ -36,6 +36,7 @@ COMMANDS = {
     "adopt": "Import generations that are already bought.",
     "audit": "Compare the database with the provider's billing records.",
     "verify": "Check the file of every finished video.",
+    "check": "Measure and judge finished clips; find near copies.",
     "ui": "Serve a web page of videos, progress and failures.",
     "report": "Write the web page as one HTML file.",
     "export": "Write a dataset of the finished videos.",

@@ -78,17 +78,22 @@ def change_seed(job: Job) -> tuple[str, int | None]:
     return canonical_json({**job.request, "seed": following}), following
 
 
-def describe_check(job: Job, measures: Measures, judgement: Judgement) -> dict[str, object]:
-    """What a sidecar says of a check: the measures with a value, what came otherwise than asked, the verdict."""
-    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
+def describe_check(job: Job, measures: Measures, judgement: Judgement | None) -> dict[str, object]:
+    """What a sidecar says of a check: the take, what was measured, and the verdict, if the job has gates."""
     return {
         "take": job.take,
-        "checks": {
-            "level": measures.level.value,
-            **found,
-            "mismatches": [str(each) for each in compare_request(job.request, measures)],
-            "problems": list(measures.problems),
-        },
-        "verdict": judgement.verdict.value,
-        "gate": judgement.gate or None,
+        "checks": describe_measures(job, measures),
+        "verdict": None if judgement is None else judgement.verdict.value,
+        "gate": None if judgement is None else judgement.gate or None,
+    }
+
+
+def describe_measures(job: Job, measures: Measures) -> dict[str, object]:
+    """The measures with a value, what came otherwise than asked, and what is wrong with the file."""
+    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
+    return {
+        "level": measures.level.value,
+        **found,
+        "mismatches": [str(each) for each in compare_request(job.request, measures)],
+        "problems": list(measures.problems),
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
-from batchveo.store.conditions import CompiledCondition, register_functions
+from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
 
@@ -128,13 +128,8 @@ class Queries(Part):
 
         ``where``: only those for which this condition is true.
         """
-        wanted: dict[str, object] = {"models": json.dumps(models) if models else None}
-        condition = "1"
-        if where is not None:
-            compiled = CompiledCondition(where)
-            register_functions(self._db)
-            condition = compiled.sql
-            wanted |= compiled.params
+        condition, params = compile_where(self._db, where)
+        wanted: dict[str, object] = {"models": json.dumps(models) if models else None, **params}
         if not states:
             yield from map(job_of, self._db.execute(JOBS.format(where=condition), wanted))
         for state in states:
