@@ -15,8 +15,9 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
+from batchveo.core.state_machine import NOT_NEEDED, Move
 from batchveo.store import MoveLost, Store
-from batchveo.store.clip_checks import NOT_NEEDED, NewTake, make_take_id
+from batchveo.store.clip_checks import NewTake, make_take_id
 from tests.helpers.factories import make_spec
 from tests.store.steps import assert_agrees, begun, claimed, move, names_claimed
 
@@ -199,8 +200,6 @@ def test_a_video_that_is_fetched_anew_is_judged_anew_if_it_is_another(store: Sto
 
 
 def _fetch_again(job: Job) -> Any:
-    from batchveo.core.state_machine import Move
-
     return Move(to=JobState.GENERATING, detail="its file is gone")
 
 
@@ -269,3 +268,16 @@ def test_a_take_of_a_lost_database_is_added_once(store: Store) -> None:
     take = store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0)
     assert (take.take, take.state) == (3, JobState.PENDING)
     assert store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0) == take
+
+
+def test_the_history_has_each_verdict_of_gates(store: Store) -> None:
+    run = begun(store, make_policed(), make_spec("b", policy=CheckPolicy(level=CheckLevel.BASIC).to_json()))
+    job, other = finish(store, run, generation="g"), finish(store, run, generation="h", sha256="01")
+    for judgement in (OPEN, REJECTED, REJECTED):
+        store.checks.record_verdict(job, judgement, run=run, now=20.0)
+    store.checks.record_verdict(other, ACCEPTED, run=run, now=20.0)
+    assert [row["detail"] for row in store.queries.list_moves(job)][-2:] == [
+        "not decided: clip.score > 1 (clip.score = unknown)",
+        "rejected by black_seconds < 0.5 (black_seconds = 2.0)",
+    ]
+    assert store.queries.list_moves(other)[-1]["from_state"] == "downloading"

@@ -94,8 +94,7 @@ def _find_trouble(clip: CheckedClip) -> str | None:
         return clip.problem
     if judgement is None or not judgement.gate:
         return None
-    found = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in judgement.values.items())
-    return f"{judgement.verdict}, {judgement.gate} ({shorten_text(found, 300)})"
+    return shorten_text(judgement.sentence, 300)
 
 
 def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:

@@ -64,6 +64,10 @@ class Checker:
             return False
         return bool(self._new or self._busy or (not new_only and (self._backlog or not self._loaded)))
 
+    def count_waiting(self) -> int:
+        """How many clips have no verdict yet."""
+        return len(self._new) + self._busy + len(self._backlog)
+
     async def run(self) -> None:
         """Check until cancelled. A clip whose check is cut off is checked by the next run."""
         if not self._is_on or not self._is_able():
@@ -135,7 +139,7 @@ class Checker:
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name
-            self._bus.emit(ClipRejected(job=job.name, gate=judgement.gate, found=judgement.values, take=take))
+            self._bus.emit(ClipRejected(job=job.name, reason=judgement.sentence, take=take))
         # the database has it: a sidecar that cannot be written now costs nothing but itself
         with suppress(OSError):
             await self._clips.add_to_sidecar(job, describe_check(job, measures, judgement))

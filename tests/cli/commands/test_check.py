@@ -40,7 +40,7 @@ def test_what_is_wrong_is_on_stdout_and_the_counts_are_on_stderr(
     morning.make("bad", policy=POLICY, tries=2)
     assert status_of(["check"]) == 1
     out, err = capsys.readouterr()
-    assert out == f"{morning.videos}/bad.mp4: rejected, black_seconds < 0.5 (black_seconds = 3.0)\n"
+    assert out == f"{morning.videos}/bad.mp4: rejected by black_seconds < 0.5 (black_seconds = 3.0)\n"
     assert err.splitlines() == [
         "2 clips, 2 measured now, 1 accepted, 1 rejected",
         "  1 rejected by black_seconds < 0.5",
