@@ -129,13 +129,13 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
-    "cancel": {"--all", "--model"},
+    "cancel": {"--all", "--model", "--where"},
     "check": {"--checks", "--where", "--again"},
     "doctor": {"--notify-test"},
-    "jobs": {"--model"},
+    "jobs": {"--model", "--where"},
     "models": {"--refresh", "--force"},
-    "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
+    "resolve": {"--all", "--held", "--state-is", "--where", "--resubmit", "--generation-id", "--fail", "--yes"},
+    "retry": {"--model", "--where", "--state-is", "--to", "--drop", "--dry-run"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -14,15 +14,14 @@ import anyio
 from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
-from batchveo.core.expressions import ExpressionError, point_at
-from batchveo.core.fields import Condition, parse_condition
+from batchveo.core.fields import Condition
 from batchveo.core.gates import Judgement, Verdict, parse_policy
 from batchveo.core.measures import VERSION, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 from batchveo.engine.clip_judgement import describe_check, is_current, judge_job, make_take, record_judgement
 from batchveo.engine.lifecycle import single_error
 from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
-from batchveo.operations.manage import select_jobs
+from batchveo.operations.manage import read_where, select_jobs
 from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import MoveLost, Store
@@ -147,16 +146,6 @@ async def check_async(
     groups = group_near_copies(store.checks.list_hashes())
     result.near_copies = [group for group in groups if not wanted.isdisjoint(group)]
     return result
-
-
-def read_where(where: str | Condition | None) -> Condition | None:
-    """The condition that a person wrote; raises ``UsageError`` that points at what is wrong."""
-    if not isinstance(where, str):
-        return where
-    try:
-        return parse_condition(where)
-    except ExpressionError as error:
-        raise UsageError(f"--where: {point_at(where, error)}") from None
 
 
 def choose_clips(store: Store, jobs: Sequence[str], where: Condition | None) -> Iterator[ClipRecord]:

@@ -37,6 +37,7 @@ HASHES = """SELECT job, hashes FROM measures JOIN jobs ON jobs.seq = job AND job
 SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
 SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
     ON CONFLICT DO UPDATE SET value = :value, at = :now"""
+HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
 SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
 # what a run has to look at: clips without a verdict, of jobs that want one
 TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
@@ -72,6 +73,8 @@ REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rej
 # the gate of the latest verdict
 REJECTED_BY_GATE = """SELECT (SELECT gate FROM verdicts WHERE job = jobs.seq ORDER BY id DESC LIMIT 1) AS gate,
     count(*) AS jobs FROM jobs WHERE verdict = 'rejected' GROUP BY gate ORDER BY jobs DESC, gate"""
+COUNT_REJECTED = f"""SELECT count(*), coalesce(sum({REJECTED_AT_LAST}), 0) FROM jobs INDEXED BY jobs_rejected
+    WHERE verdict = 'rejected' AND state = 'succeeded'"""
 COUNT_TAKES = "SELECT count(*) AS takes FROM jobs WHERE take_of IS NOT NULL"
 # how a model's clips fared: for what gates and tries may cost
 REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
@@ -167,6 +170,10 @@ class ClipChecks(Part):
             for name, value in scores.items():
                 self._db.execute(SET_SCORE, {"job": job.seq, "name": name, "value": value, "now": now})
             self._db.execute(FORGET_VERDICT, {"seq": job.seq})
+
+    def has_facts(self) -> bool:
+        """Whether any clip has measures or scores."""
+        return bool(self._db.execute(HAS_FACTS).fetchone()[0])
 
     def list_score_names(self) -> dict[str, int]:
         """The names of all scores, with the number of jobs that have each."""
@@ -317,6 +324,11 @@ class ClipChecks(Part):
     def list_rejected(self) -> list[int]:
         """The jobs, by number, whose clips are rejected, and that have no take that is accepted."""
         return [row["seq"] for row in self._db.execute(REJECTED)]
+
+    def count_made_again(self) -> int:
+        """How many rejected clips have a later take."""
+        rejected, last = self._db.execute(COUNT_REJECTED).fetchone()
+        return int(rejected - last)
 
     def count_takes(self) -> int:
         """How many jobs are takes that were added because a clip was rejected."""
