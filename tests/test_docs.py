@@ -134,8 +134,10 @@ ONCE = {
     "doctor": {"--notify-test"},
     "jobs": {"--model", "--where"},
     "models": {"--refresh", "--force"},
+    "plan": {"--where"},
     "resolve": {"--all", "--held", "--state-is", "--where", "--resubmit", "--generation-id", "--fail", "--yes"},
     "retry": {"--model", "--where", "--state-is", "--to", "--drop", "--dry-run"},
+    "run": {"--where"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -220,6 +220,12 @@ reading_options = join_decorators(
         metavar="NAME|ID|GLOB",
         help="Use only jobs with this name or id; * matches any text; may be given several times.",
     ),
+    option(
+        "--where",
+        metavar="EXPR",
+        envvar=None,
+        help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
+    ),
 )
 checks_option = option(
     "--checks",
