@@ -128,9 +128,10 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 
 ONCE = {
+    "annotate": {"--on", "--as", "--column", "--skip-unknown"},
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all", "--model", "--where"},
-    "check": {"--checks", "--where", "--again"},
+    "check": {"--checks", "--where", "--again", "--with", "--as", "--batch", "--timeout"},
     "doctor": {"--notify-test"},
     "jobs": {"--model", "--where"},
     "models": {"--refresh", "--force"},

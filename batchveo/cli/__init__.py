@@ -37,6 +37,7 @@ COMMANDS = {
     "audit": "Compare the database with the provider's billing records.",
     "verify": "Check the file of every finished video.",
     "check": "Measure and judge finished clips; find near copies.",
+    "annotate": "Join scores that another tool wrote.",
     "ui": "Serve a web page of videos, progress and failures.",
     "report": "Write the web page as one HTML file.",
     "export": "Write a dataset of the finished videos.",

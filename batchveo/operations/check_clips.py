@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -141,10 +141,8 @@ async def check_async(
 
     with single_error():
         await checker.check_clips([clip.seq for clip in waiting], count)
-    wanted = set(result.clips)
-    result.still_rejected = [seq for seq in store.checks.list_rejected() if seq in wanted]
-    groups = group_near_copies(store.checks.list_hashes())
-    result.near_copies = [group for group in groups if not wanted.isdisjoint(group)]
+    result.still_rejected = list_still_rejected(store, result.clips)
+    result.near_copies = find_near_copies(store, result.clips)
     return result
 
 
@@ -215,34 +213,65 @@ class ClipChecker:
             return CheckedClip(job=job, video=video, problem=f"cannot be read: {error.strerror or error}")
         problem = None if measures.is_decoded else "; ".join(measures.problems)
         clip = CheckedClip(job=job, video=video, measures=measures, problem=problem, is_new=is_new)
-        clip = self._record(clip, measures)
+        clip = _record_clip(self._store, clip, measures)
         if not clip.is_left:
             # the database has it: a sidecar that cannot be written now costs nothing but itself
             with suppress(OSError):
                 await self._clips.add_to_sidecar(job, describe_check(job, measures, clip.judgement))
         return clip
 
-    def _record(self, clip: CheckedClip, measures: Measures) -> CheckedClip:
-        """Record the measures of a clip, and what follows from them if its job has a policy."""
-        job, store, now = clip.job, self._store, time.time()
-        if job.policy is None:
-            if clip.is_new:
-                store.checks.record_measures(job, measures, now=now)
-            return clip
-        judgement = judge_job(store, job, parse_policy(job.policy), measures)
-        clip = replace(clip, judgement=judgement)
-        if self._is_left_to_run(job, judgement):
-            store.checks.record_measures(job, measures, now=now)
-            return replace(clip, is_left=True)
-        try:
-            judged = record_judgement(store, job, measures, judgement, tries=USUAL_TRIES, run=None, now=now)
-        except MoveLost:  # another process fetches the clip anew
-            return replace(clip, judgement=None, problem="it has changed meanwhile")
-        return replace(clip, added=judged.added)
 
-    def _is_left_to_run(self, job: Job, judgement: Judgement) -> bool:
-        """Whether a verdict would add a take while a run is active, which might end before it sees the take."""
-        take = make_take(self._store, job, judgement, tries=USUAL_TRIES)
-        if take is None or self._store.checks.list_family(job)[-1].seq != job.seq:
-            return False
-        return self._store.runs.is_running()
+def _record_clip(store: Store, clip: CheckedClip, measures: Measures) -> CheckedClip:
+    """Record the measures of a clip, and what follows from them if its job has a policy."""
+    job, now = clip.job, time.time()
+    if job.policy is None:
+        if clip.is_new:
+            store.checks.record_measures(job, measures, now=now)
+        return clip
+    judgement = judge_job(store, job, parse_policy(job.policy), measures)
+    clip = replace(clip, judgement=judgement)
+    if _is_left_to_run(store, job, judgement):
+        store.checks.record_measures(job, measures, now=now)
+        return replace(clip, is_left=True)
+    try:
+        judged = record_judgement(store, job, measures, judgement, tries=USUAL_TRIES, run=None, now=now)
+    except MoveLost:  # another process fetches the clip anew
+        return replace(clip, judgement=None, problem="it has changed meanwhile")
+    return replace(clip, added=judged.added)
+
+
+def _is_left_to_run(store: Store, job: Job, judgement: Judgement) -> bool:
+    """Whether a verdict would add a take while a run is active, which might end before it sees the take."""
+    take = make_take(store, job, judgement, tries=USUAL_TRIES)
+    return take is not None and store.checks.list_family(job)[-1].seq == job.seq and store.runs.is_running()
+
+
+async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> None:
+    """Judge those of these clips that have measures but no verdict, since they got scores; no file is measured.
+
+    ``result`` counts them.
+    """
+    inspector = StoredClips(_find_sidecars(store))
+    for seq in seqs:
+        job = store.queries.read_job(seq)
+        measures = store.checks.read_measures(job) if job.policy is not None and job.verdict is None else None
+        if measures is None or not is_current(measures, parse_policy(job.policy).needed_level):
+            continue
+        clip = _record_clip(store, CheckedClip(job=job, video=video_at(job), measures=measures), measures)
+        result.count_clip(clip)
+        if not clip.is_left:
+            with suppress(OSError):
+                await inspector.add_to_sidecar(job, describe_check(job, measures, clip.judgement))
+
+
+def list_still_rejected(store: Store, seqs: Iterable[int]) -> list[int]:
+    """Those of these clips that are rejected, and have no take that is accepted."""
+    wanted = set(seqs)
+    return [seq for seq in store.checks.list_rejected() if seq in wanted]
+
+
+def find_near_copies(store: Store, seqs: Iterable[int]) -> list[tuple[int, ...]]:
+    """The groups of near copies, among all clips of the database, with one of these jobs."""
+    wanted = set(seqs)
+    groups = group_near_copies(store.checks.list_hashes())
+    return [group for group in groups if not wanted.isdisjoint(group)]

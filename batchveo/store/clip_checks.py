@@ -38,6 +38,7 @@ SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
 SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
     ON CONFLICT DO UPDATE SET value = :value, at = :now"""
 HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
+CLIP_KEYS = "SELECT seq, id, name, folder, file FROM jobs WHERE state = 'succeeded' ORDER BY seq"
 SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
 # what a run has to look at: clips without a verdict, of jobs that want one
 TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
@@ -166,10 +167,19 @@ class ClipChecks(Part):
 
     def record_scores(self, job: Job, scores: Mapping[str, Value], *, now: float) -> None:
         """Record scores, in place of those of the same names; verdicts that were open are decided by the next run."""
+        self.record_many_scores([(job.seq, scores)], now=now)
+
+    def record_many_scores(self, clips: Iterable[tuple[int, Mapping[str, Value]]], *, now: float) -> None:
+        """The same for several jobs, by number, in one transaction."""
         with self._transaction():
-            for name, value in scores.items():
-                self._db.execute(SET_SCORE, {"job": job.seq, "name": name, "value": value, "now": now})
-            self._db.execute(FORGET_VERDICT, {"seq": job.seq})
+            for seq, scores in clips:
+                for name, value in scores.items():
+                    self._db.execute(SET_SCORE, {"job": seq, "name": name, "value": value, "now": now})
+                self._db.execute(FORGET_VERDICT, {"seq": seq})
+
+    def list_clip_keys(self) -> Iterator[sqlite3.Row]:
+        """What names a finished clip: ``seq, id, name, folder, file``."""
+        yield from self._db.execute(CLIP_KEYS)
 
     def has_facts(self) -> bool:
         """Whether any clip has measures or scores."""

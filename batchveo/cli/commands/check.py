@@ -6,15 +6,22 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import anyio
 import click
+from click.core import ParameterSource
 
-from batchveo.cli.options import json_option, option, state_option, where_option
+from batchveo.cli.options import SECONDS, json_option, option, state_option, where_option
+from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
 from batchveo.engine.clip_judgement import describe_measures
-from batchveo.operations.check_clips import Checked, CheckedClip, check
+from batchveo.operations.check_clips import Checked, CheckedClip, check, find_near_copies
+from batchveo.operations.score_clips import BATCH, score_clips
+from batchveo.operations.scoring_program import ScoringProgram
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 
@@ -35,24 +42,72 @@ _SECONDS = 0.5
     help="What is measured at least; all also measures blur, which takes longer.",
 )
 @where_option
-@option("--again", is_flag=True, envvar=None, help="Measure also clips that are measured already.")
+@option("--again", is_flag=True, envvar=None, help="Measure, or score, also clips that are measured or scored already.")
+@option(
+    "--with",
+    "program",
+    envvar=None,
+    metavar="COMMAND",
+    help="Let this program score the clips: JSON Lines of clips on its standard input, JSON Lines of scores back.",
+)
+@option(
+    "--as",
+    "source",
+    envvar=None,
+    metavar="NAME",
+    help="With --with: what the names of the scores begin with (default: the program's name).",
+)
+@option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=BATCH,
+    envvar=None,
+    metavar="N",
+    help="With --with: clips for one start of the program.",
+)
+@option(
+    "--timeout", type=SECONDS, default=600.0, envvar=None, metavar="S", help="With --with: most seconds for a batch."
+)
 @json_option
-def command(jobs: tuple[str, ...], state: Path, *, level: str, where: str | None, again: bool, as_json: bool) -> int:
+def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any) -> int:
     """Measure and judge finished clips: those of JOBs, or all that are not measured yet.
 
     Each clip is recorded at once: after Ctrl-C the same command resumes. A clip that fails a gate is rejected; if its
     manifest allows more tries, another take is added, which the next `run` or `resume` buys. This command buys
     nothing. --json prints a line for each chosen clip, also for those that were measured before.
 
-    Exit status 1 if a chosen clip is rejected and has no other take that is accepted.
+    With --with COMMAND nothing is measured; the program gets the clips that it has not scored yet.
+
+    Exit status 1 if a chosen clip is rejected and has no other take that is accepted, or has no score of the program.
     """
+    if options["program"] is None:
+        _refuse_options()
+        return _measure(jobs, state, options, as_json=as_json)
+    return _score(jobs, state, options, as_json=as_json)
+
+
+def _refuse_options() -> None:
+    context = click.get_current_context()
+    for name, word in (("source", "--as"), ("batch", "--batch"), ("timeout", "--timeout")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{word} needs --with COMMAND")
+
+
+def _measure(jobs: tuple[str, ...], state: Path, options: dict[str, Any], *, as_json: bool) -> int:
     with Store.existing(state) as store:
-        show = _Progress(quiet=as_json)
-        result = check(store, jobs, level=level, where=where, again=again, seen=show.add_clip)
-        show.end()
+        count = Count("clips")
+
+        def show(clip: CheckedClip, done: int, total: int) -> None:
+            trouble = _find_trouble(clip)
+            if trouble and not as_json:
+                count.end()
+                click.echo(f"{clip.video}: {trouble}")
+            count.show(done, total)
+
+        result = check(store, jobs, level=options["level"], where=options["where"], again=options["again"], seen=show)
+        count.end()
         if as_json:
-            for row in _make_rows(store, result):
-                click.echo(json.dumps(row, ensure_ascii=False))
+            _print_rows(store, result)
         else:
             for line in _describe_groups(store, result):
                 click.echo(line)
@@ -61,25 +116,53 @@ def command(jobs: tuple[str, ...], state: Path, *, level: str, where: str | None
     return 1 if result.still_rejected else 0
 
 
-class _Progress:
-    """Prints what is wrong with a clip, and shows a person at a terminal, twice a second, how far it is."""
+def _score(jobs: tuple[str, ...], state: Path, options: dict[str, Any], *, as_json: bool) -> int:
+    program = ScoringProgram(options["program"], source=options["source"], timeout=options["timeout"])
+    with Store.existing(state) as store:
+        count = Count("clips")
+        work = partial(
+            score_clips,
+            store,
+            program,
+            jobs,
+            batch=options["batch"],
+            where=options["where"],
+            again=options["again"],
+            seen=count.show,
+        )
+        result = anyio.run(work)
+        count.end()
+        if as_json:
+            result.judged.near_copies = find_near_copies(store, result.judged.clips)
+            _print_rows(store, result.judged)
+        for problem in result.problems:
+            click.echo(shorten_text(problem, 500), err=True)
+        if result.problem_count > len(result.problems):
+            click.echo(f"... and {result.problem_count - len(result.problems):,} more problems", err=True)
+        before = len(result.judged.clips) - result.sent
+        known = f", {before:,} had scores or cannot be read" if before else ""
+        click.echo(f"{result.scored:,} of {format_count(result.sent, 'clip')} scored{known}", err=True)
+        for line in describe_judged(store, result.judged):
+            click.echo(line, err=True)
+    return 1 if result.problem_count or result.judged.still_rejected else 0
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._is_quiet = quiet
+
+class Count:
+    """Shows a person at a terminal, twice a second, how far it is."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
         self._at_terminal = sys.stderr.isatty()
         self._shown = time.monotonic()
         self._is_open = False
 
-    def add_clip(self, clip: CheckedClip, done: int, total: int) -> None:
-        """Show a clip."""
-        trouble = _find_trouble(clip)
-        if trouble and not self._is_quiet:
-            self.end()
-            click.echo(f"{clip.video}: {trouble}")
+    def show(self, done: int, total: int | None = None) -> None:
+        """Show the number of those that are done."""
         now = time.monotonic()
         if self._at_terminal and now - self._shown >= _SECONDS:
             self._shown, self._is_open = now, True
-            click.echo(f"\r\x1b[K{done:,} of {total:,} clips", nl=False, err=True)
+            of = "" if total is None else f" of {total:,}"
+            click.echo(f"\r\x1b[K{done:,}{of} {self._noun}", nl=False, err=True)
 
     def end(self) -> None:
         """Take the count away."""
@@ -95,6 +178,11 @@ def _find_trouble(clip: CheckedClip) -> str | None:
     if judgement is None or not judgement.gate:
         return None
     return shorten_text(judgement.sentence, 300)
+
+
+def _print_rows(store: Store, result: Checked) -> None:
+    for row in _make_rows(store, result):
+        click.echo(json.dumps(row, ensure_ascii=False))
 
 
 def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:
@@ -128,16 +216,21 @@ def _describe_groups(store: Store, result: Checked) -> Iterator[str]:
 
 
 def _describe_result(store: Store, result: Checked) -> Iterator[str]:
-    parts = [f"{format_count(len(result.clips), 'clip')}, {result.measured:,} measured now"]
-    counts = {"accepted": result.accepted, "rejected": result.rejected.total(), "open": result.open}
-    parts += [f"{number:,} {word}" for word, number in counts.items() if number]
-    parts += [f"{result.unreadable:,} unreadable"] if result.unreadable else []
-    yield ", ".join(parts)
-    for gate, clips in result.rejected.most_common():
-        yield f"  {clips:,} rejected by {gate}"
+    unreadable = f", {result.unreadable:,} unreadable" if result.unreadable else ""
+    yield f"{format_count(len(result.clips), 'clip')}, {result.measured:,} measured now{unreadable}"
+    yield from describe_judged(store, result)
     if result.near_copies:
         clips = sum(map(len, result.near_copies))
         yield f"{clips:,} clips look like others, in {format_count(len(result.near_copies), 'group')}"
+
+
+def describe_judged(store: Store, result: Checked) -> Iterator[str]:
+    """Lines on the verdicts of a check, and on the takes that followed from them."""
+    counts = {"accepted": result.accepted, "rejected": result.rejected.total(), "open": result.open}
+    if any(counts.values()):
+        yield ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+    for gate, clips in result.rejected.most_common():
+        yield f"  {clips:,} rejected by {gate}"
     if result.left:
         yield (
             f"{format_count(result.left, 'rejected clip')} with tries left: another run is active, so the next one "

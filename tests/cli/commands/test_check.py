@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def test_what_is_wrong_is_on_stdout_and_the_counts_are_on_stderr(
     out, err = capsys.readouterr()
     assert out == f"{morning.videos}/bad.mp4: rejected by black_seconds < 0.5 (black_seconds = 3.0)\n"
     assert err.splitlines() == [
-        "2 clips, 2 measured now, 1 accepted, 1 rejected",
+        "2 clips, 2 measured now",
+        "1 accepted, 1 rejected",
         "  1 rejected by black_seconds < 0.5",
         "1 take added; `batchveo resume --base-url https://s.example` buys them",
     ]
@@ -88,3 +90,54 @@ def test_near_copies_are_listed_as_groups(
     assert "2 clips look like others, in 1 group" in err
     first = morning.job("a").id
     assert [row["near_copy_of"] for row in read_rows(capsys)] == [first, first]
+
+
+SCORER = """
+import json, sys
+for line in sys.stdin:
+    clip = json.loads(line)
+    if clip["name"] != "mute":
+        print(json.dumps({"id": clip["id"], "score": len(clip["name"])}))
+"""
+
+
+def test_a_program_scores_clips(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("length.py").write_text(SCORER, encoding="utf-8")
+    command = f"'{sys.executable}' length.py"
+    policy = CheckPolicy(gates=("length.score < 5",)).to_json()
+    morning.make("good", policy=policy, tries=2)
+    morning.make("bad clip", policy=policy, tries=2)
+    assert status_of(["check"]) == 0
+    assert "not decided: length.score < 5 (length.score = unknown)" in capsys.readouterr().out
+    assert status_of(["check", "--with", command]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "2 of 2 clips scored",
+        "1 accepted, 1 rejected",
+        "  1 rejected by length.score < 5",
+        "1 take added; `batchveo resume --base-url https://s.example` buys them",
+    ]
+    rows = read_rows(capsys, "good", "--with", command)
+    assert [(row["verdict"], row["scores"]) for row in rows] == [("accepted", {"length.score": 4})]
+
+
+def test_a_clip_without_an_answer_and_a_program_that_fails(
+    morning: Morning, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("length.py").write_text(SCORER, encoding="utf-8")
+    morning.make("mute")
+    morning.make("loud")
+    assert status_of(["check", "--with", f"'{sys.executable}' length.py", "--as", "n"]) == 1
+    assert capsys.readouterr().err.splitlines() == ["no scores for mute", "1 of 2 clips scored"]
+    Path("length.py").write_text("import sys\nsys.exit('no GPU')", encoding="utf-8")
+    assert status_of(["check", "--with", f"'{sys.executable}' length.py", "--as", "n"]) == 1
+    err = capsys.readouterr().err
+    assert "failed with exit status 1; its last lines of standard error:\n  no GPU" in err
+    assert status_of(["check", "--with", "./nothing"]) == 2
+
+
+@pytest.mark.parametrize("arguments", [["--as", "a"], ["--batch", "3"], ["--timeout", "3"], ["--with", ""]])
+def test_options_of_a_program_need_one(morning: Morning, arguments: list[str]) -> None:
+    morning.make("a")
+    assert status_of(["check", *arguments]) == 2
