@@ -73,18 +73,6 @@ class Checked:
     still_rejected: Sequence[int] = ()
     near_copies: Sequence[tuple[int, ...]] = ()
 
-    def count_clip(self, clip: CheckedClip) -> None:
-        """Count one clip."""
-        self.measured += clip.is_new
-        self.unreadable += clip.measures is None or not clip.measures.is_decoded
-        self.added += clip.added is not None
-        self.left += clip.is_left
-        verdict = None if clip.judgement is None else clip.judgement.verdict
-        self.accepted += verdict is Verdict.ACCEPTED
-        self.open += verdict is Verdict.OPEN
-        if clip.judgement is not None and verdict is Verdict.REJECTED:
-            self.rejected[clip.judgement.gate] += 1
-
 
 Seen = Callable[[CheckedClip, int, int], None]
 """Gets each clip that was looked at, the number of those so far, and of all that are to be looked at."""
@@ -136,7 +124,7 @@ async def check_async(
         inspector.check_ready()
 
     def count(clip: CheckedClip, done: int) -> None:
-        result.count_clip(clip)
+        _count_clip(result, clip)
         seen(clip, done, len(waiting))
 
     with single_error():
@@ -144,6 +132,18 @@ async def check_async(
     result.still_rejected = list_still_rejected(store, result.clips)
     result.near_copies = find_near_copies(store, result.clips)
     return result
+
+
+def _count_clip(result: Checked, clip: CheckedClip) -> None:
+    result.measured += clip.is_new
+    result.unreadable += clip.measures is None or not clip.measures.is_decoded
+    result.added += clip.added is not None
+    result.left += clip.is_left
+    verdict = None if clip.judgement is None else clip.judgement.verdict
+    result.accepted += verdict is Verdict.ACCEPTED
+    result.open += verdict is Verdict.OPEN
+    if clip.judgement is not None and verdict is Verdict.REJECTED:
+        result.rejected[clip.judgement.gate] += 1
 
 
 def choose_clips(store: Store, jobs: Sequence[str], where: Condition | None) -> Iterator[ClipRecord]:
@@ -258,7 +258,7 @@ async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> No
         if measures is None or not is_current(measures, parse_policy(job.policy).needed_level):
             continue
         clip = _record_clip(store, CheckedClip(job=job, video=video_at(job), measures=measures), measures)
-        result.count_clip(clip)
+        _count_clip(result, clip)
         if not clip.is_left:
             with suppress(OSError):
                 await inspector.add_to_sidecar(job, describe_check(job, measures, clip.judgement))

@@ -202,7 +202,7 @@ def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:
             "found": {} if judgement is None else dict(judgement.values),
             "checks": None if measures is None else describe_measures(job, measures),
             "scores": store.checks.read_scores(job),
-            "near_copy_of": None if first is None else store.queries.read_job(first).id,
+            "near_copy_group": None if first is None else store.queries.read_job(first).id,
         }
 
 

@@ -89,7 +89,7 @@ def test_near_copies_are_listed_as_groups(
     assert out.splitlines()[-1] == "near copies: a, b"
     assert "2 clips look like others, in 1 group" in err
     first = morning.job("a").id
-    assert [row["near_copy_of"] for row in read_rows(capsys)] == [first, first]
+    assert [row["near_copy_group"] for row in read_rows(capsys)] == [first, first]
 
 
 SCORER = """
