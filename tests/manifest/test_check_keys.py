@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import Problem
-from batchveo.core.gates import CheckPolicy, parse_policy
+from batchveo.core.fields import find_in
+from batchveo.core.gates import CheckPolicy, Verdict, judge_clip, parse_policy
 from batchveo.core.measures import CheckLevel
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Extra, Manifests, ReadOptions
@@ -181,6 +182,21 @@ def test_a_family_shares_its_policy(tmp_path: Path) -> None:
         '- {rows_file: t.csv, prompt: "A {who}, {gates}"}\n',
     )
     assert policies(path) == 5 * [policy("has_sound")]
+
+
+def test_a_limit_for_each_row_is_a_value_of_meta(tmp_path: Path) -> None:
+    """Gates are no templates, and compare fields with each other."""
+    write(tmp_path, "who,least\ncat,3\ndog,5.5\n", "t.csv")
+    path = write(
+        tmp_path,
+        f"- {{model: {T2V}, rows_file: t.csv, prompt: 'A {{who}}', meta: {{least: '{{least}}'}}, "
+        "gates: motion >= meta.least}\n",
+    )
+    verdicts = []
+    for job in read(path, ReadOptions()):
+        values = {"motion": 4, "meta.least": find_in(job.meta, ("least",))}
+        verdicts.append(judge_clip(parse_policy(job.policy).gates, values.__getitem__).verdict)
+    assert verdicts == [Verdict.ACCEPTED, Verdict.REJECTED]
 
 
 def test_a_column_of_that_name_can_be_carried_along(tmp_path: Path) -> None:

@@ -53,8 +53,9 @@ class Checker:
         """The jobs, by number, that this run rejected and that have no later take."""
 
     def add_job(self, job: Job) -> None:
-        """Check the clip of ``job`` soon, if it has succeeded and has a policy but no verdict."""
-        if self._is_on and _wants_verdict(job):
+        """Check the clip of ``job``, which has just succeeded, soon, if it has a policy."""
+        # not by its verdict, which may be that of a video that this one replaces
+        if self._is_on and job.policy is not None:
             self._new.append(job.seq)
             self._wake()
 
@@ -115,7 +116,7 @@ class Checker:
         policy = parse_policy(job.policy)
         try:
             measures = await self._find_measures(job, policy.needed_level)
-        except OSError as error:
+        except (OSError, UsageError) as error:  # a place that the database names may be none here
             # no verdict: the next run, or `check`, tries again
             self._bus.emit(ClipNotMeasured(job=job.name, error=str(error)))
             return
