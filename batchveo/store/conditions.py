@@ -36,7 +36,7 @@ from batchveo.core.models import find_prompt
 _COLUMNS = {
     "repeat": "jobs.repeat_index",
     "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
-    "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), find_prompt(jobs.request))",
+    "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), CAST(find_prompt(jobs.request) AS TEXT))",
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
