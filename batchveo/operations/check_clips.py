@@ -58,8 +58,8 @@ class Checked:
     ``clips``: the numbers of all chosen clips, also those that were measured and judged before. The counts are of the
     clips that were looked at now: ``measured``; ``accepted`` and ``open`` by their gates, ``rejected`` by each gate;
     ``unreadable`` files; ``added`` takes; ``left`` to the next run. ``still_rejected``: the chosen clips that are
-    rejected, also by an earlier check, and have no take that is accepted. ``near_copies``: groups of jobs, by number,
-    whose clips look the same, among all clips of the database; those with a chosen clip.
+    rejected, also by an earlier check, and have no take that is accepted or open. ``near_copies``: groups of jobs, by
+    number, whose clips look the same, among all clips of the database; those with a chosen clip.
     """
 
     clips: Sequence[int] = ()
@@ -265,7 +265,7 @@ async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> No
 
 
 def list_still_rejected(store: Store, seqs: Iterable[int]) -> list[int]:
-    """Those of these clips that are rejected, and have no take that is accepted."""
+    """Those of these clips that are rejected, and have no take that is accepted or open."""
     wanted = set(seqs)
     return [seq for seq in store.checks.list_rejected() if seq in wanted]
 

@@ -68,7 +68,7 @@ HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
 REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected' AND state = 'succeeded'
-    AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.verdict = 'accepted'
+    AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.verdict IN ('accepted', 'open')
         AND (other.seq = jobs.take_of OR other.take_of = coalesce(jobs.take_of, jobs.seq)))
     ORDER BY seq"""
 # the gate of the latest verdict
@@ -332,7 +332,7 @@ class ClipChecks(Part):
         return {row["verdict"]: row["jobs"] for row in self._db.execute(COUNT_VERDICTS)}
 
     def list_rejected(self) -> list[int]:
-        """The jobs, by number, whose clips are rejected, and that have no take that is accepted."""
+        """The jobs, by number, whose clips are rejected, and that have no take that is accepted or open."""
         return [row["seq"] for row in self._db.execute(REJECTED)]
 
     def count_made_again(self) -> int:
@@ -381,9 +381,10 @@ def make_take_id(first: str, number: int) -> str:
 
 def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
     """The measures in a row of the table."""
-    columns = {name: row[name] for name in _MEASURED}
-    sound = columns.get("has_sound")
-    columns["has_sound"] = None if sound is None else bool(sound)
+    # SQLite has no truth values, and the column of whole bits a second is one of real numbers
+    columns: dict[str, Any] = {
+        name: None if row[name] is None else MEASURES[name].type(row[name]) for name in _MEASURED
+    }
     return Measures(
         **columns,
         hashes=_read_hashes(row["hashes"]),

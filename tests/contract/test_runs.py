@@ -93,6 +93,8 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.keep_json(shell, "audit", *service)
         observed.keep_json(shell, "verify")
         observed.keep_json(shell, "check")
+        for place, row in enumerate(observed.printed["check"]):  # the clips are drawn by chance, and few may be alike
+            row["near_copy_group"] = row["id"] if place else None
         (shell.folder / "clip.csv").write_text("name,score\ndragon,0.3\n", encoding="utf-8")
         observed.keep_json(shell, "annotate", "clip.csv", "--on", "name")
         observed.keep_json(shell, "models", "veo-3.1")

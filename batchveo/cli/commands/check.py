@@ -78,7 +78,7 @@ def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any
 
     With --with COMMAND nothing is measured; the program gets the clips that it has not scored yet.
 
-    Exit status 1 if a chosen clip is rejected and has no other take that is accepted, or has no score of the program.
+    Exit status 1 if a chosen clip is rejected and has no take that is accepted or open, or has no score of the program.
     """
     if options["program"] is None:
         _refuse_options()
