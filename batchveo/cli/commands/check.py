@@ -20,7 +20,7 @@ from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
 from batchveo.engine.clip_judgement import describe_measures
 from batchveo.operations.check_clips import Checked, CheckedClip, check, find_near_copies
-from batchveo.operations.score_clips import BATCH, score_clips
+from batchveo.operations.score_clips import BATCH, Scored, score_clips
 from batchveo.operations.scoring_program import ScoringProgram
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
@@ -82,8 +82,15 @@ def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any
     """
     if options["program"] is None:
         _refuse_options()
-        return _measure(jobs, state, options, as_json=as_json)
-    return _score(jobs, state, options, as_json=as_json)
+    work = _measure if options["program"] is None else _score
+    count = Count("clips")
+    try:
+        with Store.existing(state) as store:
+            return work(store, jobs, options, count, as_json=as_json)
+    except KeyboardInterrupt:
+        count.end()
+        click.echo("what was found is recorded; the same command resumes", err=True)
+        raise
 
 
 def _refuse_options() -> None:
@@ -93,58 +100,57 @@ def _refuse_options() -> None:
             raise UsageError(f"{word} needs --with COMMAND")
 
 
-def _measure(jobs: tuple[str, ...], state: Path, options: dict[str, Any], *, as_json: bool) -> int:
-    with Store.existing(state) as store:
-        count = Count("clips")
+def _measure(store: Store, jobs: tuple[str, ...], options: dict[str, Any], count: Count, *, as_json: bool) -> int:
+    def show(clip: CheckedClip, done: int, total: int) -> None:
+        trouble = _find_trouble(clip)
+        if trouble and not as_json:
+            count.end()
+            click.echo(f"{clip.video}: {trouble}")
+        count.show(done, total)
 
-        def show(clip: CheckedClip, done: int, total: int) -> None:
-            trouble = _find_trouble(clip)
-            if trouble and not as_json:
-                count.end()
-                click.echo(f"{clip.video}: {trouble}")
-            count.show(done, total)
-
-        result = check(store, jobs, level=options["level"], where=options["where"], again=options["again"], seen=show)
-        count.end()
-        if as_json:
-            _print_rows(store, result)
-        else:
-            for line in _describe_groups(store, result):
-                click.echo(line)
-        for line in _describe_result(store, result):
-            click.echo(line, err=True)
+    result = check(store, jobs, level=options["level"], where=options["where"], again=options["again"], seen=show)
+    count.end()
+    if as_json:
+        _print_rows(store, result)
+    else:
+        for line in _describe_groups(store, result):
+            click.echo(line)
+    for line in _describe_result(store, result):
+        click.echo(line, err=True)
     return 1 if result.still_rejected else 0
 
 
-def _score(jobs: tuple[str, ...], state: Path, options: dict[str, Any], *, as_json: bool) -> int:
+def _score(store: Store, jobs: tuple[str, ...], options: dict[str, Any], count: Count, *, as_json: bool) -> int:
     program = ScoringProgram(options["program"], source=options["source"], timeout=options["timeout"])
-    with Store.existing(state) as store:
-        count = Count("clips")
-        work = partial(
-            score_clips,
-            store,
-            program,
-            jobs,
-            batch=options["batch"],
-            where=options["where"],
-            again=options["again"],
-            seen=count.show,
-        )
-        result = anyio.run(work)
-        count.end()
-        if as_json:
-            result.judged.near_copies = find_near_copies(store, result.judged.clips)
-            _print_rows(store, result.judged)
-        for problem in result.problems:
-            click.echo(shorten_text(problem, 500), err=True)
-        if result.problem_count > len(result.problems):
-            click.echo(f"... and {result.problem_count - len(result.problems):,} more problems", err=True)
-        before = len(result.judged.clips) - result.sent
-        known = f", {before:,} had scores or cannot be read" if before else ""
-        click.echo(f"{result.scored:,} of {format_count(result.sent, 'clip')} scored{known}", err=True)
-        for line in describe_judged(store, result.judged):
-            click.echo(line, err=True)
+    work = partial(
+        score_clips,
+        store,
+        program,
+        jobs,
+        batch=options["batch"],
+        where=options["where"],
+        again=options["again"],
+        seen=count.show,
+    )
+    result = anyio.run(work)
+    count.end()
+    if as_json:
+        result.judged.near_copies = find_near_copies(store, result.judged.clips)
+        _print_rows(store, result.judged)
+    for line in _describe_scored(store, result):
+        click.echo(line, err=True)
     return 1 if result.problem_count or result.judged.still_rejected else 0
+
+
+def _describe_scored(store: Store, result: Scored) -> Iterator[str]:
+    for problem in result.problems:
+        yield shorten_text(problem, 500)
+    if result.problem_count > len(result.problems):
+        yield f"... and {result.problem_count - len(result.problems):,} more problems"
+    before = len(result.judged.clips) - result.sent
+    known = f", {before:,} had scores or cannot be read" if before else ""
+    yield f"{result.scored:,} of {format_count(result.sent, 'clip')} scored{known}"
+    yield from describe_judged(store, result.judged)
 
 
 class Count:

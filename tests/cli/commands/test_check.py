@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from batchveo.cli import status_of
 from batchveo.core.gates import CheckPolicy
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.models import Job
 from batchveo.operations import check_clips
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.finished_jobs import Morning
@@ -90,6 +94,32 @@ def test_near_copies_are_listed_as_groups(
     assert "2 clips look like others, in 1 group" in err
     first = morning.job("a").id
     assert [row["near_copy_group"] for row in read_rows(capsys)] == [first, first]
+
+
+class Interrupted(FakeClips):
+    async def measure_clip(self, job: Job, level: CheckLevel) -> Measures:
+        if self.measured:
+            signal.raise_signal(signal.SIGINT)
+            await anyio.sleep_forever()
+        return await super().measure_clip(job, level)
+
+
+def test_ctrl_c_keeps_what_was_measured(
+    morning: Morning, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        morning.make(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(check_clips, "StoredClips", lambda sidecars: Interrupted(seconds=0.0, at_once=1))
+        assert status_of(["check"]) == 130
+    assert capsys.readouterr().err.split("\n") == [
+        "what was found is recorded; the same command resumes",
+        "",
+        "batchveo: interrupted",
+        "",
+    ]
+    assert status_of(["check"]) == 0
+    assert capsys.readouterr().err == "3 clips, 2 measured now\n"
 
 
 SCORER = """
