@@ -94,7 +94,7 @@ def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
 
 
 GATED = """
-budget: 60
+budget: 90
 defaults: {model: veo2, tries: 3, gates: [black_seconds < 0.5, frozen_seconds < 1, has_sound == true]}
 jobs:
   - {prompt: "A fox, {index}", name: "fox-{index}", repeat: 12}
@@ -109,10 +109,11 @@ def assert_families_are_whole(folder: Path, service: Service) -> None:
             family = store.checks.list_family(job)
             assert [take.take for take in family] == list(range(1, len(family) + 1))
             assert [take.verdict for take in family[:-1]] == ["rejected"] * (len(family) - 1)
-            assert family[-1].verdict == "accepted" or len(family) == 3
+            # a request that was about to leave when its process died may be held
+            assert family[-1].verdict == "accepted" or len(family) == 3 or family[-1].held
         charged = sum(charge.credits for charge in service.charges()) / 2_000_000
         assert store.spend() == (pytest.approx(charged, abs=0.005), 0)
-        assert charged <= 60
+        assert charged <= 90
 
 
 @pytest.mark.parametrize("point", OF_GATES)
