@@ -115,20 +115,27 @@ async def check_async(
     level = CheckLevel(level)
     if level is CheckLevel.NONE:
         raise UsageError("a check at the level none measures nothing: basic or all")
-    chosen = list(choose_clips(store, jobs, read_where(where)))
     inspector = clips or StoredClips(_find_sidecars(store))
     checker = ClipChecker(store, inspector, level=level, again=again)
-    result = Checked(clips=[clip.seq for clip in chosen])
-    waiting = [clip for clip in chosen if jobs or checker.has_work(clip)]
-    if any(checker.needs_file(clip) for clip in waiting):
+    chosen: list[int] = []
+    waiting: list[int] = []
+    is_needed = False
+    # all of them before the first is measured: an open read of hours lets SQLite's log grow
+    for clip in choose_clips(store, jobs, read_where(where)):
+        chosen.append(clip.seq)
+        if jobs or checker.has_work(clip):
+            waiting.append(clip.seq)
+            is_needed = is_needed or checker.needs_file(clip)
+    if is_needed:
         inspector.check_ready()
+    result = Checked(clips=chosen)
 
     def count(clip: CheckedClip, done: int) -> None:
         _count_clip(result, clip)
         seen(clip, done, len(waiting))
 
     with single_error():
-        await checker.check_clips([clip.seq for clip in waiting], count)
+        await checker.check_clips(waiting, count)
     result.still_rejected = list_still_rejected(store, result.clips)
     result.near_copies = find_near_copies(store, result.clips)
     return result
@@ -153,8 +160,7 @@ def choose_clips(store: Store, jobs: Sequence[str], where: Condition | None) -> 
     if wrong:
         raise UsageError("; ".join(wrong))
     wanted = {job.seq for job in named}
-    # all of them are read before the first is measured: an open read of hours lets SQLite's log grow
-    return (clip for clip in list(store.checks.list_clips(where)) if not jobs or clip.seq in wanted)
+    return (clip for clip in store.checks.list_clips(where) if not jobs or clip.seq in wanted)
 
 
 def _find_sidecars(store: Store) -> Sidecars:

@@ -74,7 +74,8 @@ async def score_clips(
     chosen = [clip.seq for clip in choose_clips(store, jobs, read_where(where))]
     scoring = _Scoring(store, program, again=again)
     scoring.result.judged.clips = chosen
-    waiting = scoring.leave_out_scored(chosen)
+    known = set() if again else store.checks.list_scored(program.source)
+    waiting = [seq for seq in chosen if seq not in known]
     for first in range(0, len(waiting), batch):
         seen(first, len(waiting))
         seqs = waiting[first : first + batch]
@@ -98,19 +99,18 @@ class _Scoring:
         self._names: frozenset[str] | None = None
         """The scores that every answer had so far."""
 
-    def leave_out_scored(self, seqs: Sequence[int]) -> list[int]:
-        """The clips without scores of this program."""
-        return list(seqs) if self._again else [seq for seq in seqs if not self._is_scored(seq)]
+    def _is_known(self, job: Job) -> bool:
+        """Whether a clip has all scores that each answer had so far.
 
-    def _is_scored(self, seq: int) -> bool:
-        names = self._store.checks.read_scores(self._store.queries.read_job(seq)).keys()
-        # a program that gives its scores names of other tools is known by them as soon as it has answered once
-        whole = self._names is not None and bool(self._names) and self._names <= names
-        return whole or any(name.startswith(f"{self._program.source}.") for name in names)
+        A program that gives its scores the names of other tools is known by them as soon as it has answered once.
+        """
+        if self._again or not self._names:
+            return False
+        return self._names <= self._store.checks.read_scores(job).keys()
 
     async def score_batch(self, seqs: Sequence[int]) -> None:
         """Hand these clips to the program. Raises ``ProgramFailed``."""
-        jobs = {job.id: job for job in map(self._store.queries.read_job, self.leave_out_scored(seqs))}
+        jobs = {job.id: job for job in map(self._store.queries.read_job, seqs) if not self._is_known(job)}
         with ExitStack() as copies:
             rows = [row for job in jobs.values() if (row := await self._make_row(job, copies)) is not None]
             if not rows:

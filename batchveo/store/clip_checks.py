@@ -38,6 +38,7 @@ SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
 SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
     ON CONFLICT DO UPDATE SET value = :value, at = :now"""
 HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
+SCORED = "SELECT DISTINCT job FROM scores WHERE name >= :first AND name < :after"
 CLIP_KEYS = "SELECT seq, id, name, folder, file FROM jobs WHERE state = 'succeeded' ORDER BY seq"
 SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
 # what a run has to look at: clips without a verdict, of jobs that want one
@@ -180,6 +181,11 @@ class ClipChecks(Part):
     def list_clip_keys(self) -> Iterator[sqlite3.Row]:
         """What names a finished clip: ``seq, id, name, folder, file``."""
         yield from self._db.execute(CLIP_KEYS)
+
+    def list_scored(self, source: str) -> set[int]:
+        """The jobs, by number, with a score of this tool."""
+        bounds = {"first": f"{source}.", "after": f"{source}/"}  # the character after the dot
+        return {row["job"] for row in self._db.execute(SCORED, bounds)}
 
     def has_facts(self) -> bool:
         """Whether any clip has measures or scores."""
