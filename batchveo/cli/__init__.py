@@ -40,6 +40,7 @@ COMMANDS = {
     "annotate": "Join scores that another tool wrote.",
     "ui": "Serve a web page of videos, progress and failures.",
     "report": "Write the web page as one HTML file.",
+    "promote": "Write a manifest of chosen clips for another model.",
     "export": "Write a dataset of the finished videos.",
     "models": "List the models and their parameters.",
     "sandbox": "Serve a local look-alike of the service, for trials.",
