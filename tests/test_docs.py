@@ -129,9 +129,11 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 ONCE = {
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
     "cancel": {"--all", "--model"},
+    "compare": {"--by"},
     "doctor": {"--notify-test"},
     "jobs": {"--model"},
     "models": {"--refresh", "--force"},
+    "pick": {"--reject", "--rate", "--over", "--undo", "--by", "--from"},
     "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
     "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
     "verify": {"--refetch"},

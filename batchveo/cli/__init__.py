@@ -37,6 +37,8 @@ COMMANDS = {
     "audit": "Compare the database with the provider's billing records.",
     "verify": "Check the file of every finished video.",
     "ui": "Serve a web page of videos, progress and failures.",
+    "pick": "Pick, reject and rate finished clips.",
+    "compare": "Compare models by price, time, gates and votes.",
     "report": "Write the web page as one HTML file.",
     "export": "Write a dataset of the finished videos.",
     "models": "List the models and their parameters.",
