@@ -22,7 +22,7 @@ class Compared:
     """One row: the jobs with one ``value`` of the field, ``None`` if they have none. Money is US dollars.
 
     ``success_rate``: the part of finished jobs that became clips. ``rejected_by``: clips that each gate rejected.
-    ``usd_per_second``: of clips whose length is measured. ``picked`` and ``turned_down``: by people.
+    ``usd_per_second``: of clips whose length is measured. ``picked``: by people.
     """
 
     value: Value
@@ -36,7 +36,7 @@ class Compared:
     median_seconds: float | None = None
     p90_seconds: float | None = None
     picked: int = 0
-    turned_down: int = 0
+    rejected_by_people: int = 0
     rating: float | None = None
     win_rate: WinRate | None = None
 
@@ -61,7 +61,7 @@ class Compared:
             "median_seconds": _round(self.median_seconds, 3),
             "p90_seconds": _round(self.p90_seconds, 3),
             "picked": self.picked,
-            "turned_down": self.turned_down,
+            "rejected_by_people": self.rejected_by_people,
             "rating": _round(self.rating, 3),
             "win_rate": None if win is None else round(win.rate, 4),
             "win_rate_low": None if win is None else _round(win.low, 4),
@@ -98,7 +98,7 @@ def compare_clips(store: Store, by: str = "model") -> list[Compared]:
                 median_seconds=_find_quantile(seconds, 0.5),
                 p90_seconds=_find_quantile(seconds, 0.9),
                 picked=standing["picked"] if standing else 0,
-                turned_down=standing["turned_down"] if standing else 0,
+                rejected_by_people=standing["rejected_by_people"] if standing else 0,
                 rating=standing["rating"] if standing else None,
                 win_rate=rates.get(_name_option(value)),
             )
