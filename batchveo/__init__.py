@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ThrottleReason,
         WaitingForLog,
     )
+    from batchveo.core.measures import CheckLevel
     from batchveo.core.models import Job, JobSpec, JobState
     from batchveo.core.settings import Cluster, Doubt, RunSettings
     from batchveo.dataset import Exported, ExportSettings, Splitting, export
@@ -80,6 +81,7 @@ _MODULES = {
     "dataset": ("ExportSettings", "Exported", "Splitting", "export"),
     "operations.run": ("resume", "resume_async", "run", "run_async"),
     "manifest": ("Extra", "Manifests", "ReadOptions"),
+    "core.measures": ("CheckLevel",),
     "core.models": ("Job", "JobSpec", "JobState"),
     "operations.plan": ("Plan", "plan"),
     "core.settings": ("Cluster", "Doubt", "RunSettings"),
@@ -105,6 +107,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _MODULES
     "ApiKey",
     "BatchveoError",
+    "CheckLevel",
     "Cluster",
     "Counts",
     "Doubt",

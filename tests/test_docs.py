@@ -16,6 +16,7 @@ import click
 import pytest
 
 from batchveo.cli import COMMANDS, batchveo, dotenv, status_of
+from batchveo.core.fields import FIELDS, parse_condition
 from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
 
@@ -226,6 +227,28 @@ def test_manifests_in_the_docs_are_valid(path: str, language: str, suffix: str, 
         file.write_text(example, encoding="utf-8")
         with Manifests([file]) as reading:
             assert reading.check().jobs > 0
+
+
+def test_every_field_of_conditions_is_documented() -> None:
+    """In the words of the program: its kind, its unit, and whether gates may name it."""
+    page = (ROOT / "docs/reference/conditions.md").read_text(encoding="utf-8")
+    table = page.partition("## Fields")[2].partition("Fields with names of your own")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| `")]
+    assert rows == [
+        f"| `{field.name}`{'' if field.in_gates else '*'} | {field.kind} | {field.unit} | {field.meaning} |"
+        for field in FIELDS.values()
+    ]
+
+
+def test_every_example_of_a_condition_is_one() -> None:
+    """In the table of operators, and at the head of the page."""
+    page = (ROOT / "docs/reference/conditions.md").read_text(encoding="utf-8")
+    head, _, rest = page.partition("## Operators")
+    cells = [row.split(" | ")[1] for row in rest.partition("\n\n- ")[0].splitlines() if row.startswith("| `")]
+    examples = [*re.findall(r"`([^`]+)`", " ".join(cells)), head.split("`")[1]]
+    assert len(examples) > 8
+    for example in examples:
+        parse_condition(example)
 
 
 def test_tests_named_in_the_evidence_exist() -> None:

@@ -98,7 +98,7 @@ def _open_container(path: Path, name: str) -> InputContainer:
     }
     if name == "mov":
         bounds["enable_drefs"] = "0"  # tracks whose data is in other files
-    return av.open(f"file:{path.absolute()}", format=name, options=bounds)
+    return av.open(f"file:{path.absolute()}", format=name, options=bounds, metadata_errors="replace")
 
 
 class _MediaPass:
@@ -143,9 +143,9 @@ class _MediaPass:
         seconds = max(self._end - self._begin, 1e-3)
         fps = picture.frames / seconds
         heard = self._audio is not None and sound.first_seconds is not None
-        loudness = sound.loudness_lufs() if heard else None
+        loudness = sound.read_loudness() if heard else None
         self._note_problems(seconds, fps)
-        blur = picture.median_blur()
+        blur = picture.find_blur()
         return Measures(
             level=self._level,
             duration_seconds=round(seconds, 3),
@@ -155,9 +155,9 @@ class _MediaPass:
             frames=picture.frames,
             codec=self._video.codec_context.codec.canonical_name,
             bitrate=round(size * 8 / seconds),
-            black_seconds=round(picture.black.total_seconds(self._end), 3),
-            frozen_seconds=round(picture.frozen.total_seconds(self._end), 3),
-            silent_seconds=round(sound.silent_seconds(self._begin, self._end), 3) if heard else None,
+            black_seconds=round(picture.black.sum_seconds(self._end), 3),
+            frozen_seconds=round(picture.frozen.sum_seconds(self._end), 3),
+            silent_seconds=round(sound.sum_silence(self._begin, self._end), 3) if heard else None,
             loudness_lufs=None if loudness is None else round(loudness, 1),
             has_sound=heard or (self._has_track and self._audio is None),
             cuts=picture.cuts,

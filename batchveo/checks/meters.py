@@ -67,7 +67,7 @@ class PartTimer:
         if begin is not None:
             self._begun = float(begin)
 
-    def total_seconds(self, end: float) -> float:
+    def sum_seconds(self, end: float) -> float:
         """The length of all parts; filters never report the end of one that lasts until the ``end`` of the clip."""
         self._end_part(end)
         return self._seconds
@@ -121,7 +121,7 @@ class PictureMeter:
         """Change of a pixel's brightness in a second, in percent of its range."""
         return fps * sum(self._changes) / len(self._changes) if self._changes else 0.0
 
-    def median_blur(self) -> float | None:
+    def find_blur(self) -> float | None:
         """Width of an edge in pixels; ``None`` if it is not measured, or no frame has an edge."""
         return median(self._blurs) if self._blurs else None
 
@@ -163,14 +163,14 @@ class SoundMeter:
             self.silent.read_metadata(filtered.metadata)
             self._loudness = float(filtered.metadata.get("lavfi.r128.I", self._loudness))
 
-    def loudness_lufs(self) -> float | None:
+    def read_loudness(self) -> float | None:
         """Integrated loudness; ``None`` if the sound is silent."""
         return self._loudness if self._loudness > SILENT_LUFS else None
 
-    def silent_seconds(self, begin: float, end: float) -> float:
-        """Silent time of a picture that lasts from ``begin`` to ``end``, also where the sound is shorter than it."""
+    def sum_silence(self, begin: float, end: float) -> float:
+        """Silent seconds from ``begin`` to ``end`` of the picture; before and after the sound it is silent, too."""
         gaps = ((self.first_seconds or 0.0) - begin, end - self.last_seconds)
-        silent = self.silent.total_seconds(min(end, self.last_seconds))
+        silent = self.silent.sum_seconds(min(end, self.last_seconds))
         return silent + sum(gap for gap in gaps if gap >= SILENCE_SECONDS)
 
     @staticmethod

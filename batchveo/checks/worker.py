@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 120.0
 """Time for one clip: a minute in 4K takes less on a slow core."""
 ATTEMPTS = 2
 """How often a file is read whose process dies: the system kills one for its own reasons, too."""
-_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_VARIABLES = ("PATH", "PYTHONHOME", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What the process sees of the environment, in which the API key is."""
 _PYAV = (18, 1)
 

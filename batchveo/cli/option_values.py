@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from batchveo.cli.options import read_catalogue
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
+from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
@@ -33,6 +34,8 @@ def read_planned_settings(options: dict[str, Any]) -> RunSettings:
         rate=parse_rate(options["rate"]),
         budget=options["budget"],
         assume_price=options["assume_price"],
+        tries=options["tries"],
+        checks=options.get("checks") != CheckLevel.NONE,  # resume has no such option
     )
 
 
@@ -59,7 +62,6 @@ def read_settings(options: dict[str, Any]) -> RunSettings:
         settle=options["settle"],
         patience=options["patience"],
         wait_for_credits=options["wait_for_credits"],
-        tries=options["tries"],
         sidecars=Sidecars.named(options["sidecars"]),
     )
 
@@ -124,11 +126,15 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
 
 
 def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
-    """What ``--set``, ``--map``, ``--extra``, ``--limit`` and ``--only`` ask for. Raises ``UsageError``."""
+    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only`` and ``--checks`` ask for.
+
+    Raises ``UsageError``.
+    """
     return ReadOptions(
         sets=pairs_of("--set", options["sets"], "FIELD=VALUE"),
         renames=pairs_of("--map", options["renames"], "FIELD=COLUMN"),
         extra=Extra(options["extra"]),
         limit=options["limit"],
         only=tuple(options["only"]),
+        checks=CheckLevel(options["checks"] or CheckLevel.NONE),
     )

@@ -215,6 +215,12 @@ reading_options = join_decorators(
         help="Use only jobs with this name or id; * matches any text; may be given several times.",
     ),
 )
+checks_option = option(
+    "--checks",
+    type=click.Choice(["none", "basic", "all"]),
+    help="Measure at least this of every clip; none: measure nothing in this run, and reject nothing "
+    "(default: what the manifests ask for).",
+)
 service_options = join_decorators(
     base_url_option,
     option("--api-key-file", type=PATH, metavar="FILE", help="Read the API key from a file."),
@@ -270,6 +276,13 @@ plan_options = join_decorators(
         metavar="USD",
         help="Price in dollars for videos that the price list does not cover.",
     ),
+    option(
+        "--tries",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Most generations per job if they fail without a charge, or a gate rejects the clip.",
+    ),
 )
 run_options = join_decorators(
     plan_options,
@@ -299,13 +312,6 @@ run_options = join_decorators(
         default=1800,
         metavar="S",
         help="Seconds to wait for the usage log before an unconfirmed submit is held.",
-    ),
-    option(
-        "--tries",
-        type=int,
-        default=1,
-        metavar="N",
-        help="Most generations per job if they fail without a charge.",
     ),
     option(
         "--sidecars",

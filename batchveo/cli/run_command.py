@@ -67,7 +67,7 @@ def _make_approval(options: dict[str, Any], shown: BackgroundReporter) -> Approv
         return None
 
     def approve(offer: PurchaseQuote) -> bool:
-        if offer.usd <= above and not offer.unpriced:
+        if offer.most_usd <= above and not offer.unpriced:
             return True
         shown.wait_shown()
         return _ask_to_buy(offer, options["state"])

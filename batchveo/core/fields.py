@@ -129,8 +129,8 @@ def _check_name(ref: FieldRef, *, in_gate: bool) -> None:
     if len(parts) > 1 and parts[0] not in FIELDS:  # of meta, of the request, or a score
         return
     others = f"meta.{ref.name} would be of the manifest, SOURCE.{ref.name} a score"
-    meant = suggest_closest(ref.name, FIELDS)
-    raise ExpressionError(f"{ref.name} is not a field; {f'{meant} ' if meant else ''}({others})", ref.place)
+    meant = suggest_closest(ref.name, [field.name for field in FIELDS.values() if field.in_gates or not in_gate])
+    raise ExpressionError(f"{ref.name} is not a field{f'; {meant}' if meant else ''} ({others})", ref.place)
 
 
 def _walk(expression: Expression) -> Iterator[Expression]:

@@ -70,6 +70,15 @@ class Judgement:
     gate: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, with its reason."""
+        if not self.gate:
+            return "accepted by its gates"
+        values = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in self.values.items())
+        word = "rejected by" if self.verdict is Verdict.REJECTED else "not decided:"
+        return f"{word} {self.gate} ({values})"
+
 
 @lru_cache(maxsize=1024)
 def read_gate(text: str) -> Condition:
@@ -80,10 +89,12 @@ def read_gate(text: str) -> Condition:
 def check_preference(text: str) -> str:
     """``FIELD`` or ``-FIELD`` of a number; raises ``ExpressionError``."""
     name = text.strip().removeprefix("-").strip()
-    expression = parse_expression(f"{name} != null")
-    refs = list(list_fields(expression))
-    if not refs or refs[0].name != name:
-        raise ExpressionError(f"{text} is not the name of a field, with - before it if less is better")
+    try:
+        named = [ref.name for ref in list_fields(parse_expression(f"{name} != null"))]
+    except ExpressionError:
+        named = []
+    if named != [name]:
+        raise ExpressionError(f"{text!r} is not the name of a field, with - before it if less is better")
     read_gate(f"{name} != null")
     known = get_field(name)
     if known is not None and known.kind not in (Kind.NUMBER, Kind.ANY):

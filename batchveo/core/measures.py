@@ -44,7 +44,7 @@ class Measures:
     in parts of at least one second; black parts do not change either. ``cuts``: how often the scene changes from one
     frame to the next. ``motion``: how much the brightness of a pixel changes in a second on average, in percent of its
     range. ``blur``: width of an edge in pixels if the longer side has 960, the median of a frame each second; larger
-    is less sharp. Only of level ``all``.
+    is less sharp. Only of level ``all``, and ``None`` too if no frame has an edge.
 
     ``has_sound``: there is a sound track with samples. ``silent_seconds``: seconds below -60 dBFS, or without sound, in
     parts of at least one second; ``None`` without a sound track. ``loudness_lufs``: integrated loudness by EBU R 128

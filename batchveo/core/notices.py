@@ -50,15 +50,21 @@ class ClusterStarting(Notice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipRejected(Notice):
-    """The clip of ``job`` fails ``gate``, whose fields have the values ``found``.
+    """The clip of ``job`` fails a gate, for ``reason``.
 
     ``take``: the name of the take that is made in its place; ``None`` if no try is left.
     """
 
     job: str
-    gate: str
-    found: Mapping[str, object]
+    reason: str
     take: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksAwaited(Notice):
+    """All videos are stored; the run only waits for the checks of ``clips``."""
+
+    clips: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

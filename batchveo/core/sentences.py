@@ -154,10 +154,14 @@ def _describe_charges_unknown(*, generations: int, error: str) -> str:
     return f"neither log nor ledger tells whether {generations} generations were charged: {error}"
 
 
-def _describe_clip_rejected(*, job: str, gate: str, found: Mapping[str, object], take: str | None) -> str:
-    values = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in found.items())
+def _describe_clip_rejected(*, job: str, reason: str, take: str | None) -> str:
     again = "no try is left" if take is None else f"it is made again as {take}"
-    return f"{job}: rejected by {gate} ({values}); {again}"
+    return f"{job}: {reason}; {again}"
+
+
+def _describe_checks_awaited(*, clips: int) -> str:
+    waiting = format_count(clips, "clip")
+    return f"all videos are stored; the checks of {waiting} are still to come (Ctrl-C leaves them to the next run)"
 
 
 def _describe_checks_unavailable(*, error: str, state: Path) -> str:
@@ -306,6 +310,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
     "KeyBlocked": _describe_key_blocked,
+    "ChecksAwaited": _describe_checks_awaited,
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,

@@ -40,8 +40,8 @@ class RunSettings:
     ``patience``: how long a run waits for one generation or download before it leaves it to the next run.
     ``budget``: the most US dollars that this database may spend, over all runs, with what is in flight or in doubt.
     ``assume_price``: US dollars for a job without a price. ``wait_for_credits``: wait if the account is empty, instead
-    of stopping. ``tries``: how often a generation is made at most, if it fails without a charge and its manifest does
-    not set this.
+    of stopping. ``tries``: how often a generation is made at most, if it fails without a charge or a gate rejects its
+    clip, and its manifest does not set this. ``checks``: whether this run measures clips and judges them.
     """
 
     output: Destination = Path("videos")

@@ -66,6 +66,8 @@ CHARGED_WORDS = "the service charged"
 """The part of a job's error that shows that the service charged for a generation without a video."""
 MADE_AGAIN = "made again as"
 """The beginning of the error of a cancelled job that another job replaces."""
+NOT_NEEDED = "not needed: another take was accepted"
+"""The error of a cancelled take, once a clip of its family was accepted."""
 BOUGHT_NOTHING: Mapping[str, object] = MappingProxyType(
     dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
 )

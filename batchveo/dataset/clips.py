@@ -15,7 +15,7 @@ from typing import NamedTuple
 from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.models import Job
 from batchveo.dataset.columns import MEASURED, Row, build_row, measured_columns
-from batchveo.dataset.index import ExportIndex, IndexedClip
+from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
 from batchveo.storage.file_system import measure_file, rename_file, sync_path
@@ -105,13 +105,13 @@ class ClipExporter:
 
     def export_job(self, job: Job) -> None:
         """Export one job, if that is not done; a problem is added to ``troubles``."""
-        clip = self._index.clips.get(job.id)
         ahead = self._read_ahead.pop(job.id, None)
         try:
-            if clip is not None and clip.sha256 != job.sha256:
-                raise _Unfit("it was fetched anew since it was exported; export into a new folder")  # noqa: TRY301
+            clip = self._index.clips.get(job.id)
             known = self._index.read_row(clip) if clip else None
-            self._export_video(job, clip, known, None if ahead is None else ahead.result())
+            if known is not None and known["sha256"] != job.sha256:
+                raise _Unfit("it was fetched anew since it was exported; export into a new folder")  # noqa: TRY301
+            self._export_video(job, known, None if ahead is None else ahead.result())
         except FileNotFoundError:
             self._add_trouble(job, "missing")
         except (PermissionError, IsADirectoryError) as error:
@@ -119,33 +119,33 @@ class ClipExporter:
         except (_Unfit, UnreadableVideo) as error:
             self._add_trouble(job, str(error))
 
-    def has_file(self, clip: IndexedClip) -> bool:
-        """Whether the clip's file is in the folder, if the formats need one."""
+    def has_file(self, row: Row) -> bool:
+        """Whether the file of a clip in the index is in the folder, if the formats need one."""
         if not self._places_files:
             return True
         try:
             # a text, not a path: twice for each clip
-            return os.stat(f"{self._folder}/{clip.file_name}").st_size == clip.bytes  # noqa: PTH116
+            return bool(os.stat(f"{self._folder}/{row['file_name']}").st_size == row["bytes"])  # noqa: PTH116
         except OSError:
             return False
 
     def _add_trouble(self, job: Job, problem: str) -> None:
         self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
 
-    def _export_video(self, job: Job, clip: IndexedClip | None, known: Row | None, read: _Read | None) -> None:
+    def _export_video(self, job: Job, known: Row | None, read: _Read | None) -> None:
         video = video_at(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
         if read is not None and read.identity != _identify(source):  # replaced since a thread has read it
             read = _read_video(source)
-        needs_file = self._places_files and not (clip and self._is_intact(clip))
+        needs_file = self._places_files and not (known and self._is_intact(known))
         needs_shard = self._shards is not None and job.id not in self._index.shard_of
-        if needs_file or needs_shard or (in_bucket and self._needs_probe(clip, known)):
+        if needs_file or needs_shard or (in_bucket and self._needs_probe(known)):
             self._download(video, source)
             _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
-        row = self._build_row(job, source, clip, known, read)
+        row = self._build_row(job, source, known, read)
         target = self._folder / str(row["file_name"])
-        if clip is None and needs_file:  # a file of a clip in the index is the export's own
+        if known is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
         if row != known:  # before the file: after a death the export knows it as its own
             self._index.add_clip(row)
@@ -154,10 +154,10 @@ class ClipExporter:
         if needs_shard and self._shards is not None:
             path = target if self._places_files else source
             temporary = in_bucket and path == source
-            self._shards.add_clip(str(row["split"]), ShardClip(job.id, path, job.bytes or 0, row, temporary))
+            self._shards.add_clip(str(row["split"]), ShardClip.of(job, path, row, temporary=temporary))
         elif in_bucket:
             source.unlink(missing_ok=True)
-        self.added += clip is None
+        self.added += known is None
 
     def _local_path(self, video: StoredVideo, job: Job) -> Path:
         """The video's file, or the file that ``_download`` makes of it."""
@@ -170,32 +170,30 @@ class ClipExporter:
             path.unlink(missing_ok=True)
             video.copy_to(path, video.read_head())
 
-    def _needs_probe(self, clip: IndexedClip | None, known: Row | None) -> bool:
+    def _needs_probe(self, known: Row | None) -> bool:
         """Whether its headers have not been read yet, and no file in the folder has them."""
-        in_folder = self._places_files and clip is not None
+        in_folder = self._places_files and known is not None
         return can_probe() and not in_folder and (known or {}).get(MEASURED[0]) is None
 
-    def _is_intact(self, clip: IndexedClip) -> bool:
+    def _is_intact(self, known: Row) -> bool:
         """Whether the clip is in the folder as recorded: by its size, or with ``verify`` by its hash."""
-        if not self.has_file(clip):
+        if not self.has_file(known):
             return False
-        return not self._settings.verify or measure_file(self._folder / clip.file_name)[1] == clip.sha256
+        return not self._settings.verify or measure_file(self._folder / str(known["file_name"]))[1] == known["sha256"]
 
-    def _build_row(
-        self, job: Job, source: Path, clip: IndexedClip | None, known: Row | None, read: _Read | None
-    ) -> Row:
+    def _build_row(self, job: Job, source: Path, known: Row | None, read: _Read | None) -> Row:
         split = self._settings.splitting.part_of(job)
-        if clip is not None and clip.split != split:  # a clip that loaders have seen keeps its split
+        if known is not None and known["split"] != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
-            split = clip.split
+            split = str(known["split"])
         measured: Mapping[str, object] = known or {}
         if can_probe() and measured.get(MEASURED[0]) is None:
-            readable = self._folder / clip.file_name if clip and not source.exists() else source
+            readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
             info = probe_video(readable) if read is None or read.info is None else read.info
             if isinstance(info, UnreadableVideo):
                 raise info
             measured = measured_columns(info)
-        name = clip.file_name if clip else f"{split}/{job.stem}{VIDEO_SUFFIX}"
+        name = str(known["file_name"]) if known else f"{split}/{job.stem}{VIDEO_SUFFIX}"
         return build_row(job, split=split, file_name=name, measured=measured)
 
     def _place_video(self, source: Path, target: Path, job: Job, *, in_bucket: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -30,21 +30,25 @@ _TEXT_TABLES = {Format.JSONL: write_jsonl, Format.CSV: write_csv}
 
 
 class DatasetFiles:
-    """Writes the files beside the clips from the index; ``present`` has the ids of the clips in the folder.
+    """Writes the files beside the clips from the index: of those whose row ``is_present`` finds in the folder.
 
     ``tally`` and ``types`` are of all of them, ``notes`` are for a person.
     """
 
-    def __init__(self, folder: Path, index: ExportIndex, present: Sequence[str]) -> None:
+    def __init__(self, folder: Path, index: ExportIndex, is_present: Callable[[Row], bool]) -> None:
         self.tally = Tally()
         self.notes: list[str] = []
         self._folder = folder
         self._index = index
         self._formats = [Format(name) for name in index.formats]
-        self._present = present
+        self._present: list[str] = []
         self._json_survey = JsonSurvey()
         survey = TypeSurvey()
-        for row in self._iter_raw_rows():  # once for all: to read the rows is the slow part of an export again
+        # once for all: to read the rows is the slow part of an export again
+        for job_id, clip in index.clips.items():
+            if not is_present(row := index.read_row(clip)):
+                continue
+            self._present.append(job_id)
             self.tally.add_row(row)
             survey.add_row(row)
             self._json_survey.add_row(row)

@@ -125,8 +125,7 @@ class _Export:
         with closing(self._clips):
             self._export_clips(seen)
         # Clips of earlier exports whose files are gone are in the index, but not in the dataset.
-        present = [job_id for job_id, clip in self._index.clips.items() if self._clips.has_file(clip)]
-        files = DatasetFiles(self._folder, self._index, present)
+        files = DatasetFiles(self._folder, self._index, self._clips.has_file)
         self._sync_folders(files.tally.parts)
         metadata = files.write_files(self._settings.metadata)
         self._notes += files.notes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,13 +22,10 @@ VERSION = 1
 
 
 class IndexedClip(NamedTuple):
-    """A clip in the index; ``offset`` is the start of its line, in bytes."""
+    """A clip in the index; ``offset`` is the start of its line, in bytes. The rest is in its row: there are many."""
 
     offset: int
     split: str
-    file_name: str
-    bytes: int
-    sha256: str
 
 
 class Shard(NamedTuple):
@@ -59,14 +55,18 @@ class ExportIndex:
         self._shards: dict[str, Shard] = {}
         self._path = folder / INDEX_FILE
         self._lock = FileLock(folder / LOCK_FILE)
-        self._file: BinaryIO = io.BytesIO()
+        # two files: a reader and writer in one would lose its buffer at each change between them
+        self._reader: BinaryIO = io.BytesIO()
+        self._writer: BinaryIO = io.BytesIO()
+        self._end = 0
         _refuse_other_content(folder)
         if not writing and not self._path.exists():
             return
         _refuse_links(folder)
         if writing:
             self._lock_folder(folder)
-        self._file = self._path.open("a+b" if writing else "rb")
+            self._writer = self._path.open("ab")
+        self._reader = self._path.open("rb")
         try:
             self._read_lines(folder, writing=writing)
             self._check_header(splitting, writing=writing)
@@ -82,7 +82,8 @@ class ExportIndex:
 
     def close(self) -> None:
         """Close the index and release the folder."""
-        self._file.close()
+        self._writer.close()
+        self._reader.close()
         self._lock.release()
 
     def add_clip(self, row: Row) -> None:
@@ -122,14 +123,12 @@ class ExportIndex:
 
     def read_row(self, clip: IndexedClip) -> Row:
         """The row of one clip."""
-        self._file.flush()
-        self._file.seek(clip.offset)
-        row: Row = json.loads(self._file.readline().decode("utf-8", "surrogatepass"))["clip"]
+        self._reader.seek(clip.offset)
+        row: Row = json.loads(self._reader.readline().decode("utf-8", "surrogatepass"))["clip"]
         return row
 
     def sync_file(self) -> None:
         """Wait until all lines are on the disk."""
-        self._file.flush()
         sync_path(self._path)
 
     def _lock_folder(self, folder: Path) -> None:
@@ -141,18 +140,16 @@ class ExportIndex:
 
     def _read_lines(self, folder: Path, *, writing: bool) -> None:
         """Read the lines; a last one that a death cut short is removed."""
-        offset = 0
-        self._file.seek(0)
-        for number, raw in enumerate(self._file, 1):
+        for number, raw in enumerate(self._reader, 1):
             if not raw.endswith(b"\n"):
                 if writing:
-                    self._file.truncate(offset)
+                    self._writer.truncate(self._end)
                 break
             try:
-                self._apply_line(json.loads(raw), offset)
+                self._apply_line(json.loads(raw), self._end)
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UsageError(f"{self._path}:{number} cannot be read; export into another folder") from None
-            offset += len(raw)
+            self._end += len(raw)
         # The clips of a shard that is missing or cut go into a new one.
         for name, shard in self._shards.items():
             if (folder / name).exists() and (folder / name).stat().st_size == shard.bytes:
@@ -160,8 +157,8 @@ class ExportIndex:
 
     def _check_header(self, splitting: Splitting, *, writing: bool) -> None:
         header = {"batchveo_export": VERSION, "split": splitting.how, "split_by": splitting.by}
-        self._file.seek(0)
-        first = self._file.readline()
+        self._reader.seek(0)
+        first = self._reader.readline()
         if not first:
             if writing:
                 self._write_line(header)
@@ -178,8 +175,8 @@ class ExportIndex:
             case {"clip": {**row}}:
                 _check_path(str(row["split"]), str(row["file_name"]))
                 split = sys.intern(str(row["split"]))  # a text for all of its clips
-                clip = (split, row["file_name"], row["bytes"], row["sha256"])
-                self.clips[str(row["job_id"])] = IndexedClip(offset, *clip)  # type: ignore[arg-type]
+                _ = row["bytes"], row["sha256"]  # without them it is no row of ours
+                self.clips[str(row["job_id"])] = IndexedClip(offset, split)
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
@@ -201,10 +198,10 @@ class ExportIndex:
 
     def _write_line(self, line: Mapping[str, object]) -> int:
         """Append a line; returns its offset in bytes."""
-        self._file.seek(0, os.SEEK_END)  # read_row moves the position
-        offset = self._file.tell()
-        self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
-        self._file.flush()
+        content = json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        self._writer.write(content)
+        self._writer.flush()
+        offset, self._end = self._end, self._end + len(content)
         return offset
 
 

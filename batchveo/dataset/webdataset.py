@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import io
+import errno
+import hashlib
 import re
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
+from batchveo.core.models import Job
 from batchveo.dataset.columns import Row
 from batchveo.dataset.index import ExportIndex, Shard
 from batchveo.dataset.tables import format_json_line
-from batchveo.storage.file_system import measure_file, replace_file
+from batchveo.storage.file_system import replace_file
 
 _NUMBER = re.compile(r"-(\d{6,})\.tar$")
 _MODE = 0o644
+_PIECE = 1 << 20
 
 
 class ShardClip(NamedTuple):
-    """A clip that goes into a shard."""
+    """A clip that goes into a shard, with its row and caption as they are written there: many wait in memory."""
 
     id: str
     path: Path
-    bytes: int
-    row: Row
-    temporary: bool = False
+    size: int
+    json: bytes
+    caption: bytes
+    temporary: bool
     """Whether the file is deleted once it is in the shard."""
+
+    @classmethod
+    def of(cls, job: Job, path: Path, row: Row, *, temporary: bool) -> Self:
+        """The clip of ``job`` whose video is at ``path``, under the job's id: a name may hold dots, which end a key."""
+        named = format_json_line({**row, "file_name": f"{job.id}.mp4"}).encode()
+        return cls(job.id, path, job.bytes or 0, named, str(row["text"] or "").encode(), temporary)
 
 
 class ShardWriter:
@@ -42,10 +53,10 @@ class ShardWriter:
 
     def add_clip(self, split: str, clip: ShardClip) -> None:
         """Add a clip of a split; a full shard is written first."""
-        if self._waiting.get(split) and self._bytes[split] + clip.bytes > self._most_bytes:
+        if self._waiting.get(split) and self._bytes[split] + clip.size > self._most_bytes:
             self._write_shard(split)
         self._waiting.setdefault(split, []).append(clip)
-        self._bytes[split] = self._bytes.get(split, 0) + clip.bytes
+        self._bytes[split] = self._bytes.get(split, 0) + clip.size
         if len(self._waiting[split]) == self._most_clips:
             self._write_shard(split)
 
@@ -59,11 +70,12 @@ class ShardWriter:
         del self._bytes[split]
         name = f"{split}-{_next_number(self._folder, split):06}.tar"
         with replace_file(self._folder / name) as part:
-            with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+            with part.open("wb") as out:
+                tar = _TarWriter(out)
                 for clip in clips:
                     _add_members(tar, clip)
+                size, digest = tar.end_file()
             # In the index before the rename: a shard that is not in the index would be written twice.
-            size, digest = measure_file(part)
             self._index.add_shard(name, Shard(size, [clip.id for clip in clips], digest))
         self.new.append(name)
         for clip in clips:
@@ -71,24 +83,48 @@ class ShardWriter:
                 clip.path.unlink(missing_ok=True)
 
 
-def _add_members(tar: tarfile.TarFile, clip: ShardClip) -> None:
-    """Add JSON, video and caption of a clip under its id: a name may hold dots, which end a key."""
-    row = {**clip.row, "file_name": f"{clip.id}.mp4"}
-    _add_bytes(tar, f"{clip.id}.json", format_json_line(row).encode())
-    with clip.path.open("rb") as file:
-        tar.addfile(_make_member(f"{clip.id}.mp4", clip.bytes), file)
-    _add_bytes(tar, f"{clip.id}.txt", str(clip.row["text"] or "").encode())
+class _TarWriter:
+    """Writes a tar file as ``tarfile`` does, hashes it meanwhile and keeps no list of its members."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._size = 0
+        self._digest = hashlib.sha256()
+
+    def add_member(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
+        """Add a file of ``size`` bytes; raises ``OSError`` if ``pieces`` are not so many."""
+        member = tarfile.TarInfo(name)  # time, owner and group stay 0, so that the bytes are the same
+        member.size = size
+        member.mode = _MODE
+        self._write(member.tobuf(tarfile.USTAR_FORMAT))
+        end = self._size + size
+        for piece in pieces:
+            self._write(piece)
+        if self._size != end:
+            raise OSError(errno.EIO, f"it is no longer {size} bytes long", name)
+        self._fill_block(tarfile.BLOCKSIZE)
+
+    def end_file(self) -> tuple[int, str]:
+        """Write the end; returns the size in bytes and the SHA-256."""
+        self._write(tarfile.NUL * 2 * tarfile.BLOCKSIZE)
+        self._fill_block(tarfile.RECORDSIZE)
+        return self._size, self._digest.hexdigest()
+
+    def _fill_block(self, length: int) -> None:
+        self._write(tarfile.NUL * (-self._size % length))
+
+    def _write(self, piece: bytes) -> None:
+        self._out.write(piece)
+        self._digest.update(piece)
+        self._size += len(piece)
 
 
-def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    tar.addfile(_make_member(name, len(content)), io.BytesIO(content))
-
-
-def _make_member(name: str, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)  # time, owner and group stay 0, so that the bytes are the same
-    member.size = size
-    member.mode = _MODE
-    return member
+def _add_members(tar: _TarWriter, clip: ShardClip) -> None:
+    """Add JSON, video and caption of a clip under its id."""
+    tar.add_member(f"{clip.id}.json", len(clip.json), [clip.json])
+    with clip.path.open("rb", buffering=0) as file:
+        tar.add_member(f"{clip.id}.mp4", clip.size, iter(lambda: file.read(_PIECE), b""))
+    tar.add_member(f"{clip.id}.txt", len(clip.caption), [clip.caption])
 
 
 def _next_number(folder: Path, split: str) -> int:

@@ -129,6 +129,8 @@ def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
     yield "price", price + _describe_unpriced(quote)
     if quote.prices_since is not None:
         yield "prices", f"the last known, of {format_minute(quote.prices_since)}: the service sends no prices now"
+    if quote.most_usd > quote.usd:
+        yield "takes", _describe_takes(quote)
     yield "balance", _compare(quote.balance_usd, quote.short_usd, quote.unpriced)
     for label, usd in quote.balances.items():
         yield "", f"{label} {format_usd(usd)}"
@@ -136,6 +138,19 @@ def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
         spent = f" ({format_usd(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
         stops = "; a run stops when the budget is used" if quote.over_usd else ""
         yield "budget", _compare(quote.budget_usd, quote.over_usd, quote.unpriced, spent) + stops
+
+
+def _describe_takes(quote: PurchaseQuote) -> str:
+    """What the takes of clips that gates reject cost at most, and on average by what was rejected so far."""
+    text = f"with takes of rejected clips at most {format_usd(quote.most_usd)}"
+    if quote.average_usd is not None:
+        models = [model for model in quote.models if model.further_usd]
+        judged, rejected = sum(model.judged for model in models), sum(model.rejected for model in models)
+        seen = f"{rejected:,} of {format_count(judged, 'clip')} rejected so far"
+        text += f", on average about {format_usd(quote.average_usd)} ({seen})"
+    if quote.budget_usd is not None and not quote.over_usd and quote.committed_usd + quote.most_usd > quote.budget_usd:
+        text += "; the budget may end before that"
+    return text
 
 
 def _compare(usd: float | None, lacking: float | None, unpriced: int, remark: str = "") -> str:
@@ -280,6 +295,8 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "short_usd": None if made.short_usd is None else round(made.short_usd, 6),
         "budget_usd": made.budget_usd,
         "committed_usd": round(made.committed_usd, 6),
+        "most_usd": round(made.most_usd, 6),
+        "average_usd": None if made.average_usd is None else round(made.average_usd, 6),
         "over_budget_usd": None if made.over_usd is None else round(made.over_usd, 6),
         "prices_at": made.prices_since,
         "by_state": {state.value: jobs for state, jobs in made.by_state.items()},
@@ -304,6 +321,10 @@ def _make_model_row(model: ModelPlan) -> dict[str, object]:
         "bound": model.bound,
         "lowest_usd": None if model.lowest_usd is None else round(model.lowest_usd, 6),
         "highest_usd": None if model.highest_usd is None else round(model.highest_usd, 6),
+        "most_usd": round(model.most_usd, 6),
+        "average_usd": None if model.average_usd is None else round(model.average_usd, 6),
+        "judged": model.judged,
+        "rejected": model.rejected,
     }
 
 

@@ -39,7 +39,8 @@ class BackgroundReporter:
         self._start: RunStarted | None = None
         self._lost = 0
         self._shutdown: ShutdownBudget | None = None
-        self._events: queue.Queue[Event | threading.Event | None] = queue.Queue(MOST_WAITING)
+        # a simple one takes a tenth of the time, for several events of each job
+        self._events: queue.SimpleQueue[Event | threading.Event | None] = queue.SimpleQueue()
         """What to show; a ``threading.Event`` is set in its turn, ``None`` wakes the thread for the end."""
         self._leaving = threading.Event()
         # a daemon: a terminal that accepts no output must not keep the process alive
@@ -49,9 +50,9 @@ class BackgroundReporter:
         """Queue an event."""
         if isinstance(event, RunInterrupted) and self._shutdown is None:
             self._shutdown = ShutdownBudget(time.monotonic())
-        try:
-            self._events.put_nowait(event)
-        except queue.Full:
+        if self._events.qsize() < MOST_WAITING:
+            self._events.put(event)
+        else:
             self._lost += 1
 
     def wait_shown(self) -> None:
@@ -60,9 +61,8 @@ class BackgroundReporter:
         At most ``LEAVE_SECONDS``: the view may be stuck.
         """
         shown = threading.Event()
-        with contextlib.suppress(queue.Full):
-            self._events.put_nowait(shown)
-            shown.wait(LEAVE_SECONDS)
+        self._events.put(shown)
+        shown.wait(LEAVE_SECONDS)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,8 +72,7 @@ class BackgroundReporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leaving.set()
-        with contextlib.suppress(queue.Full):
-            self._events.put_nowait(None)
+        self._events.put(None)
         seconds = LEAVE_SECONDS
         if self._shutdown is not None:  # after a stop signal the process must end in time
             seconds = min(seconds, self._shutdown.count_seconds(ShutdownBudget.EXIT, now=time.monotonic()))

@@ -13,6 +13,7 @@ from batchveo.core.errors import BatchveoError, ClusterTrouble, DiskTrouble, Sta
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
+from batchveo.core.notices import ChecksAwaited
 from batchveo.core.settings import RunSettings
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.recorder import Recorder
@@ -21,6 +22,8 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.checker import Checker
 from batchveo.store import Counts, Store
 
+MANY_CHECKS = 20
+"""Clips to be checked from which on a person is told why a run does not end yet."""
 BUGS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """Errors of the database that come from our code, not from the disk."""
 
@@ -53,6 +56,7 @@ class RunLifecycle:
         self._checker = checker
         self._interrupted: Signals | None = None
         self._waiting_reported = False
+        self._checks_reported = False
         self._failure: Exception | None = None
         self.over = anyio.Event()
 
@@ -97,6 +101,9 @@ class RunLifecycle:
         return self._context.store.queries.find_claim_time(self._context.run, now=self._context.now()) is None
 
     def _report_waiting(self) -> None:
+        if not self._checks_reported and self._waits_for_checks():
+            self._checks_reported = True
+            self._bus.emit(ChecksAwaited(clips=self._checker.count_waiting()))
         doubts, failures = self._in_flight.list_open_doubts(), self._in_flight.list_retryable()
         waits = bool(doubts or failures) and not self._in_flight.count_awaited() and self._all_submitted()
         if waits and not self._waiting_reported:
@@ -104,6 +111,11 @@ class RunLifecycle:
             since += [max(job.finished_at or 0.0, self._begun) for job in failures]
             self._bus.emit(self._make_waiting_event(len(doubts), len(failures), max(since)))
         self._waiting_reported = waits
+
+    def _waits_for_checks(self) -> bool:
+        """Whether nothing else is left, and more clips wait than are checked in a moment."""
+        waiting = self._checker.count_waiting()
+        return waiting > MANY_CHECKS and not self._in_flight.count_awaited() and self._all_submitted()
 
     def _make_waiting_event(self, doubts: int, failures: int, since: float) -> WaitingForLog:
         store = self._context.store

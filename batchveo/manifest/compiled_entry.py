@@ -15,19 +15,19 @@ from batchveo.core.job_row import canonical_json, meta_json
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import JobParts
+from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate
 from batchveo.manifest.rules import Rule, is_plain
+from batchveo.manifest.vocabulary import CHECK_KEYS
 
 _SHAPES = 1024
 _VALUES = 1024
 _DIGITS = 16
 """The most digits of a number that every service reads exactly."""
-_NEVER_PLAIN = frozenset(
-    ["id", "matrix", "repeat", "tries", "prompts_file", "prompts_format", "names_file", "rows_file"]
-)
+_NEVER_PLAIN = frozenset(["id", "matrix", "repeat", "prompts_file", "prompts_format", "names_file", "rows_file"])
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
-_BY_ITSELF = _NEVER_PLAIN | {"per_model", "unchecked"}
+_BY_ITSELF = _NEVER_PLAIN | {"tries", "per_model", "unchecked", *CHECK_KEYS}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 _SIMPLE = (str, int, float, bool)
@@ -38,13 +38,15 @@ class _Shape(NamedTuple):
     """What entries with the same keys for the same model have in common.
 
     ``request`` is a template of canonical JSON, with one ``%s`` for each of ``varying``: a key, with the
-    function that turns its value into JSON, or raises ``Fault``.
+    function that turns its value into JSON, or raises ``Fault``. ``tries`` and ``policy`` are those of the defaults.
     """
 
     model: str
     request: str
     varying: tuple[tuple[str, Callable[[object], str]], ...]
+    tries: int | None
     unchecked: tuple[str, ...]
+    policy: str | None
 
 
 class CompiledEntries:
@@ -59,7 +61,7 @@ class CompiledEntries:
         """The one job of an entry whose shape is compiled; ``None`` if the entry has to be merged by itself."""
         fields = entry.fields
         try:
-            model, template, varying, unchecked = self._known[fields.get("model"), *fields]
+            model, template, varying, tries, unchecked, policy = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
             meta = self._write_meta(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
@@ -68,7 +70,7 @@ class CompiledEntries:
         if name is not None and not is_plain(name):
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-        return JobParts(model, template % tuple(values), prompt, name, meta, unchecked=unchecked)
+        return JobParts(model, template % tuple(values), prompt, name, meta, 0, None, tries, None, unchecked, policy)
 
     def _write_meta(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""
@@ -84,9 +86,9 @@ class CompiledEntries:
                 self._meta[key] = meta
         return meta
 
-    def compile_entry(self, entry: Entry, template: RequestTemplate) -> None:
+    def compile_entry(self, merged: MergedEntry, template: RequestTemplate) -> None:
         """Compile an entry that is one plain job, if every entry with its keys may be one."""
-        fields, defaults = entry.fields, self._merger.defaults.fields
+        fields, defaults = merged.entry.fields, self._merger.defaults.fields
         if len(self._known) >= _SHAPES or template.blanks or None in fields.values():
             return
         if not (_BY_ITSELF.isdisjoint(fields) and _NO_PLAIN_DEFAULT.isdisjoint(defaults)):
@@ -95,9 +97,10 @@ class CompiledEntries:
         if template.rules.depends_on_values(template.fixed):
             return
         if all(type(value) in _SIMPLE for value in template.fixed.values()):
-            self._known[fields.get("model"), *fields] = self._compile_shape(fields, template)
+            self._known[fields.get("model"), *fields] = self._compile_shape(merged, template)
 
-    def _compile_shape(self, fields: Mapping[str, object], template: RequestTemplate) -> _Shape:
+    def _compile_shape(self, merged: MergedEntry, template: RequestTemplate) -> _Shape:
+        fields = merged.entry.fields
         members = []
         varying = []
         for key, value in sorted(template.fixed.items()):
@@ -106,7 +109,12 @@ class CompiledEntries:
                 varying.append((key, _make_encoder(rule, cells=self._merger.cells)))
             members.append(f"{_write_literal(key)}:{'%s' if rule else _write_literal(value)}")
         return _Shape(
-            template.rules.name, f"{{{','.join(members)}}}", tuple(varying), tuple(sorted(template.rules.unchecked))
+            model=template.rules.name,
+            request=f"{{{','.join(members)}}}",
+            varying=tuple(varying),
+            tries=merged.tries,
+            unchecked=tuple(sorted(template.rules.unchecked)),
+            policy=template.policy,
         )
 
 

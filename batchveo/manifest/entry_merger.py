@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
+from batchveo.core.measures import CheckLevel
 from batchveo.manifest.accepted_values import text
+from batchveo.manifest.check_keys import NO_KEYS, CheckKeys, make_policy, read_check_keys
 from batchveo.manifest.combinations import FAMILY_LIMIT
 from batchveo.manifest.entries import Cell, Defaults, Entry, WhereTaken, find_line, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
@@ -38,7 +40,7 @@ from batchveo.manifest.templates import (
     parse_nested_blank,
     parse_template,
 )
-from batchveo.manifest.vocabulary import COMMON, JOB_KEYS, Vocabulary
+from batchveo.manifest.vocabulary import CHECK_KEYS, COMMON, JOB_KEYS, Vocabulary
 from batchveo.provider.catalog.parameters import format_below
 
 _NO_DEFAULTS = Defaults(0, {})
@@ -57,7 +59,8 @@ D = TypeVar("D")
 class EntryMerger:
     """Merges the entries of one file with its defaults; the file is ``source``.
 
-    ``cells``: values are text, as in CSV; ``sets`` gives fields to jobs that do not have them.
+    ``cells``: values are text, as in CSV; ``sets`` gives fields to jobs that do not have them. ``checks``: the least
+    that is measured of every clip.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class EntryMerger:
         *,
         cells: bool = False,
         sets: Mapping[str, str] | None = None,
+        checks: CheckLevel = CheckLevel.NONE,
     ) -> None:
         self.source = source
         self.problems = problems
@@ -77,6 +81,9 @@ class EntryMerger:
         self.defaults = _add_sets(_NO_DEFAULTS, self._sets)
         self.where_taken = _NOT_TAKEN
         self._default_blocks: Mapping[str, ModelBlock] = NO_BLOCKS
+        self._least = checks
+        self._default_checks = NO_KEYS
+        self._set_checks = self._read_checks(_NOWHERE, self._sets)
 
     def report(self, entry: Entry, field: str, fault: Fault) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
@@ -158,6 +165,8 @@ class EntryMerger:
             else:
                 good[key] = value
         self._default_blocks = self._read_blocks(_NOWHERE, good.get("per_model"), DEFAULTS)
+        replaced = {key: value for key, value in good.items() if key not in self._sets}
+        self._default_checks = self._read_checks(_NOWHERE, replaced)
         self.defaults = _add_sets(defaults._replace(fields=good), self._sets)
 
     def merge(self, entry: Entry) -> MergedEntry:
@@ -173,6 +182,8 @@ class EntryMerger:
         prompts_file = self._take_key(entry, params, "prompts_file", text, None)
         params.pop("meta", None)
         params.pop("per_model", None)
+        for key in CHECK_KEYS:
+            params.pop(key, None)
         meta = self._read_meta(entry)
         # in a table braces are text of the person's own: only what varies is filled
         varies = not self.cells and bool(combinations.values or prompts_file or names_rows)
@@ -194,6 +205,7 @@ class EntryMerger:
             meta_blanks=self._meta_blanks(entry, meta, columns) if varies else {},
             unchecked=self._take_key(entry, params, "unchecked", self._read_unchecked, frozenset[str]()),
             per_model=self._read_blocks(entry, entry.fields.get("per_model")),
+            checks=self._read_checks(entry, entry.fields),
         )
         self._check_together(merged)
         return merged._replace(params=self._without_unset(merged)) if None in params.values() else merged
@@ -219,6 +231,21 @@ class EntryMerger:
             for name, value in block.params.items():
                 found[name], origins[name] = value, f"{PER_MODEL}{block.name}.{name}"
         return found, origins
+
+    def settle_policy(self, merged: MergedEntry, model: str) -> str | None:
+        """What is checked of the clips of an entry for one model, by its own name; the same places win."""
+        default, own = self._default_blocks.get(model), merged.per_model.get(model)
+        places = (
+            self._default_checks,
+            default.checks if default else NO_KEYS,
+            self._set_checks,
+            merged.checks,
+            own.checks if own else NO_KEYS,
+        )
+        return make_policy(filter(None, places), self._least).to_json()
+
+    def _read_checks(self, entry: Entry, fields: Mapping[str, object]) -> CheckKeys:
+        return read_check_keys(fields, partial(self.report, entry))
 
     def _read_unchecked(self, value: object) -> frozenset[str]:
         return read_unchecked(value, in_cell=self.cells or isinstance(value, Cell))
@@ -283,8 +310,18 @@ class EntryMerger:
                 self.report(entry, key, Fault("needs prompts_file, which is absent", "take it out"))
         if merged.names_file is not None and merged.name is not None and not uses_variable(merged.name, "name_line"):
             self.report(entry, "name", Fault("does not use the lines of names_file", "write {name_line} in it"))
+        if merged.checks.get("prefer"):
+            self._check_preference(merged)
         if merged.matrix:
             self._check_matrix(merged)
+
+    def _check_preference(self, merged: MergedEntry) -> None:
+        """Report a preference of the entry that nothing can come of: only gates make takes to choose among."""
+        blocks = (*self._default_blocks.values(), *merged.per_model.values())
+        if "gates" in {**self.defaults.fields, **merged.entry.fields} or any("gates" in each.checks for each in blocks):
+            return
+        message = "needs gates: it chooses among the takes that rejected clips get"
+        self.report(merged.entry, "prefer", Fault(message, "add gates, or take it out"))
 
     def _take_key(
         self, entry: Entry, params: dict[str, object], key: str, read: Callable[[object], T], absent: D

@@ -84,7 +84,7 @@ class Expander:
         self._said.clear()
         self._by_row.clear()
         if not merged.is_family:
-            self._compiled.compile_entry(entry, templates[merged.model])
+            self._compiled.compile_entry(merged, templates[merged.model])
         used = used_by(merged, templates.values()) if merged.matrix else set()
         # lines, and models that rows name, may use more
         is_open = (merged.prompts_file is not None and "prompt" not in merged.params) or not templates
@@ -233,6 +233,7 @@ class Expander:
                 tries=merged.tries,
                 own_id=case.own_id,
                 unchecked=tuple(sorted(template.rules.unchecked)),
+                policy=template.policy,
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from batchveo.core.measures import CheckLevel
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
 from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
@@ -16,6 +17,7 @@ from batchveo.provider.catalog.parameters import Param, ParamType
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
+_TEXT = {"type": "string", "minLength": 1}
 _LIST = {"type": "array", "minItems": 1, "items": _SCALAR}
 _ALL_CHECKED = {"properties": {"unchecked": {"anyOf": [{"maxItems": 0}, {"type": "null"}]}}}
 """Holds for a job that leaves no parameter unchecked: in the others nobody knows which keys and values are right."""
@@ -60,7 +62,8 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "per_model": {
         "type": "object",
         "additionalProperties": {"type": "object", "minProperties": 1},
-        "description": "For each of these models, parameters in place of those of the job; null leaves one out.",
+        "description": "For each of these models, parameters, checks, gates and prefer in place of those of the job; "
+        "null leaves one out.",
     },
     "unchecked": {
         "type": "array",
@@ -72,6 +75,20 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "minimum": 1,
         "maximum": TRIES_LIMIT,
         "description": "How often the job is made in all if its generation fails and was not charged.",
+    },
+    "checks": {
+        "enum": [*map(str, CheckLevel)],
+        "description": "What is measured of the finished clip; gates imply basic, or all if they name such a measure.",
+    },
+    "gates": {
+        "anyOf": [_TEXT, {"type": "array", "items": _TEXT}],
+        "description": "Conditions that the finished clip must meet, such as black_seconds < 0.5; else it is rejected, "
+        "and with tries made again.",
+    },
+    "prefer": {
+        **_TEXT,
+        "description": "The number that chooses among several accepted takes: the highest, or with - before it the "
+        "lowest.",
     },
     "repeat": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": REPEAT_LIMIT}, _TEMPLATE],

@@ -73,7 +73,14 @@ class ManifestReader:
         noticed = self.problems.noticed
         entries = 0
         with self._opener.open(source) as (stream, form):
-            merger = EntryMerger(source, self.problems, self._vocabulary, cells=form in _CELLS, sets=self._options.sets)
+            merger = EntryMerger(
+                source,
+                self.problems,
+                self._vocabulary,
+                cells=form in _CELLS,
+                sets=self._options.sets,
+                checks=self._options.checks,
+            )
             templates = RequestTemplates(
                 merger,
                 self._inputs,

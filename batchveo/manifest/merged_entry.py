@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from batchveo.manifest.accepted_values import accept_words, text
+from batchveo.manifest.check_keys import NO_KEYS, CheckKeys
 from batchveo.manifest.combinations import Combinations
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats.row_files import NUMBER, RowFile
@@ -106,6 +107,8 @@ class MergedEntry(NamedTuple):
     unchecked: frozenset[str] = frozenset()
     per_model: Mapping[str, ModelBlock] = NO_BLOCKS
     """By the model's own name."""
+    checks: CheckKeys = NO_KEYS
+    """What the entry itself says, without the defaults."""
 
     @property
     def matrix(self) -> dict[str, list[object]]:

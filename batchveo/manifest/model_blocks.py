@@ -1,4 +1,4 @@
-"""The ``per_model`` of an entry or of the defaults: parameters for one model each."""
+"""The ``per_model`` of an entry or of the defaults: parameters, and what is checked, for one model each."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from batchveo.core.hints import suggest_closest
+from batchveo.manifest.check_keys import NO_KEYS, CheckKeys, read_check_keys
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.vocabulary import JOB_KEYS, Vocabulary
+from batchveo.manifest.vocabulary import CHECK_KEYS, JOB_KEYS, Vocabulary
 
 
 class ModelBlock(NamedTuple):
-    """The parameters that ``per_model`` gives to one model; ``name`` is how the model is written there."""
+    """What ``per_model`` gives to one model; ``name`` is how the model is written there."""
 
     name: str
     params: Mapping[str, object]
+    checks: CheckKeys = NO_KEYS
 
 
 NO_BLOCKS: Mapping[str, ModelBlock] = MappingProxyType({})
@@ -42,8 +44,13 @@ def read_blocks(
         except Fault as fault:
             report(name, fault)
         else:
-            blocks[own_name] = ModelBlock(name, params)
+            blocks[own_name] = _read_block(name, params, report)
     return blocks
+
+
+def _read_block(name: str, fields: Mapping[str, object], report: Callable[[str, Fault], None]) -> ModelBlock:
+    params = {key: value for key, value in fields.items() if key not in CHECK_KEYS}
+    return ModelBlock(name, params, read_check_keys(fields, lambda key, fault: report(f"{name}.{key}", fault)))
 
 
 def _check_block(name: str, params: object, others: Mapping[str, ModelBlock], vocabulary: Vocabulary) -> str:
@@ -57,6 +64,6 @@ def _check_block(name: str, params: object, others: Mapping[str, ModelBlock], vo
     if not isinstance(params, dict) or not params:
         raise Fault(f"must be a mapping of parameters, not {shown(params)}", "{resolution: 720p}")
     for key in params:
-        if key in JOB_KEYS:
+        if key in JOB_KEYS and key not in CHECK_KEYS:
             raise Fault(f"{key} is no parameter, and the same for every model", "write it beside per_model")
     return own_name

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from batchveo.core.errors import UsageError
 from batchveo.core.job_row import Row
+from batchveo.core.measures import CheckLevel
 from batchveo.manifest.job_register import JobRegister
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.vocabulary import FIXED, JOB_KEYS, Vocabulary
@@ -38,6 +39,7 @@ class ReadOptions:
     ``sets`` gives every job a field that it does not have itself; the values are text as in a cell of CSV, and
     win over the ``defaults`` of a file. ``renames`` has the column (or key) that fills each of these fields.
     ``extra`` decides about columns that are no fields. ``limit`` and ``only`` (names, ids or globs) choose jobs.
+    ``checks``: the least that is measured of the clip of every job, whatever the manifests say.
     """
 
     sets: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class ReadOptions:
     extra: Extra = Extra.ERROR
     limit: int | None = None
     only: tuple[str, ...] = ()
+    checks: CheckLevel = CheckLevel.NONE
 
     @property
     def chooses(self) -> bool:

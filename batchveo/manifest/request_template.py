@@ -48,6 +48,8 @@ class RequestTemplate(NamedTuple):
     """The fields, as in problems, of the parameters that the entry does not have as keys of its own."""
     overridden: dict[str, object]
     """The axes of the matrix that ``per_model`` replaces by one value; ``None`` if by nothing."""
+    policy: str | None
+    """What is checked of its clips, as ``CheckPolicy.to_json`` writes it."""
 
 
 class RequestTemplates:
@@ -138,7 +140,8 @@ class RequestTemplates:
     def _make_template(self, merged: MergedEntry, model: object, rules: Rules) -> RequestTemplate:
         params, origins = self._merger.settle_params(merged, rules.own_name, rules.takes)
         overridden = {name: params[name] for name in merged.combinations.sizes if name in origins}
-        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden)
+        policy = self._merger.settle_policy(merged, rules.own_name)
+        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden, policy)
         for key, value in params.items():
             if value is None and key in origins:  # unset for this model
                 continue

@@ -55,6 +55,9 @@ _SAID: Mapping[str, str] = {
     """,
     "model": "model_id model_name modelname engine checkpoint",
     "meta": "metadata tags extra extras info",
+    "checks": "check check_level",
+    "gates": "gate gating conditions",
+    "prefer": "preference preferred",
     "matrix": "variables vars grid sweep variations",
     "prompts_file": "prompt_file promptsfile prompts_path prompt_list prompts_list",
 }

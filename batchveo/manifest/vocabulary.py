@@ -12,6 +12,8 @@ from functools import cached_property
 
 from batchveo.provider.catalog import Catalog, Model
 
+CHECK_KEYS = ("checks", "gates", "prefer")
+"""The keys of a job that say what is checked of its clip; they may differ from model to model."""
 JOB_KEYS = (
     "id",
     "name",
@@ -22,6 +24,7 @@ JOB_KEYS = (
     "matrix",
     "repeat",
     "tries",
+    *CHECK_KEYS,
     "meta",
     "model",
     "per_model",

@@ -19,7 +19,7 @@ from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, c
 from batchveo.operations.model_requests import ModelRequests, RequestCounter
 from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, fetch_balances, open_if_exists
+from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, count_purchases, fetch_balances, open_if_exists
 from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import ManifestSources, StrPath
@@ -114,7 +114,7 @@ async def plan(
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         prices = PriceBook(known.prices, store, settings.assume_price)
-        survey = Survey(Tally(prices), settings.output, with_images=with_images, found=found, catalog=catalog)
+        survey = Survey(Tally(prices, store), settings, with_images=with_images, found=found, catalog=catalog)
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
@@ -172,7 +172,7 @@ class Survey:
     def __init__(
         self,
         tally: Tally,
-        output: Destination,
+        settings: RunSettings,
         *,
         with_images: bool,
         found: Collection[str] = frozenset(),
@@ -184,8 +184,9 @@ class Survey:
         self.colliding = 0
         self.collisions: list[Collision] = []
         self._states: Counter[JobState] = Counter()
+        self._settings = settings
         # to list a bucket may take longer than the rest of a plan
-        self._files = set() if isinstance(output, BucketUrl) else taken_stems(output)
+        self._files = set() if isinstance(settings.output, BucketUrl) else taken_stems(settings.output)
         self._with_images = with_images
         self._found = found
         self.taken_in = 0
@@ -210,7 +211,8 @@ class Survey:
             is_there = job.is_due and job.id in self._found
             is_due = job.is_due and not is_there
             self.taken_in += is_there
-            self.tally.add_job(job.model, job.request, due=is_due)
+            buys, further = count_purchases(job.last, self._settings)
+            self.tally.add_job(job.model, job.request, due=buys and not is_there, further=further)
             self.requests.add_request(job.model, job.request)
             if job.state is not None:
                 self._states[job.state] += 1

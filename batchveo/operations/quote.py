@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +11,14 @@ from typing import Any
 import anyio
 
 from batchveo.core.errors import KeyRejected
+from batchveo.core.gates import Verdict, parse_policy
+from batchveo.core.models import JobState
+from batchveo.core.settings import RunSettings
 from batchveo.engine.price_book import PriceBook, PriceSource
 from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.service import label_errors
-from batchveo.store import Store
+from batchveo.store import LastTake, Store
 
 BALANCE_SECONDS = 30.0
 """Time limit for the balances of all keys."""
@@ -29,6 +32,9 @@ class ModelPlan:
     ``unpriced`` of them have no price; ``assumed`` of them count with the price that the user assumes, ``seen`` with
     the most that the model has cost in this database, ``bound`` with the most that they may cost by the list. One of
     them costs ``lowest_usd`` to ``highest_usd``, as far as there are prices.
+
+    ``further_usd``: for each number of further takes that gates may make at most, the price of one take of those jobs.
+    ``judged``: how many clips of the model this database has judged, ``rejected`` of them with this verdict.
     """
 
     model: str
@@ -41,6 +47,25 @@ class ModelPlan:
     bound: int = 0
     lowest_usd: float | None = None
     highest_usd: float | None = None
+    further_usd: Mapping[int, float] = field(default_factory=dict)
+    judged: int = 0
+    rejected: int = 0
+
+    @property
+    def most_usd(self) -> float:
+        """The price of the new jobs if every clip is rejected that its gates may reject."""
+        return self.usd + sum(most * usd for most, usd in self.further_usd.items())
+
+    @property
+    def average_usd(self) -> float | None:
+        """What they cost on average if as many clips are rejected as so far; ``None`` if none was judged yet."""
+        if not self.further_usd:
+            return self.usd
+        if not self.judged:
+            return None
+        rate = self.rejected / self.judged
+        takes = {most: sum(rate**take for take in range(1, most + 1)) for most in self.further_usd}
+        return self.usd + sum(takes[most] * usd for most, usd in self.further_usd.items())
 
     @property
     def sources(self) -> dict[PriceSource, int]:
@@ -110,6 +135,17 @@ class PurchaseQuote:
         return sum(model.bound for model in self.models)
 
     @property
+    def most_usd(self) -> float:
+        """The price of the new jobs with all takes that gates and tries allow, as far as there are prices."""
+        return sum(model.most_usd for model in self.models)
+
+    @property
+    def average_usd(self) -> float | None:
+        """The same with as many takes as so far on average; ``None`` if that is not known of a model."""
+        known = [model.average_usd for model in self.models]
+        return None if None in known else sum(usd for usd in known if usd is not None)
+
+    @property
     def short_usd(self) -> float | None:
         """What the balance lacks for what has a price; 0 if it suffices, ``None`` if it is not known."""
         return None if self.balance_usd is None else max(self.usd - self.balance_usd, 0.0)
@@ -120,25 +156,43 @@ class PurchaseQuote:
         return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
 
 
+def count_purchases(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
+    """Whether a run buys a clip for a job in any case, and how many more takes its gates may make at most."""
+    tries = settings.tries if last.tries is None else last.tries
+    most = tries if settings.checks and parse_policy(last.policy).gates else 1
+    left = max(most - last.number, 0)
+    if last.state in (None, JobState.PENDING):
+        return True, left
+    # an open verdict waits for scores; a clip without one is judged
+    is_final = last.state in (JobState.FAILED, JobState.CANCELLED)
+    if not left or is_final or last.verdict in (Verdict.ACCEPTED, Verdict.OPEN):
+        return False, 0
+    # a run judges a rejected clip again, by the same gates in the same way
+    return (True, left - 1) if last.verdict == Verdict.REJECTED else (False, left)
+
+
 Approve = Callable[[PurchaseQuote], bool]
 """Asks whether to buy; may block, since nothing else happens meanwhile."""
 
 
 class Tally:
-    """Counts jobs by model, and adds up their prices."""
+    """Counts jobs by model, and adds up their prices. ``store``: the database whose verdicts count, if there is one."""
 
-    def __init__(self, prices: PriceBook) -> None:
+    def __init__(self, prices: PriceBook, store: Store | None = None) -> None:
         self._prices = prices
+        self._store = store
         self._rows: dict[str, dict[str, Any]] = {}
 
-    def add_job(self, model: str, request: Mapping[str, Any], *, due: bool = True) -> None:
-        """Count a job; one that is not ``due`` costs nothing any more."""
-        row = self._rows.setdefault(model, {**dict.fromkeys(COUNTED, 0), "usd": 0.0})
+    def add_job(self, model: str, request: Mapping[str, Any], *, due: bool = True, further: int = 0) -> None:
+        """Count a job; a clip of it is bought if it is ``due``, and at most ``further`` takes because of its gates."""
+        row = self._rows.setdefault(model, {**dict.fromkeys(COUNTED, 0), "usd": 0.0, "further_usd": {}})
         row["jobs"] += 1
+        price = self._prices.find_price(model, request) if due or further else None
+        if further and price is not None:
+            row["further_usd"][further] = row["further_usd"].get(further, 0.0) + price.usd
         if not due:
             return
         row["new"] += 1
-        price = self._prices.find_price(model, request)
         if price is None:
             row["unpriced"] += 1
             return
@@ -148,14 +202,15 @@ class Tally:
         row["lowest_usd"] = min(price.usd, row.get("lowest_usd", price.usd))
         row["highest_usd"] = max(price.usd, row.get("highest_usd", price.usd))
 
-    def add_pending(self, requests: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Count jobs that are all still to be bought."""
-        for model, request in requests:
-            self.add_job(model, request)
-
     def list_models(self) -> list[ModelPlan]:
         """What was counted, in the order in which the models came."""
-        return [ModelPlan(model=model, **row) for model, row in self._rows.items()]
+        has_takes = any(row["further_usd"] for row in self._rows.values())
+        rates = self._store.checks.list_rejection_rates() if has_takes and self._store is not None else {}
+        return [
+            ModelPlan(model=model, judged=judged, rejected=rejected, **row)
+            for model, row in self._rows.items()
+            for judged, rejected in [rates.get(model, (0, 0))]
+        ]
 
 
 def is_missing_database(path: Path) -> bool:

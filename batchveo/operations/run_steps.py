@@ -45,7 +45,14 @@ from batchveo.operations.preflight import (
     follow_keys,
 )
 from batchveo.operations.prices import collect_costs, remember_prices
-from batchveo.operations.quote import PurchaseQuote, Tally, fetch_balances, is_missing_database, open_if_exists
+from batchveo.operations.quote import (
+    PurchaseQuote,
+    Tally,
+    count_purchases,
+    fetch_balances,
+    is_missing_database,
+    open_if_exists,
+)
 from batchveo.operations.recovery import find_recoverable, recover_videos
 from batchveo.operations.retired_models import find_retired, find_today
 from batchveo.operations.run_setup import RunOptions, RunSetup, StagedJobs, require_yes
@@ -119,24 +126,29 @@ async def ask_approval(setup: RunSetup, staged: StagedJobs | None) -> None:
         return
     with open_if_exists(setup.options.state) as store:
         quote = await _make_quote(setup, store, staged)
-    if quote.new:
+    if quote.new or quote.most_usd:
         require_yes(approve(quote))
 
 
 async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs | None) -> PurchaseQuote:
-    """The price of the staged jobs that are not bought yet, or of everything pending."""
+    """The price of the staged jobs that are not bought yet, or of all that a resumed run may buy."""
     settings, sandbox = setup.options.settings, setup.service.sandbox
-    models = staged.models if staged else store.queries.list_pending_models() if store else []
+    models = staged.models if staged else store.queries.list_models_to_buy() if store else []
     apis = await setup.open_clients()
     known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
-    tally = Tally(PriceBook(known.prices, store, settings.assume_price))
+    tally = Tally(PriceBook(known.prices, store, settings.assume_price), store)
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
-            tally.add_job(job.model, job.request, due=job.is_due and job.id not in found)
+            due, further = count_purchases(job.last, settings)
+            due = due and not (job.is_due and job.id in found)
+            tally.add_job(job.model, job.request, due=due, further=further)
     elif store is not None:
-        tally.add_pending((model, request) for _, model, request, _ in store.queries.list_pending_requests())
+        for model, request, last in store.queries.list_last_takes():
+            due, further = count_purchases(last, settings)
+            if due or further:
+                tally.add_job(model, request, due=due, further=further)
     counted = tally.list_models()
     new = [model.model for model in counted if model.new]
     retired = await find_retired(pick_client(apis), new, catalog=setup.service.catalog)

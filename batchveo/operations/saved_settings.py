@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from batchveo.core.destination import Destination, Sidecars
+from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import Doubt, RunSettings
 
 SAVED_NAMES = frozenset(item.name for item in fields(RunSettings)) - {"budget"}
@@ -80,6 +81,8 @@ def list_differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, o
     """The restored settings that differ from the given ones, by option; the destination is reported elsewhere."""
     names = sorted(SAVED_NAMES - {"output"})
     changed = {name: getattr(resumed, name) for name in names if getattr(resumed, name) != getattr(given, name)}
+    if changed.get("checks") is False:
+        changed["checks"] = CheckLevel.NONE.value  # as it is typed
     return {f"--{name.replace('_', '-')}": value for name, value in changed.items()}
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 4096 * 4096
 """Most pixels of a frame: a file of some kilobytes may claim, and fill, gigabytes."""
+PROBE_BYTES = 32
+"""Bytes that FFmpeg reads beyond the headers, the least it takes: it decodes one picture, for the pixel format."""
 
 
 class UnreadableVideo(ValueError):
@@ -83,7 +85,7 @@ def open_video(path: Path) -> InputContainer:
     import av
 
     bound = {"max_pixels": str(MOST_PIXELS)}
-    container = av.open(str(path), format="mp4", options=bound)
+    container = av.open(str(path), format="mp4", options={**bound, "probesize": str(PROBE_BYTES)})
     for stream in container.streams.video:
         stream.codec_context.options = bound
     return container

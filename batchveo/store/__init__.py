@@ -3,7 +3,7 @@
 from batchveo.store.importer import Added, KnownJobs, PreviewedJob, count_known_jobs, preview_jobs
 from batchveo.store.manual import FinishedVideo, Successor
 from batchveo.store.price_cache import Quote
-from batchveo.store.queries import Counts
+from batchveo.store.queries import Counts, LastTake
 from batchveo.store.staging import StagingTable
 from batchveo.store.store import Store
 from batchveo.store.transitions import BudgetShort, GenerationTaken, MoveLost
@@ -15,6 +15,7 @@ __all__ = [
     "FinishedVideo",
     "GenerationTaken",
     "KnownJobs",
+    "LastTake",
     "MoveLost",
     "PreviewedJob",
     "Quote",

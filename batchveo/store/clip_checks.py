@@ -15,7 +15,7 @@ from batchveo.core.filenames import distinct_stem
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import Move
+from batchveo.core.state_machine import NOT_NEEDED, Move
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
@@ -64,7 +64,6 @@ REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected')
     WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
 # succeeded -> the same: there may be more tries now
 REOPEN_REJECTED = f"UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}"
-NOT_NEEDED = "not needed: another take was accepted"
 PAGE = 500
 _ID_BYTES = 10
 
@@ -180,6 +179,8 @@ class ClipChecks(Part):
                 found = json.dumps(judgement.values, ensure_ascii=False)
                 facts = {"run": run, "now": now, "gate": judgement.gate, "found": found}
                 self._db.execute(ADD_VERDICT, {**columns, **facts, "job": job.seq})
+                if parse_policy(job.policy).gates:  # in its history too, which the page follows
+                    self._transitions.record_note(job, judgement.sentence, run=run, now=now)
             added: Job | None = None
             cancelled: list[Job] = []
             if judgement.verdict is Verdict.ACCEPTED:

@@ -11,6 +11,7 @@ import sqlite3
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.database import Connection, Part
@@ -39,7 +40,8 @@ AGE_IN_FLIGHT = "SELECT avg(:now - submitted_at) FROM jobs WHERE state IN ('subm
 # the moves that a person wants to know, not every step of every job
 LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.detail, jobs.name
     FROM (SELECT * FROM events ORDER BY id DESC LIMIT 200) AS events JOIN jobs ON jobs.seq = events.job
-    WHERE events.to_state IN ('succeeded', 'failed', 'in_doubt') OR events.from_state = 'in_doubt'
+    WHERE (events.to_state IN ('succeeded', 'failed', 'in_doubt')
+        AND NOT (events.from_state = 'succeeded' AND events.to_state = 'succeeded')) OR events.from_state = 'in_doubt'
     ORDER BY events.id DESC LIMIT :most"""
 
 
@@ -124,12 +126,9 @@ MODELS = """WITH RECURSIVE made (model) AS (
         UNION ALL SELECT (SELECT min(model) FROM jobs WHERE completed_at IS NOT NULL AND model > made.model)
         FROM made WHERE made.model IS NOT NULL)
     SELECT model FROM made WHERE model IS NOT NULL"""
-COSTS = """SELECT coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS micros,
-        coalesce(sum(cost_usd IS NULL), 0) AS unpriced
-    FROM jobs WHERE model IN (SELECT value FROM json_each(:models))
-    AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until"""
-COMPLETED = """SELECT count(*) FROM jobs
-    WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until"""
+COSTS = """SELECT count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e6) AS INTEGER)), 0) AS micros,
+        count(*) - count(cost_usd) AS unpriced
+    FROM jobs WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at < :until"""
 
 MOVES_PER_NUMBER = 8
 """Moves that are read one after another in the time in which the moves of one job are looked up."""
@@ -147,6 +146,14 @@ class RunSpan:
     end: float
     budget: float | None
     live: bool
+
+
+class Costs(NamedTuple):
+    """The number of some videos, millionths of a US dollar charged for them, and the number without a price."""
+
+    videos: int
+    micros: int
+    unpriced: int
 
 
 class ChartQueries(Part):
@@ -223,13 +230,6 @@ class ChartQueries(Part):
         """The models that have made a video, by name."""
         return [row["model"] for row in self._db.execute(MODELS)]
 
-    def sum_costs(self, models: Sequence[str], since: float, until: float) -> tuple[int, int]:
-        """Millionths of a US dollar for videos completed in that time, and the number of those without a price."""
-        bounds = {"models": json.dumps(models), "since": since, "until": until}
-        row = self._db.execute(COSTS, bounds).fetchone()
-        return int(row["micros"]), int(row["unpriced"])
-
-    def count_completed(self, model: str, since: float, until: float) -> int:
-        """Videos of a model that completed in that time."""
-        bounds = {"model": model, "since": since, "until": until}
-        return int(self._db.execute(COMPLETED, bounds).fetchone()[0])
+    def sum_costs(self, model: str, since: float, until: float) -> Costs:
+        """The videos of a model that completed in that time."""
+        return Costs(*self._db.execute(COSTS, {"model": model, "since": since, "until": until}).fetchone())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
@@ -18,6 +18,7 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
 from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
+from batchveo.store.queries import LastTake
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
 
@@ -245,22 +246,38 @@ def _read_content(item: InputFile) -> bytes:
 # -- preview: before they are added
 
 # a file name is taken if a job of the database has it, also in another case or another Unicode form
-PREVIEW = """SELECT named.id, named.name, coalesce(jobs.stem, named.stem) AS stem, named.fold, named.model,
-        named.request, named.source, named.line, named.inputs, jobs.state,
-        jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold) AS taken
-    FROM temp.named LEFT JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
-PREVIEW_ALONE = """SELECT id, name, stem, fold, model, request, source, line, inputs, NULL AS state, 0 AS taken
+_PREVIEW = """SELECT named.fold, named.id, named.name, coalesce(jobs.stem, named.stem), named.model, named.request,
+        named.source, named.line, named.inputs, jobs.state,
+        jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold),
+        named.policy, named.tries, {last}
+    FROM temp.named LEFT JOIN jobs ON jobs.id = named.id {takes} ORDER BY named.position"""
+PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL", takes="")
+PREVIEW_TAKES = _PREVIEW.format(
+    last="""coalesce(last.take, 1), last.state,
+        CASE WHEN last.policy IS (SELECT id FROM policies WHERE policies.policy = named.policy)
+             THEN last.verdict END""",
+    takes="""LEFT JOIN jobs AS last ON last.seq = coalesce(
+        (SELECT seq FROM jobs AS take WHERE take.take_of = jobs.seq ORDER BY take.take DESC LIMIT 1), jobs.seq)""",
+)
+# most databases have no takes, and to look for those of a million jobs takes seconds
+HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM temp.written WHERE policy IS NOT NULL)"""
+PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, policy, tries,
+        1, NULL, NULL
     FROM temp.named ORDER BY position"""
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
 STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
 IDS_AT_ONCE = 500
+_STATES: Mapping[str | None, JobState | None] = {None: None, **{state.value: state for state in JobState}}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewedJob:
-    """A named job as it would be in the database. ``state`` is ``None`` if the job is new.
+class PreviewedJob(NamedTuple):
+    """A named job as it would be in the database; a tuple because a million of them pass.
 
-    ``taken``: a job of the database, or an earlier one of the same call, has its file name.
+    ``state`` is ``None`` if the job is new.
+
+    ``taken``: a job of the database, or an earlier one of the same call, has its file name. ``last``: its last take,
+    with the policy that is named now.
     """
 
     id: str
@@ -273,6 +290,7 @@ class PreviewedJob:
     inputs: tuple[InputFile, ...]
     state: JobState | None
     taken: bool
+    last: LastTake = LastTake()
 
     @property
     def is_due(self) -> bool:
@@ -285,22 +303,35 @@ def preview_jobs(named: StagingTable, state: Path | None) -> Iterator[PreviewedJ
     if state is not None:
         Connection(state, writing=False).close()  # refuses other files, and migrates an older database
     with nullcontext(named.connection) if state is None else named.attach_database(state) as db:
+        query = PREVIEW_ALONE
         if state is not None:
             recognise_former_ids(db)
-        yield from _preview_rows(db, PREVIEW_ALONE if state is None else PREVIEW)
+            query = PREVIEW_TAKES if db.execute(HAS_TAKES).fetchone()[0] else PREVIEW
+        yield from _preview_rows(db, query)
 
 
 def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
     folds: set[int] = set()
     with closing(db.execute(query)) as rows:
         for row in rows:
-            columns = dict(row)
-            key = hash(columns.pop("fold"))
-            columns["taken"] = bool(row["taken"]) or (row["state"] is None and key in folds)
+            fold, job_id, name, stem, model, request, source, line, inputs, state, taken = row[:11]
+            policy, tries, number, last_state, verdict = row[11:]
+            key = hash(fold)
+            is_taken = bool(taken) or (state is None and key in folds)
             folds.add(key)
-            columns["state"] = None if row["state"] is None else JobState(row["state"])
-            columns["inputs"] = input_files(row["inputs"])
-            yield PreviewedJob(**{**columns, "request": json.loads(row["request"])})
+            yield PreviewedJob(
+                id=job_id,
+                name=name,
+                stem=stem,
+                model=model,
+                request=json.loads(request),
+                source=source,
+                line=line,
+                inputs=input_files(inputs),
+                state=_STATES[state],
+                taken=is_taken,
+                last=LastTake(policy, tries, number, _STATES[last_state], verdict),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

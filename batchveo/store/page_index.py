@@ -28,8 +28,8 @@ from batchveo.store.job_search import Choice, Filter, text_of
 # ``kind``: the number of the model, manifest and split; before the text, which most statements do not read
 TABLES = (
     "CREATE TABLE found.entries (seq INTEGER PRIMARY KEY, state TEXT, kind INTEGER, text BLOB)",
-    """CREATE TABLE found.moves (block INTEGER, from_state TEXT, to_state TEXT, moves INTEGER,
-        PRIMARY KEY (block, from_state, to_state)) WITHOUT ROWID""",
+    """CREATE TABLE found.moves (event INTEGER, from_state TEXT, to_state TEXT, moves INTEGER,
+        PRIMARY KEY (event, from_state, to_state)) WITHOUT ROWID""",
 )
 LATEST = """SELECT (SELECT coalesce(max(seq), 0) FROM jobs) AS job, (SELECT coalesce(max(id), 0) FROM events) AS event,
     (SELECT coalesce(max(number), 0) FROM rewrites) AS rewrite"""
@@ -41,13 +41,12 @@ FORGET = "DELETE FROM found.entries WHERE {} RETURNING kind"
 NEW = "seq > :after AND seq <= :upto"
 MOVED = "seq IN (SELECT job FROM events WHERE id > :after AND id <= :upto)"
 REWRITTEN = "seq IN (SELECT job FROM rewrites WHERE number > :after AND number <= :upto)"
-ADD_MOVES = """INSERT INTO found.moves SELECT :block, from_state, to_state, count(*) FROM events
-    WHERE id > :after AND id <= :upto GROUP BY from_state, to_state"""
-MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
-        SELECT from_state, to_state, moves FROM found.moves WHERE block >= :first AND block < :last
-        UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > :after AND id <= min(:upto, :first * :size)
-        UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > max(:after, :last * :size) AND id <= :upto)
+# of all events up to one: ``event`` is the last of those whose moves are in the copy
+COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
+        SELECT from_state, to_state, moves FROM found.moves WHERE event = :after
+        UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > :after AND id <= :upto)
     GROUP BY from_state, to_state"""
+ADD_MOVES = f"INSERT INTO found.moves SELECT :upto, * FROM ({COUNT_MOVES})"
 CHOSEN = {
     Choice.PICKED: "seq IN (SELECT job FROM standings WHERE picks > rejects)",
     Choice.REJECTED: "seq IN (SELECT job FROM standings WHERE rejects > picks)",
@@ -61,11 +60,11 @@ ROWS_AT_ONCE = 50_000
 """Rows that one statement copies: a longer reading would keep a run's log of writes from being emptied."""
 MOST_CONDITIONS = 100
 """Words with a condition of their own: SQLite takes no thousand, and somebody may look for a whole prompt."""
+BLOCK = 256
+"""Events after which the copy has the moves of all events so far; events never change."""
 CONDITION_STEP = 5_000
 """Jobs that are compared with a condition between two looks at the time."""
 CONDITION_SECONDS = 0.4
-BLOCK = 1024
-"""Events whose moves are counted once; events never change."""
 _BEYOND = 2**62
 
 Kind = tuple[str, str, str | None]
@@ -88,9 +87,10 @@ class Matches:
 
 @dataclass(slots=True)
 class _Copy:
-    """The copy in an open database; up to which job, event, rewrite and block of events it is complete.
+    """The copy in an open database; up to which job, event and rewrite it is complete.
 
-    ``kinds`` are numbered in the order in which they were met; ``jobs_of`` counts the jobs of each number.
+    ``counted`` is the last event whose moves it has. ``kinds`` are numbered in the order in which they were met;
+    ``jobs_of`` counts the jobs of each number.
     """
 
     db: sqlite3.Connection
@@ -98,7 +98,7 @@ class _Copy:
     job: int = 0
     event: int = 0
     rewrite: int = 0
-    block: int = 0
+    counted: int = 0
     kinds: dict[Kind, int] = field(default_factory=dict)
     jobs_of: Counter[int] = field(default_factory=Counter)
 
@@ -115,10 +115,9 @@ class _Copy:
         self.job = self._copy_rows(NEW, self.job, job)
         self.event = self._copy_rows(MOVED, self.event, event)
         self.rewrite = self._copy_rows(REWRITTEN, self.rewrite, rewrite)
-        while (self.block + 1) * BLOCK <= event:
-            bounds = {"block": self.block, "after": self.block * BLOCK, "upto": (self.block + 1) * BLOCK}
-            self.db.execute(ADD_MOVES, bounds)
-            self.block += 1
+        while self.counted + BLOCK <= event:
+            self.db.execute(ADD_MOVES, {"after": self.counted, "upto": self.counted + BLOCK})
+            self.counted += BLOCK
 
     def _copy_rows(self, condition: str, after: int, upto: int) -> int:
         for first in range(after, upto, ROWS_AT_ONCE):
@@ -183,12 +182,11 @@ class _Copy:
         query = f"SELECT seq, state FROM found.entries WHERE {' AND '.join(conditions)} {order} LIMIT :most"
         return self.db.execute(query, columns).fetchall()
 
-    def count_moves(self, after: int, upto: int) -> Moves:
-        """The moves of the events after ``after`` up to ``upto``: by whole blocks, and singly at both ends."""
-        first = -(-after // BLOCK)
-        last = max(first, min(upto // BLOCK, self.block))
-        bounds = {"after": after, "upto": upto, "first": first, "last": last, "size": BLOCK}
-        return {(row["from_state"], row["to_state"]): row["moves"] for row in self.db.execute(MOVES, bounds)}
+    def count_moves(self, upto: int) -> Counter[tuple[str, str]]:
+        """The moves of all events up to ``upto``."""
+        bounds = {"after": min(upto // BLOCK * BLOCK, self.counted), "upto": upto}
+        rows = self.db.execute(COUNT_MOVES, bounds)
+        return Counter({(row["from_state"], row["to_state"]): row["moves"] for row in rows})
 
 
 class PageIndex:
@@ -258,7 +256,8 @@ class PageIndex:
         """How often each move was made, from the event after each of ``edges`` (ids of events) to the next."""
         with self._lock:
             copy = self._refresh()
-            return [copy.count_moves(after, upto) for after, upto in pairwise(edges)]
+            totals = [copy.count_moves(edge) for edge in edges]
+        return [upto - after for after, upto in pairwise(totals)]
 
     def _try_refresh(self) -> None:
         try:

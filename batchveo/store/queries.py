@@ -7,13 +7,13 @@ import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import Part
-from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, job_of
+from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
 
 MICROS = "SELECT micros FROM money"
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
@@ -70,6 +70,21 @@ GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
+# jobs for which a resumed run may buy a clip: one part for each index that finds them
+_LAST_TAKES = """SELECT last.model, last.request, policies.policy, first.tries, last.take, last.state, last.verdict
+    FROM jobs AS last JOIN jobs AS first ON first.seq = coalesce(last.take_of, last.seq)
+    LEFT JOIN policies ON policies.id = last.policy
+    WHERE {} AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.take_of = first.seq AND later.take > last.take)"""
+LAST_TAKES = " UNION ALL ".join(
+    _LAST_TAKES.format(condition)
+    for condition in (
+        "last.state = 'pending'",
+        f"last.policy IS NOT NULL AND last.state IN ({UNSETTLED})",
+        "last.state = 'succeeded' AND last.policy IS NOT NULL AND last.verdict IS NULL",
+        "last.state = 'succeeded' AND last.verdict = 'rejected'",
+    )
+)
+MODELS_TO_BUY = f"SELECT DISTINCT model FROM ({LAST_TAKES})"
 PENDING_STEMS = "SELECT stem FROM jobs WHERE state = 'pending' ORDER BY seq LIMIT ?"
 # without a hint SQLite takes all videos by their state, and sorts them
 LATEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded'
@@ -99,6 +114,19 @@ class Counts:
     def total(self) -> int:
         """All jobs."""
         return sum(self.by_state.values())
+
+
+class LastTake(NamedTuple):
+    """The last take of a job: its number, state (``None``: not in the database yet) and verdict by ``policy``.
+
+    ``policy`` and ``tries`` are those of ``JobSpec``.
+    """
+
+    policy: str | None = None
+    tries: int | None = None
+    number: int = 1
+    state: JobState | None = None
+    verdict: str | None = None
 
 
 class Queries(Part):
@@ -238,6 +266,15 @@ class Queries(Part):
         """Number, model, request and repeat index of every pending job."""
         for row in self._db.execute(PENDING_REQUESTS):
             yield row["seq"], row["model"], json.loads(row["request"]), row["repeat_index"]
+
+    def list_models_to_buy(self) -> list[str]:
+        """The models of ``list_last_takes``."""
+        return [row["model"] for row in self._db.execute(MODELS_TO_BUY)]
+
+    def list_last_takes(self) -> Iterator[tuple[str, Mapping[str, Any], LastTake]]:
+        """Model, request and last take of every job for which a run may buy a clip: pending, or not accepted yet."""
+        for model, request, policy, tries, number, state, verdict in self._db.execute(LAST_TAKES):
+            yield model, json.loads(request), LastTake(policy, tries, number, JobState(state), verdict)
 
     def has_pending(self) -> bool:
         """Whether any job is pending."""

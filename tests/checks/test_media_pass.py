@@ -19,6 +19,7 @@ import av
 
 from batchveo.checks import media_pass
 from batchveo.checks.media_pass import measure_file
+from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.sandbox.sample_clips import FLAWED, SCENES, name_clip_file, sample_video
 from tests.helpers.video_clips import BLACK, MOVING, SILENCE, STILL, TONE, write_clip
@@ -123,6 +124,38 @@ def test_flawed_samples_have_their_flaw(portrait: bool) -> None:
     assert [flaw for flaw in FLAWED if found[flaw].silent_seconds == 8] == ["silent"]
     assert [flaw for flaw in FLAWED if found[flaw].loudness_lufs is None] == ["silent"]
     assert [flaw for flaw in FLAWED if min(found[flaw].width or 0, found[flaw].height or 0) < 100] == ["small"]
+
+
+def list_varied_sources() -> list[str]:
+    gradients = [f"gradients=seed={seed}:speed=0.05:nb_colors={2 + seed}" for seed in range(5)]
+    zones = [f"zoneplate=kt={speed}:kx2={size}:ky2={size}" for speed in (5, 20) for size in (5, 20)]
+    dark = "gradients=c0=0x202020:c1=0x505060:c2=0x302020:c3=0x404040:speed=0.1:seed=1"
+    return [MOVING, "testsrc", dark, *gradients, *zones]
+
+
+@pytest.mark.parametrize(("fps", "width", "height"), [(8, 160, 90), (24, 90, 160), (30, 128, 128)])
+def test_varied_good_clips_raise_no_alarm(tmp_path: Path, fps: int, width: int, height: int) -> None:
+    """Sharp and soft, slow and fast, dark and bright: with the samples, 60 of them."""
+    for source in list_varied_sources():
+        path = write_clip(tmp_path / "a.mp4", [(source, 2)], [(TONE, 2)], fps=fps, width=width, height=height)
+        measures = measure(path, CheckLevel.ALL)
+        flaws = (measures.black_seconds, measures.frozen_seconds, measures.silent_seconds, measures.cuts)
+        assert (flaws, measures.problems) == ((0, 0, 0, 0), ()), source
+        assert (measures.frames, measures.width, measures.height) == (2 * fps, width, height)
+
+
+def test_near_copies_among_the_samples() -> None:
+    """The flawed ones that were made of a good one, and no other."""
+    clips = [(path.stem, measure(path).hashes) for path in CLIPS.glob("*.mp4")]
+    assert group_near_copies(clips) == [
+        ("balloon-16x9", "silent-16x9"),
+        ("balloon-9x16", "silent-9x16"),
+        ("black-16x9", "black-9x16"),
+        ("frozen-16x9", "vase-16x9"),
+        ("frozen-9x16", "vase-9x16"),
+        ("small-16x9", "snow-16x9"),
+        ("small-9x16", "snow-9x16"),
+    ]
 
 
 def test_a_video_of_the_sandbox(tmp_path: Path) -> None:
@@ -239,6 +272,14 @@ def test_an_address_as_a_name_is_a_name(tmp_path: Path, monkeypatch: pytest.Monk
     path = Path("concat:clip.mp4|clip.mp4")
     (tmp_path / "clip.mp4").rename(path)
     assert measure(path).frames == 12
+
+
+def test_tags_in_another_encoding_are_no_fault_of_the_clip(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", [(MOVING, 1)])
+    content = path.read_bytes()
+    assert b"Lavf" in content  # the name of its writer, as a tag
+    path.write_bytes(content.replace(b"Lavf", b"\xff\xfevf"))
+    assert measure(path).is_decoded
 
 
 def test_a_picture_that_claims_to_be_huge(tmp_path: Path) -> None:

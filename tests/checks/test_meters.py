@@ -26,8 +26,8 @@ def test_parts_are_added_up(reports: list[dict[str, str]], seconds: float) -> No
     timer = PartTimer("begin", "end")
     for report in reports:
         timer.read_metadata({key: text for key, text in report.items() if text})
-    assert timer.total_seconds(10.0) == pytest.approx(seconds)
-    assert timer.total_seconds(12.0) == pytest.approx(seconds)
+    assert timer.sum_seconds(10.0) == pytest.approx(seconds)
+    assert timer.sum_seconds(12.0) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.cli.option_values import parse_rate, read_cluster, read_planned_settings
+from batchveo.cli.option_values import parse_rate, read_cluster, read_manifest_options, read_planned_settings
 from batchveo.core.errors import UsageError
+from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY
 
 OPTIONS = {
@@ -18,7 +19,9 @@ OPTIONS = {
     "rate": None,
     "budget": None,
     "assume_price": None,
+    "tries": 1,
 }
+READING: dict[str, object] = {"sets": (), "renames": (), "extra": "error", "limit": None, "only": ()}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,18 @@ def test_several_keys_add_their_limits_up(tmp_path: Path, monkeypatch: pytest.Mo
     assert read_planned_settings(OPTIONS).concurrency == USUAL_CONCURRENCY
     assert read_planned_settings(OPTIONS | {"keys": keys}).concurrency == 3 + USUAL_CONCURRENCY
     assert read_planned_settings(OPTIONS | {"keys": keys, "concurrency": 4}).concurrency == 4
+
+
+@pytest.mark.parametrize(
+    ("checks", "measures", "least"),
+    [(None, True, CheckLevel.NONE), ("none", False, CheckLevel.NONE), ("basic", True, CheckLevel.BASIC)],
+)
+def test_none_turns_checks_off_and_the_others_ask_for_more(
+    checks: str | None, measures: bool, least: CheckLevel
+) -> None:
+    """Without the option the manifests decide."""
+    assert read_planned_settings(OPTIONS | {"checks": checks}).checks is measures
+    assert read_manifest_options(READING | {"checks": checks}).checks is least
 
 
 def test_workers_need_a_cluster() -> None:

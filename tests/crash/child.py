@@ -14,11 +14,13 @@ import batchveo
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.stages.clip_inspector import StoredClips
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
 from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
+from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.transitions import Transitions
 
 CONCURRENCY = 4
@@ -40,6 +42,8 @@ POINTS = (
     "final-not-flushed",
     "after-final-commit",
 )
+OF_GATES = ("before-check", "before-verdict", "verdict-not-flushed", "after-verdict")
+"""Points that only a run of jobs with gates passes."""
 
 
 class Countdown:
@@ -147,6 +151,14 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
             around_move(JobState.SUCCEEDED, die=die, before=True)
         case "final-not-flushed":
             around_move(JobState.SUCCEEDED, die=die, before=False)
+        case "before-check":
+            around_async(StoredClips, "measure_clip", after=die)
+        case "before-verdict":
+            around(ClipChecks, "record_verdict", before=die, after=None)
+        case "verdict-not-flushed":
+            around(ClipChecks, "record_verdict", before=None, after=die)
+        case "after-verdict":
+            around_async(StoredClips, "add_to_sidecar", before=die)
         case "after-final-commit":
             around_commit(JobState.SUCCEEDED, die=die)
         case _:

@@ -15,7 +15,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
-from tests.crash.child import CONCURRENCY, POINTS
+from tests.crash.child import CONCURRENCY, OF_GATES, POINTS
 from tests.helpers.process_server import ServedProcess, start_process
 
 pytestmark = pytest.mark.slow
@@ -91,6 +91,60 @@ def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
             finished(process)
         assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
     assert_nothing_bought_twice_or_lost(tmp_path, service)
+
+
+GATED = """
+budget: 90
+defaults: {model: veo2, tries: 3, gates: [black_seconds < 0.5, frozen_seconds < 1, has_sound == true]}
+jobs:
+  - {prompt: "A fox, {index}", name: "fox-{index}", repeat: 12}
+"""
+FLAWS = {"black": 0.3, "frozen": 0.3}
+
+
+def assert_families_are_whole(folder: Path, service: Service) -> None:
+    """Each clip has its verdict, none was made again without need, and the money is that of the ledger, to the cent."""
+    with Store(folder / "state/batchveo.db", writing=False) as store:
+        for job in store.jobs():
+            family = store.checks.list_family(job)
+            assert [take.take for take in family] == list(range(1, len(family) + 1))
+            assert [take.verdict for take in family[:-1]] == ["rejected"] * (len(family) - 1)
+            # a request that was about to leave when its process died may be held
+            assert family[-1].verdict == "accepted" or len(family) == 3 or family[-1].held
+        charged = sum(charge.credits for charge in service.charges()) / 2_000_000
+        assert store.spend() == (pytest.approx(charged, abs=0.005), 0)
+        assert charged <= 90
+
+
+@pytest.mark.parametrize("point", OF_GATES)
+def test_death_while_clips_are_judged(tmp_path: Path, point: str) -> None:
+    pytest.importorskip("av", reason="measuring needs the extra media")
+    (tmp_path / "m.yaml").write_text(GATED.replace("12", "4"))
+    service = Service(Settings(generation_median=0.2, log_lag=0.3, faults=FLAWS, seed=3))
+    with running(service) as url:
+        assert finished(child(tmp_path, point, 2, url)) == 77
+        assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
+    assert_nothing_bought_twice_or_lost(tmp_path, service)
+    assert_families_are_whole(tmp_path, service)
+
+
+def test_sigkill_of_runs_with_gates_tries_and_budget(tmp_path: Path) -> None:
+    """Five kills at random, then a run to the end."""
+    pytest.importorskip("av", reason="measuring needs the extra media")
+    rng = random.Random(1)
+    (tmp_path / "m.yaml").write_text(GATED)
+    service = Service(Settings(generation_median=0.2, log_lag=0.3, faults={**FLAWS, "reset-body": 0.1}, seed=1))
+    with running(service) as url:
+        for _ in range(5):
+            enough = service.calls.total() + rng.randint(10, 60)
+            process = child(tmp_path, "none", 0, url)
+            wait_for(process, lambda enough=enough: service.calls.total() >= enough)  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+            finished(process)
+        assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
+    assert_nothing_bought_twice_or_lost(tmp_path, service)
+    assert_families_are_whole(tmp_path, service)
+    assert any(job.take > 1 for job in jobs_of(tmp_path))
 
 
 def test_a_lock_left_by_a_dead_run_is_no_lock(tmp_path: Path) -> None:

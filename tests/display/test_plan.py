@@ -150,6 +150,50 @@ def test_the_question_has_models_and_money_only(monkeypatch: pytest.MonkeyPatch)
     assert "first jobs" not in screen.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"judged": 40, "rejected": 10}, "at most $21.00, on average about $12.38 (10 of 40 clips rejected so far)"),
+        ({}, "with takes of rejected clips at most $21.00"),
+        ({"judged": 1, "rejected": 0}, "on average about $10.00 (0 of 1 clip rejected so far)"),
+    ],
+)
+def test_takes_have_a_line_in_the_plan_and_in_the_question(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], words: str
+) -> None:
+    """At most, and on average if clips of the model were judged."""
+    monkeypatch.setenv("COLUMNS", "200")
+    model = ModelPlan(model="veo2", jobs=9, new=9, usd=10.0, further_usd={2: 2.0, 1: 7.0}, **changes)
+    plan = replace(PLAN, models=[model], budget_usd=None)
+    screen = Screen()
+    print_quote(plan, screen)
+    for lines in (shown(plan, Screen()), screen.getvalue().splitlines()):
+        [line] = [line for line in lines if line.startswith("takes")]
+        assert words in line
+    row = make_plan_row(plan)
+    assert (row["estimated_usd"], row["most_usd"]) == (10.0, 21.0)
+    average = {0: None, 1: 10.0, 40: 12.375}[changes.get("judged", 0)]
+    assert row["average_usd"] == average
+    models = row["models"]
+    assert isinstance(models, list)
+    found = [(part["most_usd"], part["average_usd"], part["judged"]) for part in models]
+    assert found == [(21.0, average, changes.get("judged", 0))]
+
+
+def test_a_budget_below_all_takes_is_mentioned() -> None:
+    """If it suffices without them; else its own line says so."""
+    model = ModelPlan(model="veo2", jobs=1, new=1, usd=10.0, further_usd={1: 10.0})
+    for budget, is_mentioned in ((None, False), (32.5, False), (32.4, True), (22.5, True), (22.4, False)):
+        lines = shown(replace(PLAN, models=[model], budget_usd=budget), Screen())
+        assert ("the budget may end before that" in " ".join(" ".join(lines).split())) is is_mentioned, budget
+
+
+def test_without_gates_there_is_no_line_of_takes() -> None:
+    """And both sums in JSON are the price."""
+    assert not any(line.startswith("takes") for line in shown(PLAN, Screen()))
+    assert (make_plan_row(PLAN)["most_usd"], make_plan_row(PLAN)["average_usd"]) == (780.0, 780.0)
+
+
 @given(st.text(max_size=200))
 def test_no_text_is_wider_than_the_terminal(text: str) -> None:
     """In any script; and nothing controls the terminal."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from batchveo.dataset.splits import Splitting
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
+from tests.helpers.process_server import run_loader
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -112,8 +111,4 @@ def python(code: str, folder: Path) -> str:
         "HF_HOME": str(folder / "hf"),
         "HOME": str(folder),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return run_loader(code, folder, environment)

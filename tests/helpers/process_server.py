@@ -1,4 +1,4 @@
-"""Processes that start within milliseconds on Linux: forks of a server that has imported batchveo.
+"""Processes that start within milliseconds on Linux: forks of a server that has imported what they need.
 
 A new interpreter imports for half a second before it does anything. A fork is a process like any other: it has a
 folder, an environment, outputs and signals of its own, and it ends as an interpreter does.
@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -34,24 +34,34 @@ IMPORTED = (
     "batchveo.sandbox.asgi_server",
 )
 """By the server: what most commands need."""
+LOADERS = (
+    *("dill", "fsspec", "multiprocess", "networkx", "pandas", "pyarrow.dataset", "pyarrow.parquet", "requests", "trio"),
+    "xml.dom.minidom",
+)
+"""What ``datasets`` and ``mlcroissant`` import; they themselves read the environment as they are imported."""
 
 
 class ServedProcess:
-    """``python -m MODULE ARGUMENTS`` in ``folder``, with the methods of ``subprocess.Popen``.
+    """``python -m MODULE ARGUMENTS`` or ``python -c CODE`` in ``folder``, with the methods of ``subprocess.Popen``.
 
-    It is killed after ``seconds``. What it prints is text. Variables that the interpreter itself reads (``PYTHON…``)
-    have no effect.
+    Its server has imported ``imported``. It is killed after ``seconds``. What it prints is text. Variables that the
+    interpreter itself reads (``PYTHON…``) have no effect.
     """
 
     def __init__(
-        self, module: str, *arguments: str, folder: Path, environment: Mapping[str, str], seconds: float
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        seconds: float,
+        imported: tuple[str, ...] = IMPORTED,
     ) -> None:
-        request = {"arguments": [module, *arguments], "folder": str(folder), "environment": dict(environment)}
+        request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
         out, err = os.pipe(), os.pipe()
         self._keeper, its_end = socket.socketpair()
         given = [out[1], err[1], its_end.fileno()]
         with its_end:
-            socket.send_fds(_start_server(), [json.dumps(request).encode()], given)
+            socket.send_fds(_start_server(imported), [json.dumps(request).encode()], given)
         os.close(out[1])
         os.close(err[1])
         self.stdout: IO[str] = os.fdopen(out[0], encoding="utf-8")
@@ -109,10 +119,15 @@ class OwnInterpreter(ServedProcess):
     """The same by an interpreter of its own."""
 
     def __init__(
-        self, module: str, *arguments: str, folder: Path, environment: Mapping[str, str], seconds: float
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        seconds: float,
+        imported: tuple[str, ...] = IMPORTED,
     ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *arguments],
             cwd=folder,
             env={**environment, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
@@ -145,16 +160,25 @@ def start_process(
 ) -> ServedProcess:
     """The fastest kind for this system: macOS has no sockets that keep messages apart, and Windows no forks."""
     kind = ServedProcess if sys.platform == "linux" else OwnInterpreter
-    return kind(module, *arguments, folder=folder, environment=environment, seconds=seconds)
+    return kind("-m", module, *arguments, folder=folder, environment=environment, seconds=seconds)
+
+
+def run_loader(code: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """What ``python -c CODE`` prints, which loads a dataset; any status but 0 is an error."""
+    kind = ServedProcess if sys.platform == "linux" else OwnInterpreter
+    process = kind("-c", code, folder=folder, environment=environment, seconds=120, imported=LOADERS)
+    out, printed = process.communicate()
+    assert process.wait() == 0, printed[-3000:]
+    return out
 
 
 @cache
-def _start_server() -> socket.socket:
-    """One for this process; it ends when this process does."""
+def _start_server(imported: tuple[str, ...]) -> socket.socket:
+    """One of its kind for this process; it ends when this process does."""
     ours, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
     with its_end:
-        command = [sys.executable, "-m", __name__, str(its_end.fileno())]
+        command = [sys.executable, "-m", __name__, str(its_end.fileno()), *imported]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         server = subprocess.Popen(command, env=environment, pass_fds=[its_end.fileno()], stdin=subprocess.DEVNULL)
     atexit.register(_end_server, ours, server)
@@ -166,9 +190,9 @@ def _end_server(ours: socket.socket, server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def serve(requests: socket.socket) -> None:
+def serve(requests: socket.socket, imported: Sequence[str]) -> None:
     """Fork for each request, until there is nobody to send one."""
-    for name in IMPORTED:
+    for name in imported:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
     while True:
@@ -211,9 +235,13 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> N
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    module, *sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    option, what, *sys.argv[1:] = arguments
+    if option == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[0], sys.path[0] = option, ""
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

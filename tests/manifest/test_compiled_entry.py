@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchveo.core.errors import ManifestError
+from batchveo.core.gates import parse_policy
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests
 from batchveo.manifest.compiled_entry import CompiledEntries
+from batchveo.manifest.entries import Entry
+from batchveo.manifest.job_register import JobParts
 from tests.helpers.manifests import T2V
 
 TEXTS = st.sampled_from(
@@ -88,9 +91,40 @@ def test_typed_values(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     "defaults",
-    ["duration: 4", "name: 'n {prompt}'", "prompt: A cat", "meta: {a: 1}", "meta: {a: b}", "seed: '{index}'"],
+    [
+        "duration: 4",
+        "name: 'n {prompt}'",
+        "prompt: A cat",
+        "meta: {a: 1}",
+        "meta: {a: b}",
+        "seed: '{index}'",
+        "tries: 3",
+        "gates: [black_seconds < 0.5, has_sound], prefer: -motion, tries: 2",
+        f"checks: all, per_model: {{{T2V}: {{gates: cuts < 2}}}}",
+    ],
 )
 def test_defaults(defaults: str) -> None:
     """They are a part of every shape, or keep their jobs from being plain."""
     rows = "".join(f"- {{prompt: A dog, seed: {number}}}\n" * 2 for number in range(3))
     _check(f"defaults: {{model: {T2V}, {defaults}}}\njobs:\n{rows}", "yaml")
+
+
+def test_gates_and_tries_of_the_defaults_keep_jobs_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same for all entries of a shape; an entry with its own is merged by itself."""
+    path = tmp_path / "m.yaml"
+    own = "- {prompt: A dog, gates: cuts < 2}\n"
+    path.write_text(
+        f"defaults: {{model: {T2V}, gates: has_sound, tries: 3}}\njobs:\n" + "- prompt: A cat\n" * 3 + own + own
+    )
+    read_entry, compiled = CompiledEntries.read_entry, []
+
+    def watch(self: CompiledEntries, entry: Entry) -> JobParts | None:
+        parts = read_entry(self, entry)
+        compiled.append(parts is not None)
+        return parts
+
+    monkeypatch.setattr(CompiledEntries, "read_entry", watch)
+    with Manifests([path]) as manifests:
+        found = [(job.tries, *parse_policy(job.policy).gates) for job in manifests.specs()]
+    assert found == [(3, "has_sound")] * 3 + [(3, "cuts < 2")] * 2
+    assert compiled == [False, True, True, False, False]

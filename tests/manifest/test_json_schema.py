@@ -63,6 +63,10 @@ def test_examples_are_manifests(path: Path) -> None:
         {**JOB, "prompt": 7},
         {**JOB, "model": "google/veo-9"},
         {**JOB, "matrix": {"style": "a"}},
+        {**JOB, "checks": "some"},
+        {**JOB, "gates": {"black_seconds": 0.5}},
+        {**JOB, "gates": ["has_sound", 7]},
+        {**JOB, "prefer": ["motion"]},
         {"model": "google/veo-3.1-reference-to-video", "prompt": "A", "image_urls": "https://a.b/c"},
     ],
 )
@@ -92,6 +96,8 @@ def test_typical_errors(job: dict[str, object]) -> None:
             "meta": {"sku": "{sku}"},
         },
         {"model": "google/veo-3.1-reference-to-video", "prompt": "A", "image_urls": "{images}"},
+        {**JOB, "checks": "all", "gates": ["black_seconds < 0.5", "has_sound"], "prefer": "-motion", "tries": 3},
+        {**JOB, "checks": None, "gates": "has_sound"},
     ],
 )
 def test_right_jobs(job: dict[str, object]) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.core.models import JobState
+from batchveo.core.state_machine import NOT_NEEDED
 from batchveo.operations import manage
 from batchveo.store import Store
-from tests.helpers.factories import make_spec
+from tests.helpers.factories import make_job, make_spec
 
 
 @pytest.fixture
@@ -69,3 +70,9 @@ def test_a_model_without_jobs_is_a_slip(store: Store) -> None:
     """Each is named, with what was meant; the end of a name is not enough, since it is another model's too."""
     with pytest.raises(UsageError, match=r"'veo3' \(did you mean google/veo3\?\); .* no job of the model 'x'$"):
         manage.choose_jobs(store, (), states=[JobState.PENDING], models=["veo3", "google/veo3", "x"])
+
+
+def test_a_take_that_is_not_needed_comes_back_only_if_it_is_named() -> None:
+    job = make_job(JobState.CANCELLED, error=NOT_NEEDED)
+    assert manage.is_made_again(job)
+    assert not manage.is_made_again(make_job(JobState.CANCELLED))

@@ -1,18 +1,38 @@
-"""The money of several keys, together."""
+"""What takes of rejected clips cost, and the money of several keys, together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from batchveo.operations.quote import BALANCE_SECONDS, Balance, fetch_balances, open_if_exists
+from batchveo.core.gates import CheckPolicy, Judgement, Verdict
+from batchveo.core.measures import CheckLevel
+from batchveo.core.models import JobState
+from batchveo.core.outcomes import Accepted, Completed, Downloaded
+from batchveo.core.settings import RunSettings
+from batchveo.engine.price_book import PriceBook
+from batchveo.operations.quote import (
+    BALANCE_SECONDS,
+    Balance,
+    ModelPlan,
+    PurchaseQuote,
+    Tally,
+    count_purchases,
+    fetch_balances,
+    open_if_exists,
+)
 from batchveo.provider import ApiClient, ApiKey
+from batchveo.provider.catalog.price_list import PriceList
+from batchveo.store import LastTake, Store
+from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import BASE_URL
+from tests.store.steps import claimed, move
 
 pytestmark = pytest.mark.anyio
 
@@ -84,3 +104,97 @@ def test_an_empty_file_is_no_database(tmp_path: Path) -> None:
     with open_if_exists(state) as store:
         assert store is None
     assert state.stat().st_size == 0
+
+
+GATES = CheckPolicy(gates=("has_sound",)).to_json()
+USUAL = RunSettings(tries=3)
+
+
+def last(state: JobState | None = None, number: int = 1, **changes: Any) -> LastTake:
+    fields: dict[str, Any] = {"policy": GATES, **changes}
+    return LastTake(number=number, state=state, **fields)
+
+
+DONE = JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("take", "settings", "expected"),
+    [
+        (last(), USUAL, (True, 2)),
+        (last(JobState.PENDING), USUAL, (True, 2)),
+        (last(tries=5), USUAL, (True, 4)),
+        (last(tries=1), USUAL, (True, 0)),
+        (last(), RunSettings(), (True, 0)),
+        (last(policy=None), USUAL, (True, 0)),
+        (last(policy=CheckPolicy(level=CheckLevel.ALL).to_json()), USUAL, (True, 0)),
+        (last(), RunSettings(tries=3, checks=False), (True, 0)),
+        (last(JobState.GENERATING), USUAL, (False, 2)),
+        (last(DONE), USUAL, (False, 2)),
+        (last(DONE, verdict="accepted"), USUAL, (False, 0)),
+        (last(DONE, verdict="open"), USUAL, (False, 0)),
+        (last(DONE, verdict="rejected"), USUAL, (True, 1)),
+        (last(DONE, 3, verdict="rejected"), USUAL, (False, 0)),
+        (last(JobState.PENDING, 2), USUAL, (True, 1)),
+        (last(JobState.PENDING, 2), RunSettings(checks=False), (True, 0)),
+        (last(JobState.SUBMITTING, 2), USUAL, (False, 1)),
+        (last(JobState.CANCELLED, 2), USUAL, (False, 0)),
+        (last(JobState.FAILED), USUAL, (False, 0)),
+    ],
+)
+def test_what_a_run_buys_for_a_job(take: LastTake, settings: RunSettings, expected: tuple[bool, int]) -> None:
+    """In any case, and at most because of its gates."""
+    assert count_purchases(take, settings) == expected
+
+
+def test_takes_cost_their_price_at_most_and_the_rate_of_rejections_on_average() -> None:
+    """With a rate of a quarter, two more takes are 1/4 + 1/16 on average."""
+    model = ModelPlan(model="m", jobs=3, new=3, usd=30.0, further_usd={2: 16.0, 1: 4.0}, judged=8, rejected=2)
+    assert model.most_usd == 30.0 + 2 * 16.0 + 4.0
+    assert model.average_usd == 30.0 + 16.0 * (1 / 4 + 1 / 16) + 4.0 / 4
+    other = ModelPlan(model="n", jobs=1, new=1, usd=5.0)
+    quote = PurchaseQuote(models=[model, other])
+    assert (quote.most_usd, quote.average_usd) == (71.0, 41.0)
+
+
+def test_without_a_judged_clip_the_average_is_not_known() -> None:
+    """Of any model that may need more takes."""
+    known = ModelPlan(model="m", usd=1.0, further_usd={1: 1.0}, judged=1, rejected=1)
+    unknown = ModelPlan(model="n", usd=1.0, further_usd={1: 1.0})
+    assert (known.average_usd, unknown.average_usd) == (2.0, None)
+    assert PurchaseQuote(models=[known, unknown]).average_usd is None
+    assert PurchaseQuote(models=[known, unknown]).most_usd == 4.0
+
+
+def test_the_rates_are_those_of_the_database(tmp_path: Path) -> None:
+    """By model; asked for only if a job may need more takes."""
+    with Store(tmp_path / "s.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1.0)
+        store.imports.add_jobs([make_spec(name, policy=GATES, tries=1) for name in "abc"], run=run, now=1.0)
+        for name, verdict in (("a", Verdict.REJECTED), ("b", Verdict.ACCEPTED), ("c", Verdict.OPEN)):
+            job = claimed(store, run)
+            for outcome in (
+                Accepted(generation_id=name),
+                Completed(url="https://x/v", cost_usd=1.0),
+                Downloaded(folder="/v", file=f"{name}.mp4", bytes=3, sha256="00"),
+            ):
+                job = move(store, job, outcome)
+            store.checks.record_verdict(job, Judgement(verdict=verdict), run=run, now=9.0)
+        tally = Tally(PriceBook(PriceList({}), None, 2.0), store)
+        tally.add_job("google/veo3", {})
+        assert [(model.judged, model.rejected) for model in tally.list_models()] == [(0, 0)]
+        tally.add_job("google/veo3", {}, due=False, further=2)
+        tally.add_job("veo2", {}, further=1)
+        veo3, veo2 = tally.list_models()
+    assert (veo3.jobs, veo3.new, veo3.usd, veo3.judged, veo3.rejected) == (2, 1, 2.0, 2, 1)
+    assert (veo3.most_usd, veo3.average_usd) == (6.0, 2.0 + 2.0 * 0.75)
+    assert (veo2.most_usd, veo2.average_usd) == (4.0, None)
+
+
+def test_a_take_without_a_price_is_counted_once() -> None:
+    """As the job that has none."""
+    tally = Tally(PriceBook(PriceList({})))
+    tally.add_job("m", {}, further=2)
+    tally.add_job("m", {}, due=False, further=2)
+    [model] = tally.list_models()
+    assert (model.new, model.unpriced, model.usd, model.most_usd) == (1, 1, 0.0, 0.0)

@@ -76,6 +76,24 @@ def test_yes_buys_and_what_is_bought_is_not_asked_about_again(
     assert len(service.generations) == 2
 
 
+def test_takes_of_clips_that_gates_may_reject_are_offered(using: batchveo.Service, tmp_path: Path) -> None:
+    """Also if nothing is to be made otherwise: the clips are there, and not judged yet; by run and by resume."""
+    gated = MANIFEST.replace("repeat: 2", "repeat: 2, tries: 3, gates: cost_usd < 99")
+    (tmp_path / "m.yaml").write_text(gated)
+    usual = settings(tmp_path)
+    state, offers = tmp_path / "s.db", list[PurchaseQuote]()
+    unjudged = replace(usual, checks=False)
+    assert batchveo.run([tmp_path / "m.yaml"], state=state, settings=unjudged, using=using).exit_status == 0
+    with pytest.raises(Declined):
+        batchveo.run([tmp_path / "m.yaml"], state=state, settings=usual, using=using, approve=declining(offers))
+    with pytest.raises(Declined):
+        batchveo.resume(state=state, settings=usual, using=using, approve=declining(offers))
+    assert [(offer.new, offer.usd, offer.most_usd) for offer in offers] == 2 * [(0, 0.0, pytest.approx(2 * 4.55))]
+    assert batchveo.resume(state=state, settings=usual, using=using).exit_status == 0
+    asked = batchveo.resume(state=state, settings=usual, using=using, approve=declining(offers))
+    assert (asked.exit_status, len(offers)) == (0, 2)
+
+
 def test_resume_offers_all_that_waits_with_the_last_budget(using: batchveo.Service, tmp_path: Path) -> None:
     """A manifest's budget of 3 let one of the videos through."""
     (tmp_path / "m.yaml").write_text(MANIFEST.replace("9", "3"))

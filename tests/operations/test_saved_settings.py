@@ -26,9 +26,10 @@ THEN = RunSettings(
     settle=5.0,
     when_in_doubt=Doubt.RESUBMIT,
     wait_for_credits=True,
+    checks=False,
 )
 FIRMLY = ChosenSettings(
-    firmly=frozenset({"output", "concurrency", "rate", "settle", "when_in_doubt", "wait_for_credits"})
+    firmly=frozenset({"output", "concurrency", "rate", "settle", "when_in_doubt", "wait_for_credits", "checks"})
 )
 
 
@@ -94,5 +95,6 @@ def test_the_differences_are_named_by_their_options() -> None:
     """As they are typed."""
     found = list_differences(RunSettings(), THEN)
     assert found["--when-in-doubt"] is Doubt.RESUBMIT
+    assert found["--checks"] == "none"
     assert "--output" not in found
     assert list_differences(THEN, THEN) == {}

@@ -10,9 +10,13 @@ import av
 import numpy as np
 import pytest
 
+import batchveo.sandbox
 from batchveo.core.errors import UsageError
 from batchveo.sandbox.sample_clips import sample_video
+from batchveo.storage import probe
 from batchveo.storage.probe import UnreadableVideo, open_video, probe_video
+
+CLIPS = Path(batchveo.sandbox.__file__).with_name("clips")
 
 
 def film(path: Path, *, rate: Fraction, sound: int | None) -> Path:
@@ -37,6 +41,17 @@ def film(path: Path, *, rate: Fraction, sound: int | None) -> Path:
     return path
 
 
+def remux(source: Path, path: Path, options: dict[str, str]) -> Path:
+    """The same pictures and sound in boxes of another order."""
+    with av.open(str(source)) as old, av.open(str(path), "w", options=options) as new:
+        copies = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+    return path
+
+
 @pytest.mark.parametrize(("portrait", "size"), [(False, (320, 180)), (True, (180, 320))])
 def test_a_video_of_the_sandbox(tmp_path: Path, portrait: bool, size: tuple[int, int]) -> None:
     """What its headers tell; an index in fragments lists no number of pictures."""
@@ -47,6 +62,18 @@ def test_a_video_of_the_sandbox(tmp_path: Path, portrait: bool, size: tuple[int,
     assert (info.frame_rate, info.fps, info.duration, info.frames) == (Fraction(8), 8.0, 4.0, None)
     assert (info.video_codec, info.pixel_format) == ("h264", "yuv420p")
     assert (info.has_sound, info.audio_codec, info.channels, info.sample_rate) == (True, "aac", 1, 16_000)
+
+
+@pytest.mark.parametrize("scene", sorted(path.stem for path in CLIPS.glob("*.mp4")))
+@pytest.mark.parametrize("options", [{}, {"movflags": "frag_keyframe+empty_moov"}, {"movflags": "faststart"}])
+def test_one_picture_tells_as_much_as_twenty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: str, options: dict[str, str]
+) -> None:
+    """With any order of the boxes: little is read, nothing is lost."""
+    path = remux(CLIPS / f"{scene}.mp4", tmp_path / "v.mp4", options)
+    info = probe_video(path)
+    monkeypatch.setattr(probe, "PROBE_BYTES", 5_000_000)
+    assert probe_video(path) == info
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
-from batchveo.core.job_row import canonical_json
+from batchveo.core.job_row import JobRow, canonical_json
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
-from batchveo.store import MoveLost, Store
-from batchveo.store.clip_checks import NOT_NEEDED, NewTake, make_take_id
+from batchveo.core.state_machine import NOT_NEEDED, Move
+from batchveo.store import LastTake, MoveLost, StagingTable, Store, preview_jobs
+from batchveo.store.clip_checks import NewTake, make_take_id
 from tests.helpers.factories import make_spec
 from tests.store.steps import assert_agrees, begun, claimed, move, names_claimed
 
@@ -191,8 +192,6 @@ def test_a_video_that_is_fetched_anew_is_judged_anew_if_it_is_another(store: Sto
 
 
 def _fetch_again(job: Job) -> Any:
-    from batchveo.core.state_machine import Move
-
     return Move(to=JobState.GENERATING, detail="its file is gone")
 
 
@@ -261,3 +260,79 @@ def test_a_take_of_a_lost_database_is_added_once(store: Store) -> None:
     take = store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0)
     assert (take.take, take.state) == (3, JobState.PENDING)
     assert store.checks.restore_take(first, 3, TAKE.request, run=run, now=20.0) == take
+
+
+def test_what_is_foreseen_of_takes(store: Store) -> None:
+    """The last take with its state, and the verdict if it is by the policy that is named now."""
+    run = begun(store, *(make_policed(name) for name in "abc"), make_spec("d"))
+    clips = {name: finish(store, run, generation=name) for name in "abc"}
+    reject(store, clips["a"], run)
+    reject(store, clips["b"], run, take=None)
+    store.checks.record_verdict(clips["c"], ACCEPTED, run=run, now=20.0)
+    other = CheckPolicy(gates=("black_seconds < 9",)).to_json()
+    named = [*(make_policed(name) for name in "abc"), make_policed("c", policy=other), make_spec("d"), make_spec("e")]
+    with StagingTable() as staged:
+        staged.add_rows(map(JobRow.from_spec, named[:3] + named[4:]))
+        seen = list(preview_jobs(staged, store.path))
+    assert [job.state for job in seen] == 3 * [JobState.SUCCEEDED] + [JobState.PENDING, None]
+    assert [job.last for job in seen] == [
+        LastTake(POLICY, 3, 2, JobState.PENDING),
+        LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "rejected"),
+        LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "accepted"),
+        LastTake(state=JobState.PENDING),
+        LastTake(),
+    ]
+    with StagingTable() as staged:
+        staged.add_rows([JobRow.from_spec(named[3])])
+        assert [job.last.verdict for job in preview_jobs(staged, store.path)] == [None]
+
+
+def test_what_a_resumed_run_may_buy(store: Store) -> None:
+    """The last take of each job that waits, is being made, or is not accepted; the tries are those of the first."""
+    run = begun(store, *(make_policed(name) for name in "abcdef"), make_spec("g"), make_spec("h"))
+    for name in "abcd":
+        job = finish(store, run, generation=name)
+        if name == "a":
+            reject(store, job, run)
+        elif name != "d":
+            verdict = REJECTED if name == "b" else ACCEPTED
+            store.checks.record_verdict(job, verdict, run=run, now=20.0)
+    move(store, claimed(store, run), Accepted(generation_id="e"))
+    found = {request["prompt"]: last for _, request, last in store.queries.list_last_takes()}
+    assert found == {
+        "a": LastTake(POLICY, 3, 2, JobState.PENDING),
+        "b": LastTake(POLICY, 3, 1, JobState.SUCCEEDED, "rejected"),
+        "d": LastTake(POLICY, 3, 1, JobState.SUCCEEDED),
+        "e": LastTake(POLICY, 3, 1, JobState.GENERATING),
+        "f": LastTake(POLICY, 3, 1, JobState.PENDING),
+        "g": LastTake(state=JobState.PENDING),
+        "h": LastTake(state=JobState.PENDING),
+    }
+    assert store.queries.list_models_to_buy() == ["google/veo3"]
+
+
+def test_what_is_foreseen_without_takes_and_policies(store: Store) -> None:
+    """The shorter query says the same."""
+    run = begun(store, make_spec("a"), make_spec("b"))
+    finish(store, run, generation="a")
+    with StagingTable() as staged:
+        staged.add_rows(JobRow.from_spec(make_spec(name)) for name in "abc")
+        seen = list(preview_jobs(staged, store.path))
+    assert [(job.state, job.last) for job in seen] == [
+        (JobState.SUCCEEDED, LastTake(state=JobState.SUCCEEDED)),
+        (JobState.PENDING, LastTake(state=JobState.PENDING)),
+        (None, LastTake()),
+    ]
+
+
+def test_the_history_has_each_verdict_of_gates(store: Store) -> None:
+    run = begun(store, make_policed(), make_spec("b", policy=CheckPolicy(level=CheckLevel.BASIC).to_json()))
+    job, other = finish(store, run, generation="g"), finish(store, run, generation="h", sha256="01")
+    for judgement in (OPEN, REJECTED, REJECTED):
+        store.checks.record_verdict(job, judgement, run=run, now=20.0)
+    store.checks.record_verdict(other, ACCEPTED, run=run, now=20.0)
+    assert [row["detail"] for row in store.queries.list_moves(job)][-2:] == [
+        "not decided: clip.score > 1 (clip.score = unknown)",
+        "rejected by black_seconds < 0.5 (black_seconds = 2.0)",
+    ]
+    assert store.queries.list_moves(other)[-1]["from_state"] == "downloading"

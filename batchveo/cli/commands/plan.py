@@ -13,6 +13,7 @@ import click
 from batchveo.cli.option_values import find_service, read_manifest_options, read_planned_settings
 from batchveo.cli.options import (
     catalogue_option,
+    checks_option,
     json_option,
     manifests_argument,
     option,
@@ -34,6 +35,7 @@ from batchveo.provider.service import pick_client
 @manifests_argument
 @reading_options
 @plan_options
+@checks_option
 @service_options
 @catalogue_option
 @unknown_model_option

@@ -9,6 +9,7 @@ import click
 from batchveo.cli.option_values import find_sources
 from batchveo.cli.options import (
     catalogue_option,
+    checks_option,
     manifests_argument,
     option,
     reading_options,
@@ -24,6 +25,7 @@ from batchveo.operations.run import run_manifests
 @manifests_argument
 @reading_options
 @run_options
+@checks_option
 @catalogue_option
 @unknown_model_option
 @strict_option

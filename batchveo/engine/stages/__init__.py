@@ -1,1 +1,1 @@
-"""The four stages of a job: submit, poll, download, reconcile. None imports another."""
+"""The stages of a job: submit, poll, download, reconcile, check. None imports another."""

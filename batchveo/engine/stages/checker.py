@@ -62,8 +62,9 @@ class Checker:
         """The jobs, by number, that this run rejected and that have no later take."""
 
     def add_job(self, job: Job) -> None:
-        """Check the clip of ``job`` soon, if it has succeeded and has a policy but no verdict."""
-        if self._is_on and _wants_verdict(job):
+        """Check the clip of ``job``, which has just succeeded, soon, if it has a policy."""
+        # not by its verdict, which may be that of a video that this one replaces
+        if self._is_on and job.policy is not None:
             self._new.append(job.seq)
             self._wake()
 
@@ -72,6 +73,10 @@ class Checker:
         if not self._is_on:
             return False
         return bool(self._new or self._busy or (not new_only and (self._backlog or not self._loaded)))
+
+    def count_waiting(self) -> int:
+        """How many clips have no verdict yet."""
+        return len(self._new) + self._busy + len(self._backlog)
 
     async def run(self) -> None:
         """Check until cancelled. A clip whose check is cut off is checked by the next run."""
@@ -120,7 +125,7 @@ class Checker:
         policy = parse_policy(job.policy)
         try:
             measures = await self._find_measures(job, policy.needed_level)
-        except OSError as error:
+        except (OSError, UsageError) as error:  # a place that the database names may be none here
             # no verdict: the next run, or `check`, tries again
             self._bus.emit(ClipNotMeasured(job=job.name, error=str(error)))
             return
@@ -144,7 +149,7 @@ class Checker:
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name
-            self._bus.emit(ClipRejected(job=job.name, gate=judgement.gate, found=judgement.values, take=take))
+            self._bus.emit(ClipRejected(job=job.name, reason=judgement.sentence, take=take))
         # the database has it: a sidecar that cannot be written now costs nothing but itself
         with suppress(OSError):
             await self._clips.add_to_sidecar(job, describe_check(job, measures, judgement))

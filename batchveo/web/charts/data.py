@@ -10,12 +10,13 @@ from statistics import quantiles
 
 from batchveo.core.models import JobState
 from batchveo.store import Store
+from batchveo.store.display_queries import Costs
 from batchveo.store.page_index import PageIndex
 from batchveo.web.charts.nights import Night, Stretch, choose_step, cut_buckets, group_nights, join_nights
 from batchveo.web.charts.timeline import LONGEST_NAME, make_timeline, shorten_name
 
 MOST_MOVES = 24_000
-"""Moves whose bars are drawn; of a night with more, a share of the jobs is shown."""
+"""Moves up to which all bars are drawn; of a night with more, jobs with half as many: more than a screen has lines."""
 MOST_RUNS = 400
 MOST_NIGHTS = 30
 MOST_STRETCHES = 40
@@ -55,16 +56,20 @@ def make_charts(
     if chosen is None:
         return data
     cut = cut_buckets(chosen)
-    edges = [store.charts.find_event_before(when, newest=newest) for when in _list_edges(cut)]
+    times = _list_edges(cut)
+    edges = [store.charts.find_event_before(when, newest=newest) for when in times]
     flow, moves = _make_flow(store, index, edges, newest, standing)
+    models = store.charts.list_models()
+    costs = [{model: store.charts.sum_costs(model, *ends) for model in models} for ends in pairwise(times)]
+    videos = {model: sum(interval[model].videos for interval in costs) for model in models}
     return {
         **data,
         "night": {**_make_choice(chosen), "live": chosen.live, "stretches": _list_ends(chosen.stretches)},
         "step": choose_step(chosen),
         "buckets": _list_ends(cut),
         "flow": flow,
-        "money": _make_money(store, chosen, cut),
-        "durations": measure_durations(store, chosen.start, chosen.end),
+        "money": _make_money(store, chosen, times, costs),
+        "durations": measure_durations(store, chosen.start, chosen.end, videos),
         "timeline": make_timeline(store, chosen, edges[0], edges[-1], moves=moves, most=most),
     }
 
@@ -147,22 +152,25 @@ def _trace_levels(counted: Sequence[Mapping[tuple[str, str], int]], last: int, s
     return levels[::-1]
 
 
-def _make_money(store: Store, night: Night, cut: Sequence[Stretch]) -> dict[str, object]:
-    """US dollars charged and committed at the end of each interval, over all runs, as the budget counts them."""
+def _make_money(
+    store: Store, night: Night, edges: Sequence[float], costs: Sequence[Mapping[str, Costs]]
+) -> dict[str, object]:
+    """US dollars charged and committed at the end of each interval, over all runs, as the budget counts them.
+
+    ``costs`` are those of each interval by model.
+    """
     committed, spent = store.charts.read_money()
-    models = store.charts.list_models()
-    edges = _list_edges(cut)
-    paid = [store.charts.sum_costs(models, since, until) for since, until in pairwise(edges)]
-    later, _ = store.charts.sum_costs(models, edges[-1], inf)
+    paid = [sum(of_model.micros for of_model in interval.values()) for interval in costs]
+    later = sum(store.charts.sum_costs(model, edges[-1], inf).micros for model in costs[0])
     newest = store.charts.read_newest_attempt()
     begun = [store.charts.find_attempt_before(when, newest=newest) for when in edges]
     reserved = [store.charts.sum_committed(after, upto) for after, upto in pairwise(begun)]
     after_it = store.charts.sum_committed(begun[-1], newest)
     return {
-        "spent": _accumulate([micros for micros, _ in paid], spent - later),
+        "spent": _accumulate(paid, spent - later),
         "committed": _accumulate(reserved, committed - after_it),
-        "here": round(sum(micros for micros, _ in paid) * MICRO, 6),
-        "unpriced": sum(unpriced for _, unpriced in paid),
+        "here": round(sum(paid) * MICRO, 6),
+        "unpriced": sum(of_model.unpriced for interval in costs for of_model in interval.values()),
         "budget": night.budget,
     }
 
@@ -175,15 +183,14 @@ def _accumulate(steps: Sequence[int], last: int) -> list[float]:
     return [round(total * MICRO, 6) for total in reversed(sums)]
 
 
-def measure_durations(store: Store, start: float, end: float) -> dict[str, object]:
+def measure_durations(store: Store, start: float, end: float, videos: Mapping[str, int]) -> dict[str, object]:
     """Seconds from submit to completion of the videos that completed between ``start`` and ``end``.
 
-    ``edges``: the ends of the bins, evenly spaced on a logarithmic axis. ``models``: for each model ``model``,
-    ``videos``, ``measured`` (the number of times that were read), ``median``, ``p10``, ``p90``, ``least``, ``most``,
-    ``beyond`` (the number beyond the last edge) and ``bins`` (the number in each). ``others``: the number of models
-    that are left out.
+    ``videos`` are their numbers by model. In the result are ``edges``: the ends of the bins, evenly spaced on a
+    logarithmic axis; ``models``: for each model ``model``, ``videos``, ``measured`` (the number of times that were
+    read), ``median``, ``p10``, ``p90``, ``least``, ``most``, ``beyond`` (the number beyond the last edge) and ``bins``
+    (the number in each); ``others``: the number of models that are left out.
     """
-    videos = {model: store.charts.count_completed(model, start, end) for model in store.charts.list_models()}
     made = sorted((model for model in videos if videos[model]), key=lambda model: (-videos[model], model))
     shown = made[:MOST_MODELS]
     share = MOST_SECONDS // max(1, len(shown))

@@ -65,11 +65,12 @@ def _find_mark(move: Transition) -> str:
 def make_timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, most: int) -> dict[str, object]:
     """The bars of a night whose ``moves`` events have numbers above ``after`` up to ``upto``.
 
-    With more events than ``most``, one job in ``every`` is shown. For each job: ``names``, ``models`` (an index into
-    ``model_names``) and ``bars`` (its number of bars). For each bar: ``phase`` and ``mark`` (indices into ``phases``
-    and ``marks``), ``start`` and ``length`` in tenths of a second, from the beginning of the night.
+    With more events than ``most``, one job in ``every`` is shown, with half as many events. For each job: ``names``,
+    ``models`` (an index into ``model_names``) and ``bars`` (its number of bars). For each bar: ``phase`` and ``mark``
+    (indices into ``phases`` and ``marks``), ``start`` and ``length`` in tenths of a second, from the beginning of the
+    night.
     """
-    every = max(1, ceil(moves / most))
+    every = 1 if moves <= most else ceil(2 * moves / most)
     rows = store.charts.list_moves_of_jobs(after, upto, every=every, most=most + most // 4)
     drawn = {job: make_bars(of_job, start=night.start, end=night.end) for job, of_job in _group_by_job(rows)}
     drawn = {job: found for job, found in drawn.items() if found}

@@ -260,3 +260,38 @@ def test_the_catalogue_in_use_decides_what_is_valid(
     capsys.readouterr()
     assert status_of(plan) == 2
     assert "speed: must be an integer at most 3, not 9" in capsys.readouterr().err
+
+
+GATED = """
+defaults: {model: google/veo-3.1-t2v-fast, resolution: 720p, duration: 4, gates: [cost_usd < 99, prompt != 'A fox']}
+jobs:
+  - {name: "hen {index}", prompt: A hen, repeat: 2, seed: "{index}"}
+  - {name: fox, prompt: A fox, tries: 2}
+  - {name: cow, prompt: A cow, checks: none}
+"""
+
+
+def test_takes_of_rejected_clips_are_in_the_plan(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """At most, by --tries and the jobs' own; with --checks none there are none."""
+    Path("m.yaml").write_text(GATED, encoding="utf-8")
+    each = 0.78
+    for options, most in (([], 5), (["--tries", "3"], 9), (["--tries", "3", "--checks", "none"], 4)):
+        made = planned(capsys, "m.yaml", *options)
+        assert made["estimated_usd"] == pytest.approx(4 * each)
+        assert made["most_usd"] == pytest.approx(most * each)
+    assert status_of(["plan", "m.yaml", "--tries", "3", "--budget", "4"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "takes with takes of rejected clips at most $7.02; the budget may end before that" in out
+
+
+@pytest.mark.parametrize(("above", "is_asked"), [("7", True), ("7.1", False)])
+def test_a_person_is_asked_about_what_takes_may_cost(
+    url: str, service: Service, monkeypatch: pytest.MonkeyPatch, above: str, is_asked: bool
+) -> None:
+    """The most that the run may spend is compared with the limit."""
+    Path("m.yaml").write_text(GATED, encoding="utf-8")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed("n"))
+    screen = at_a_terminal(monkeypatch)
+    status = status_of(["run", "m.yaml", "--tries", "3", "--confirm-above", above, "--budget", "0"])
+    assert status == (130 if is_asked else 3)
+    assert ("with takes of rejected clips at most $7.02" in screen.getvalue()) is is_asked

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.gates import parse_policy
+from batchveo.core.measures import CheckLevel
 from batchveo.core.models import Job, JobState
 from batchveo.sandbox import Service, Settings
 from batchveo.store import Store
@@ -117,3 +119,42 @@ def test_a_list_of_prompts(url: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "batchveo run prompts.txt --set model=google/veo-3.1-t2v-fast" in capsys.readouterr().err
     assert status_of(["run", "prompts.txt", "--set", "model=google/veo-3.1-t2v-fast"]) == 0
     assert [job.request["prompt"] for job in stored()] == ["A cat", "A dog"]
+
+
+GATED = ["--set", "gates=name != 'v1'", "--set", "prefer=-cost_usd"]
+
+
+def levels() -> dict[str, CheckLevel]:
+    return {job.name: parse_policy(job.policy).level for job in stored()}
+
+
+def test_checks_of_every_job(url: str) -> None:
+    """At least those of the option; another run without it asks for what the manifest says."""
+    Path("m.yaml").write_text(
+        "jobs:\n- {model: veo2, prompt: A fox, name: a}\n- {model: veo2, prompt: A cat, name: b, checks: all}\n"
+    )
+    run = ["run", "m.yaml", "--budget", "0", "-q"]
+    assert status_of([*run, "--checks", "basic"]) == 3
+    assert levels() == {"a": CheckLevel.BASIC, "b": CheckLevel.ALL}
+    assert status_of(run) == 3
+    assert levels() == {"a": CheckLevel.NONE, "b": CheckLevel.ALL}
+
+
+def test_a_run_without_checks_is_resumed_without_them(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The jobs keep their gates for a later run."""
+    run = ["run", "real.csv", *OPTIONS, *GATED, "--budget", "0"]
+    assert status_of([*run, "--checks", "none"]) == 3
+    assert {parse_policy(job.policy).gates for job in stored()} == {("name != 'v1'",)}
+    capsys.readouterr()
+    assert status_of(["resume", "-v"]) == 3
+    assert "as the run before: --checks none" in capsys.readouterr().err
+    assert status_of(run) == 3
+    assert status_of(["resume", "-v"]) == 3
+    assert "--checks" not in capsys.readouterr().err
+
+
+def test_a_level_that_is_none_is_bad_usage(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With those that there are."""
+    assert status_of(["run", "real.csv", *OPTIONS, "--checks", "some"]) == 2
+    assert "'none', 'basic', 'all'" in capsys.readouterr().err
+    assert not Path("state").exists()

@@ -11,7 +11,7 @@ import pytest
 from batchveo.core.gates import CheckPolicy
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
-from batchveo.core.notices import ChecksUnavailable, ClipNotMeasured, ClipRejected
+from batchveo.core.notices import ChecksAwaited, ChecksUnavailable, ClipNotMeasured, ClipRejected
 from batchveo.engine.stages.checker import LARGEST_SEED, change_seed, is_current
 from tests.helpers.factories import make_job, make_spec
 from tests.helpers.fake_clips import FakeClips
@@ -88,7 +88,7 @@ async def test_a_rejected_clip_is_made_again_with_the_next_seed(night: Night) ->
     assert first.file != second.file
     assert len(night.service.generations) == 2
     (event,) = rejections(night)
-    assert (event.job, event.take, event.found) == ("job 0", "job 0-take2", {"black_seconds": 3.0})
+    assert (event.job, event.take) == ("job 0", "job 0-take2")
     assert "rejected by black_seconds < 0.5 (black_seconds = 3.0); it is made again as job 0-take2" in event.text
     with night.store() as store:
         history = [row["detail"] for row in store.queries.list_moves(second)]
@@ -221,6 +221,29 @@ async def test_more_tries_in_the_manifest_go_on_where_the_last_run_stopped(night
     result = await night.run(policed(1, tries=3))
     assert result.exit_status == 0
     assert [verdict for _, _, verdict in rows(night)] == ["rejected", "accepted"]
+
+
+@pytest.mark.anyio
+async def test_a_lost_database_finds_its_takes_by_their_sidecars(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is(3))
+    await night.run(policed(3))
+    before = rows(night)
+    assert len(before) == 9
+    for file in night.folder.glob("b.db*"):
+        file.unlink()
+    result = await night.run(policed(3))
+    assert result.exit_status == 0
+    assert sorted(rows(night)) == sorted(before)
+    assert len(night.service.generations) == 9
+
+
+@pytest.mark.anyio
+async def test_a_run_that_only_waits_for_checks_says_so_once(night: Night) -> None:
+    night.clips = FakeClips(seconds=200.0)
+    await night.run(policed(30))
+    (event,) = [event for event in night.events if isinstance(event, ChecksAwaited)]
+    assert 20 < event.clips <= 30
+    assert "are still to come" in event.text
 
 
 def test_the_next_seed_stays_within_what_the_model_takes() -> None:

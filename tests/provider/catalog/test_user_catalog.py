@@ -67,7 +67,7 @@ def test_one_that_is_older_than_the_packages_is_not_used() -> None:
         b'{"format": 1, "models": {"veo2": {"params": {"duration": []}}}}',
         b'{"format": 1, "models": {"a": {"params": {"b": {"type": "integer", "minimum": 1' + b"0" * 400 + b"}}}}}",
         b'{"format": 1, "models": {"a": {"params": {"b": {"type": "string", "max_length": 1' + b"0" * 400 + b"}}}}}",
-        b'{"format": 1, "models": {}, "x": "' + b" " * LARGEST_FILE + b'"}',
+        pytest.param(b'{"format": 1, "models": {}, "x": "' + b" " * LARGEST_FILE + b'"}', id="too large"),
     ],
 )
 def test_a_broken_one_is_said_and_not_used(content: bytes) -> None:

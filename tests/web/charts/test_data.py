@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,8 @@ def test_of_many_jobs_some_are_drawn_and_all_are_counted(store: Store) -> None:
     for number in range(60):
         night.video(number * 100)
     night.end(6100)
-    data = told(store, most=50)
+    assert told(store, most=240)["timeline"]["every"] == 1
+    data = told(store, most=100)
     assert data["timeline"]["every"] == 5
     assert len(data["timeline"]["names"]) == 12
     assert sum(data["flow"]["finished"]) == 60
@@ -235,7 +237,7 @@ def spread_of(path: Path, times: list[tuple[str, float]]) -> Any:
         night = Night(store, specs)
         for _, seconds in times:
             night.video(0, seconds=seconds)
-        return measure_durations(store, EVENING, EVENING + 1e6)
+        return measure_durations(store, EVENING, EVENING + 1e6, Counter(model for model, _ in times))
 
 
 def test_without_videos_there_is_nothing(tmp_path: Path) -> None:
@@ -295,4 +297,4 @@ def test_a_clock_set_back_measures_nothing(tmp_path: Path, seconds: float) -> No
         night = Night(store, [make_spec("a")])
         job = night.accepted(night.claim(10), 10)
         night.completed(job, 10 + seconds)
-        assert measure_durations(store, EVENING, EVENING + 100)["models"] == []
+        assert measure_durations(store, EVENING, EVENING + 100, {job.model: 1})["models"] == []
