@@ -39,6 +39,8 @@ COMMANDS = {
     "check": "Measure and judge finished clips; find near copies.",
     "annotate": "Join scores that another tool wrote.",
     "ui": "Serve a web page of videos, progress and failures.",
+    "pick": "Pick, reject and rate finished clips.",
+    "compare": "Compare models by price, time, gates and votes.",
     "report": "Write the web page as one HTML file.",
     "promote": "Write a manifest of chosen clips for another model.",
     "export": "Write a dataset of the finished videos.",

@@ -97,6 +97,9 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
             row["near_copy_group"] = row["id"] if place else None
         (shell.folder / "clip.csv").write_text("name,score\ndragon,0.3\n", encoding="utf-8")
         observed.keep_json(shell, "annotate", "clip.csv", "--on", "name")
+        shell.run("pick", "fox 1")
+        observed.keep_json(shell, "pick")
+        observed.keep_json(shell, "compare")
         observed.keep_json(shell, "models", "veo-3.1")
         observed.keep_json(shell, "export", "dataset", *FORMATS, "--captions", "txt")
         observed.keep_json(shell, "plan", "night.yaml", *service)
