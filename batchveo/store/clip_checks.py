@@ -174,11 +174,6 @@ class ClipChecks(Part):
         for row in self._db.execute(HASHES):
             yield row["job"], _read_hashes(row["hashes"])
 
-    def iter_hashes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """The number of each measured job, and the perceptual hashes of its clip."""
-        for seq, blob in self.list_hashes():
-            yield seq, _read_hashes(blob)
-
     def read_scores(self, job: Job) -> dict[str, Value]:
         """The numbers and labels that other tools gave the job's clip."""
         return {row["name"]: row["value"] for row in self._db.execute(SCORES_OF, {"seq": job.seq})}
