@@ -62,19 +62,22 @@ class Morning:
         """A job that succeeded, with its video on disk."""
         model = changes.pop("model", "google/veo3")
         request = {"model": model, "prompt": prompt or name, **changes.pop("request", {})}
+        clip = changes.pop("clip", "sea")
         with self.store() as store:
             if store.runs.find_latest() is None:
-                store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+                run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+                store.runs.end_run(run, status=0, now=1.0)
             store.imports.add_jobs([make_spec(name, model=model, request=request, **changes)], run=1, now=1.0)
-            return self._finish_next(store, name, cost)
+            return self._finish_next(store, name, cost, clip)
 
-    def _finish_next(self, store: Store, name: str, cost: float | None) -> Job:
+    def _finish_next(self, store: Store, name: str, cost: float | None, clip: str = "sea") -> Job:
         """The next pending job, done, with its video on disk."""
-        content = sample_video("sea", label=name, seconds=4, portrait=False)
+        content = sample_video(clip, label=name, seconds=4, portrait=False)
         self.videos.mkdir(exist_ok=True)
         (self.videos / f"{name}.mp4").write_bytes(content)
         job = store.transitions.claim_job(run=1, now=2.0)
         assert job is not None
+        assert job.name == name, "another pending job came first"
         job = _move(store, job, Accepted(generation_id=f"g-{name}"))
         job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
         digest = hashlib.sha256(content).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batchveo.core.fields import parse_condition
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
 from batchveo.core.job_row import JobRow, canonical_json
 from batchveo.core.measures import CheckLevel, Measures
@@ -53,7 +54,14 @@ def test_measures_belong_to_the_bytes_that_were_measured(store: Store) -> None:
     store.checks.record_measures(job, replace(MEASURES, bitrate=90_000), now=11.0)
     assert repr(store.checks.read_measures(job)) == repr(replace(MEASURES, bitrate=90_000))
     assert store.checks.read_measures(replace(job, sha256="01")) is None
-    assert [(seq, len(blob)) for seq, blob in store.checks.list_hashes()] == [(job.seq, 16)]
+    assert list(store.checks.list_hashes()) == [(job.seq, (1, 2**64 - 1))]
+    (clip,) = store.checks.list_clips()
+    assert (clip.seq, clip.policy, clip.verdict, clip.level) == (job.seq, POLICY, None, CheckLevel.BASIC)
+    assert list(store.checks.list_clips(parse_condition("black_seconds > 1"))) == [clip]
+    assert list(store.checks.list_clips(parse_condition("black_seconds > 2"))) == []
+    store.checks.record_measures(replace(job, sha256="01"), MEASURES, now=11.0)  # of another file than it has now
+    assert list(store.checks.list_hashes()) == []
+    assert [clip.level for clip in store.checks.list_clips()] == [None]
 
 
 def test_a_policy_makes_a_clip_wait_for_a_verdict(store: Store) -> None:
