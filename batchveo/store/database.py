@@ -345,7 +345,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
     from batchveo.store.migrations import list_migrations, make_schema
 
     if _is_empty(connection):
-        make_schema(connection)
+        with transaction(connection):
+            if not read_steps(connection):  # another process was not faster
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                make_schema(connection)
     if not read_steps(connection).issuperset(STEPS):
         # only now: where pandas is installed, sqlite-utils imports it, which takes 0.3 s and 80 MB
         from sqlite_utils import Database

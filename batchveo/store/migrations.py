@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from batchveo.core.job_row import normal_key, normal_request
-from batchveo.store.database import APPLICATION_ID, read_steps, transaction
 
 if TYPE_CHECKING:
     from sqlite_utils import Migrations
@@ -432,18 +431,11 @@ _STEPS = (
 
 
 def make_schema(db: sqlite3.Connection) -> None:
-    """Make the newest schema in an empty database, as sqlite-utils would, in one transaction.
-
-    Does nothing if another process has made it meanwhile.
-    """
-    with transaction(db):
-        if read_steps(db):
-            return
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _run_script(db, _RECORD)
-        for step in _STEPS:
-            step(db)
-            db.execute(_ADD_STEP, (step.__name__, str(datetime.now(UTC))))
+    """Make the newest schema in an empty database, as sqlite-utils would, in the caller's transaction."""
+    _run_script(db, _RECORD)
+    for step in _STEPS:
+        step(db)
+        db.execute(_ADD_STEP, (step.__name__, str(datetime.now(UTC))))
 
 
 def list_migrations() -> Migrations:
