@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
 from batchveo.core.formatting import format_count, format_duration, format_usd, shorten_text, state_words
+from batchveo.core.gates import Verdict
 from batchveo.core.hints import format_command, job_argument
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
@@ -45,6 +46,7 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
         yield from _list_failures(store)
     if store.checks.has_policies():
         yield from _list_rejected(store)
+        yield from _count_open(store)
     if counts.held:
         yield from _list_held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
@@ -93,6 +95,14 @@ def _list_rejected(store: Store) -> Iterator[str]:
         yield f"  {clips:,} rejected by {shorten_text(gate, 200)}"
     if len(gates) > REASONS_SHOWN:
         yield f"  others were rejected by other gates; `{format_command('status', state=store.path)}` counts them"
+
+
+def _count_open(store: Store) -> Iterator[str]:
+    """How many clips the gates leave open: an export takes these."""
+    undecided = store.checks.count_verdicts().get(Verdict.OPEN, 0)
+    if undecided:
+        listing = format_command("jobs", "--where", 'verdict == "open"', state=store.path)
+        yield f"{format_count(undecided, 'clip')} open: a value of their gates is not known yet; `{listing}` lists them"
 
 
 def _list_held(store: Store, held: int) -> Iterator[str]:

@@ -68,6 +68,19 @@ def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:
     assert lines[place + 1] == "  2 rejected by black_seconds < 0.5"
 
 
+def test_open_clips_are_counted(tmp_path: Path) -> None:
+    """They are neither rejected nor made again, so nothing else of the summary tells of them."""
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, 1, now=1.0)
+        job = moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
+        store.checks.set_policy([job], CheckPolicy(gates=("clip.score > 1",)))
+        left_open = Judgement(verdict=Verdict.OPEN, gate="clip.score > 1", values={"clip.score": None})
+        store.checks.record_verdict(job, left_open, run=began.run, now=3.0)
+        lines = said(store, began.run).splitlines()
+    listing = f"batchveo jobs --where 'verdict == \"open\"' --state {store.path}"
+    assert f"1 clip open: a value of their gates is not known yet; `{listing}` lists them" in lines
+
+
 def test_why_it_stopped(tmp_path: Path) -> None:
     """The reason of an early stop, or that somebody interrupted it."""
     with Store(tmp_path / "b.db") as store:

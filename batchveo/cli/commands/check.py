@@ -225,6 +225,9 @@ def _describe_result(store: Store, result: Checked) -> Iterator[str]:
     unreadable = f", {result.unreadable:,} unreadable" if result.unreadable else ""
     yield f"{format_count(len(result.clips), 'clip')}, {result.measured:,} measured now{unreadable}"
     yield from describe_judged(store, result)
+    if len(result.still_rejected) > result.rejected.total():  # what was rejected before decides the exit status too
+        listing = format_command("jobs", "--where", 'verdict == "rejected"', state=store.path)
+        yield f"{format_count(len(result.still_rejected), 'clip')} rejected in all; `{listing}` lists them"
     if result.near_copies:
         clips = sum(map(len, result.near_copies))
         yield f"{clips:,} clips look like others, in {format_count(len(result.near_copies), 'group')}"

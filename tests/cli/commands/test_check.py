@@ -53,7 +53,12 @@ def test_what_is_wrong_is_on_stdout_and_the_counts_are_on_stderr(
         "1 take added; `batchveo resume --base-url https://s.example` buys them",
     ]
     assert status_of(["check"]) == 1
-    assert capsys.readouterr() == ("", "2 clips, 0 measured now\n")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "2 clips, 0 measured now",
+        """1 clip rejected in all; `batchveo jobs --where 'verdict == "rejected"'` lists them""",
+    ]
     assert status_of(["check", "good"]) == 0
 
 
