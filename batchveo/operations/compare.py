@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchveo.core.errors import UsageError
-from batchveo.core.expressions import ExpressionError, FieldRef, Value, list_fields, write_text
+from batchveo.core.expressions import ExpressionError, FieldRef, Value, list_fields, read_number, write_text
 from batchveo.core.fields import parse_condition
 from batchveo.core.preferences import Duel, WinRate, estimate_win_rates, list_preferred
 from batchveo.store import Store
@@ -105,7 +105,13 @@ def compare_clips(store: Store, by: str = "model") -> list[Compared]:
         )
     if len(found) > MOST_OPTIONS:
         raise UsageError(f"{by} has {len(found):,} values: compare by a field with at most {MOST_OPTIONS}")
-    return sorted(found, key=lambda one: (-one.clips, write_text(one.value)))
+    return sorted(found, key=lambda one: (-one.clips, _order_value(one.value)))
+
+
+def _order_value(value: Value) -> tuple[bool, float, str]:
+    """Numbers first, by their size."""
+    number = read_number(value)
+    return number is None, number or 0.0, write_text(value)
 
 
 def check_axis(text: str) -> str:

@@ -123,3 +123,11 @@ def test_a_field_with_another_value_for_each_job_is_refused(tmp_path: Path) -> N
         store.connection.db.execute("UPDATE jobs SET state = 'failed', error = 'x', finished_at = 1.0")
         with pytest.raises(UsageError, match="201 values"):
             compare_clips(store, "name")
+
+
+def test_numbers_are_in_their_order(tmp_path: Path) -> None:
+    """Rows with as many clips: 9 before 10, also as texts of a CSV file."""
+    morning = Morning(tmp_path)
+    for strength in ("10", "9", "none"):
+        morning.make(f"clip-{strength}", meta={"strength": strength})
+    assert list(compared(morning, "meta.strength")) == ["9", "10", "none"]

@@ -18,7 +18,9 @@ from batchveo.store import Store
 
 NONE = "(none)"
 FIGURES = (
-    *(Column(title, right=True) for title in ("clips", "success", "rejected", "a clip")),
+    Column("clips", right=True),
+    *(Column(title, right=True, from_width=80) for title in ("success", "rejected")),
+    Column("a clip", right=True),
     Column("a second", right=True, from_width=110),
     *(Column(title, right=True, from_width=100) for title in ("median", "90 % below")),
     Column("picked", right=True),
