@@ -25,11 +25,13 @@ PEOPLE = "SELECT person, count(*) AS votes FROM valid_votes GROUP BY person ORDE
 
 
 class Votes(Part):
-    """Records votes, and counts those that stand."""
+    """Records votes, and counts those that are not undone."""
 
     def record_vote(self, vote: Vote) -> Vote:
         """Add a vote; returns it with its number. Raises ``ValueError`` if its parts do not fit its kind."""
-        if vote.kind.is_of_pair != (vote.other is not None) or vote.other == vote.job:
+        if vote.other == vote.job:
+            raise ValueError("a clip is compared with another one, not with itself")
+        if vote.kind.is_of_pair != (vote.other is not None):
             raise ValueError(f"{vote.kind} names {'two clips' if vote.kind.is_of_pair else 'one clip'}")
         if (vote.kind is VoteKind.RATE) != (vote.rating is not None):
             raise ValueError("a rating, and nothing else, has a number from 1 to 5")
@@ -48,7 +50,7 @@ class Votes(Part):
         return replace(vote, id=row["id"])
 
     def undo_latest(self, person: str, *, now: float) -> Vote | None:
-        """Undo the person's latest vote that stands; ``None`` if there is none."""
+        """Undo the person's latest vote that is not undone; ``None`` if there is none."""
         with self._transaction():
             row = self._db.execute(LATEST_VALID, {"person": person}).fetchone()
             if row is None:
@@ -57,11 +59,11 @@ class Votes(Part):
         return _read_vote(row)
 
     def list_votes(self) -> Iterator[Vote]:
-        """The votes that stand, oldest first."""
+        """The votes that are not undone, oldest first."""
         yield from map(_read_vote, self._db.execute(VALID))
 
     def list_votes_of(self, job: int) -> list[Vote]:
-        """The votes that stand on one clip, oldest first."""
+        """The votes on one clip that are not undone, oldest first."""
         return [_read_vote(row) for row in self._db.execute(VALID_OF, {"job": job})]
 
     def list_standings(self) -> dict[int, Standing]:
@@ -80,7 +82,7 @@ class Votes(Part):
         return decided, rejected
 
     def list_people(self) -> dict[str, int]:
-        """Everyone who voted, with the number of votes that stand."""
+        """Everyone who voted, with the number of votes that are not undone."""
         return {row["person"]: row["votes"] for row in self._db.execute(PEOPLE)}
 
 

@@ -78,7 +78,7 @@ def test_a_comparison_names_both_clips_and_what_was_shown(voted: Store) -> None:
     ],
 )
 def test_a_vote_whose_parts_do_not_fit_is_refused(voted: Store, wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"names|rating"):
+    with pytest.raises(ValueError, match=r"names|rating|itself"):
         vote(voted, "ann", job=1, **wrong)  # type: ignore[arg-type]
     assert list(voted.votes.list_votes()) == []
 

@@ -89,7 +89,7 @@ def test_undo_takes_back_ones_own_latest_vote(capsys: pytest.CaptureFixture[str]
         (["fox-1", "--undo"], "takes no job"),
         (["--reject"], "name the clips"),
         (["fox-1", "fox-2", "--over", "fox-3"], "one clip with another"),
-        (["fox-1", "--over", "fox-1"], "better names two clips"),
+        (["fox-1", "--over", "fox-1"], "compared with another one, not with itself"),
         (["fox-1", "--by", " "], "1 to 80 characters"),
         (["fox-1", "--rate", "6"], "6 is not in the range"),
         (["fox-9"], "'fox-9' is not a job"),
