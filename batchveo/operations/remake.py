@@ -46,7 +46,7 @@ class ChangedDefault:
     def __str__(self) -> str:
         before, after = ("not known" if value is None else write_value(value) for value in (self.before, self.after))
         jobs = format_count(self.jobs, "job")
-        return f"{self.name}: {before} by default before, {after} now, in {jobs} that do not give it"
+        return f"{self.name}: {before} by default before, {after} now, in {jobs} without it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

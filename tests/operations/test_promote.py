@@ -173,4 +173,4 @@ def test_defaults_that_differ_are_named(morning: Morning) -> None:
     """What a request leaves to the model is another value of the new one."""
     morning.make("a", model="luma/ray-2")
     defaults = {default.name: str(default) for default in promote(morning).defaults}
-    assert defaults["duration"] == "duration: 5 by default before, 8 now, in 1 job that do not give it"
+    assert defaults["duration"] == "duration: 5 by default before, 8 now, in 1 job without it"

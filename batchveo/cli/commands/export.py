@@ -14,7 +14,7 @@ import click
 
 from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import shorten_text
+from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.models import JobState
 from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.store import Store
@@ -211,13 +211,15 @@ def _make_row(result: Exported) -> dict[str, object]:
 def _print_result(result: Exported) -> None:
     verb = "would be added" if result.dry_run else "added"
     splits = ", ".join(f"{split} {count}" for split, count in result.splits.items())
-    click.echo(f"{result.folder}: {result.clips} clips{f' ({splits})' if splits else ''}, {result.added} {verb}")
+    clips = format_count(result.clips, "clip") + (f" ({splits})" if splits else "")
+    click.echo(f"{result.folder}: {clips}, {result.added:,} {verb}")
     parts = [f"{count} {how}" for how, count in result.placed.items()]
     parts += [f"new shards: {len(result.shards)}"] if result.shards else []
-    parts += [f"{result.pairs} pairs"] if result.pairs is not None else []
-    parts += [f"{count} {reason}" for reason, count in result.left_out_because.items()]
+    parts += [format_count(result.pairs, "pair")] if result.pairs is not None else []
     if parts:
         click.echo(", ".join(parts), err=True)
+    if reasons := [f"{count:,} {reason}" for reason, count in result.left_out_because.items()]:
+        click.echo(f"not exported: {', '.join(reasons)}", err=True)
     for note in result.notes:
         click.echo(f"note: {shorten_text(note, 300)}", err=True)
     for trouble in result.troubles[:_SHOWN]:

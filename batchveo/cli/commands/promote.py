@@ -100,7 +100,7 @@ def _describe(promotion: Promotion, output: Path, state: Path) -> Iterator[str]:
     if promotion.already:
         yield f"{format_count(promotion.already, 'clip')} left out: made by {promotion.new} already"
     if promotion.left_out:
-        yield ", ".join(f"{count} {reason}" for reason, count in promotion.left_out.items())
+        yield f"not promoted: {', '.join(f'{count:,} {reason}' for reason, count in promotion.left_out.items())}"
     yield from map(str, promotion.defaults)
     if output != STDOUT:
         yield f"next: {format_command('plan', str(output), state=state)}"

@@ -43,8 +43,8 @@ def test_what_is_left_out_is_said(morning: Morning, capsys: pytest.CaptureFixtur
     morning.judge(jobs[0], "has_sound == false")
     assert status_of(["export", "dataset", "--where", "meta.n != 'b'"]) == 0
     out = capsys.readouterr()
-    assert "1 clips (train 1), 1 added" in out.out
-    assert "1 linked, 1 not chosen, 1 rejected by their gates" in out.err
+    assert "1 clip (train 1), 1 added" in out.out
+    assert "1 linked\nnot exported: 1 not chosen, 1 rejected by their gates\n" in out.err
     morning.vote(VoteKind.REJECT, jobs[2])
     assert status_of(["export", "dataset", "--json", "--include-rejected"]) == 0
     row = json.loads(capsys.readouterr().out)
@@ -62,7 +62,7 @@ def test_pairs_and_picks(morning: Morning, capsys: pytest.CaptureFixture[str]) -
     morning.vote(VoteKind.PICK, pair[1])
     morning.vote(VoteKind.REJECT, pair[0])
     assert status_of(["export", "pairs", "--pairs"]) == 0
-    assert "2 linked, 1 pairs, 3 in no pair" in capsys.readouterr().err
+    assert "2 linked, 1 pair\nnot exported: 3 in no pair\n" in capsys.readouterr().err
     assert status_of(["export", "picked", "--picked", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert (row["clips"], row["pairs"]) == (1, None)

@@ -27,7 +27,7 @@ def test_the_manifest_passes_plan(morning: Morning, capsys: pytest.CaptureFixtur
     assert status_of(["promote", "--to", "google/veo-3.1-t2v", "--output", "dear.yaml"]) == 0
     out = capsys.readouterr()
     assert out.out == ""
-    assert "1 job for google/veo-3.1-t2v in dear.yaml\n2 not picked\n" in out.err
+    assert "1 job for google/veo-3.1-t2v in dear.yaml\nnot promoted: 2 not picked\n" in out.err
     assert "next: batchveo plan dear.yaml" in out.err
     assert status_of(["plan", "dear.yaml", "--sandbox", "--state", "new.db"]) == 0
     assert "google/veo-3.1-t2v" in capsys.readouterr().out

@@ -89,7 +89,7 @@ def test_jobs_of_a_withdrawn_model_are_made_under_another(
     shown = capsys.readouterr().err.splitlines()
     assert shown == [
         "2 jobs of google/veo-3.0-fast would be made again under google/veo-3.1-t2v-fast",
-        "resolution: 720P by default before, 1080p now, in 2 jobs that do not give it",
+        "resolution: 720P by default before, 1080p now, in 2 jobs without it",
         "nothing was written",
     ]
     assert [job["state"] for job in list_rows(capsys)] == ["pending", "pending"]
