@@ -24,7 +24,7 @@ from batchveo.core.expressions import (
 )
 from batchveo.core.hints import suggest_closest
 from batchveo.core.measures import MEASURES, CheckLevel, Measures, compare_request
-from batchveo.core.models import Job
+from batchveo.core.models import Job, JobState
 
 
 class Kind(StrEnum):
@@ -38,13 +38,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field that expressions may name. ``unit`` is that of its number; ``in_gates``: a gate may name it."""
+    """A field that expressions may name.
+
+    ``unit`` is that of its number; ``in_gates``: a gate may name it. ``choices``: all values that it may have.
+    """
 
     name: str
     kind: Kind
     meaning: str
     unit: str = ""
     in_gates: bool = True
+    choices: tuple[str, ...] = ()
 
 
 META, REQUEST = "meta", "request"
@@ -61,7 +65,13 @@ _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUM
 _JOB_FIELDS = (
     Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
     Field(name="name", kind=Kind.TEXT, meaning="its name"),
-    Field(name="state", kind=Kind.TEXT, meaning="its state, such as succeeded", in_gates=False),
+    Field(
+        name="state",
+        kind=Kind.TEXT,
+        meaning="its state, such as succeeded",
+        in_gates=False,
+        choices=tuple(state.value for state in JobState),
+    ),
     Field(name="held", kind=Kind.BOOLEAN, meaning="whether it is held in doubt", in_gates=False),
     Field(name="model", kind=Kind.TEXT, meaning="its model"),
     Field(name="prompt", kind=Kind.TEXT, meaning="its prompt"),
@@ -73,7 +83,13 @@ _JOB_FIELDS = (
     Field(name="bytes", kind=Kind.NUMBER, meaning="the size of its file", unit="bytes"),
     Field(name="generation_seconds", kind=Kind.NUMBER, meaning="from submit to completion", unit="s"),
     Field(name="error", kind=Kind.TEXT, meaning="why it failed, or is put aside", in_gates=False),
-    Field(name="verdict", kind=Kind.TEXT, meaning="accepted or rejected", in_gates=False),
+    Field(
+        name="verdict",
+        kind=Kind.TEXT,
+        meaning="accepted, rejected or open",
+        in_gates=False,
+        choices=("accepted", "rejected", "open"),
+    ),
     Field(name="picked", kind=Kind.BOOLEAN, meaning="whether a person picked it", in_gates=False),
     Field(name="rating", kind=Kind.NUMBER, meaning="the mean of people's ratings, 1 to 5", in_gates=False),
 )
@@ -185,6 +201,8 @@ def _check_literal(ref: FieldRef, literal: Literal, *, ordered: bool) -> None:
         raise ExpressionError(f"{ref.name} is true or false", literal.place)
     if field.kind is Kind.TEXT and not isinstance(value, str):
         raise ExpressionError(f'{ref.name} is a text: write "{value}"', literal.place)
+    if field.choices and not ordered and value not in field.choices:
+        raise ExpressionError(f"{ref.name} is one of {', '.join(field.choices)}", literal.place)
     if field.kind is Kind.BOOLEAN and ordered:
         raise ExpressionError(f"{ref.name} is true or false: compare it by == or !=", ref.place)
 

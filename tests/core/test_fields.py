@@ -6,6 +6,7 @@ import pytest
 
 from batchveo.core.expressions import ExpressionError
 from batchveo.core.fields import FIELDS, find_in, find_level, parse_condition, read_field
+from batchveo.core.gates import Verdict
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 
@@ -58,9 +59,15 @@ def test_every_field_can_be_read_of_a_job_without_anything() -> None:
         read_field(name, bare)
 
 
+def test_the_values_of_a_verdict_are_those_of_gates() -> None:
+    assert FIELDS["verdict"].choices == tuple(Verdict)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
+        ('state == "done"', 9, "one of pending, submitting, in_doubt"),
+        ('verdict in ["accepted", "good"]', 24, "one of accepted, rejected, open"),
         ("black_second < 1", 0, "did you mean black_seconds"),
         ("score < 1", 0, "SOURCE.score a score"),
         ('black_seconds < "a"', 16, "a number of s"),
