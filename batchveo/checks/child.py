@@ -11,7 +11,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from batchveo.checks.media_pass import measure_file
 from batchveo.core.measures import CheckLevel
 
 MOST_MEMORY = 2 << 30
@@ -20,11 +19,16 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Measure the file that the arguments name; print the measures, or why it cannot be opened."""
+    """Measure the file that the arguments name; print the measures, or why it cannot be opened or decoded here."""
     level, seconds, path = sys.argv[1:]
     limit_process(int(seconds))
     try:
+        # only now: if PyAV lacks a library, that is an answer too, and says nothing of the clip
+        from batchveo.checks.media_pass import measure_file
+
         answer: dict[str, object] = measure_file(Path(path), CheckLevel(level)).to_record()
+    except ImportError as error:
+        answer = {"errno": None, "message": f"PyAV cannot be loaded: {error}"}
     except OSError as error:
         answer = {"errno": error.errno, "message": error.strerror or str(error)}
     print(json.dumps(answer), flush=True)  # noqa: T201 - this is the answer

@@ -133,6 +133,17 @@ async def test_a_crash_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("_with_media")
+async def test_a_pyav_that_cannot_be_loaded_says_nothing_of_the_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No measures are recorded, so that the next check measures it."""
+    (tmp_path / "av.py").write_text("raise ImportError('libavcodec.so.62: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OSError, match=r"PyAV cannot be loaded: libavcodec.so.62"):
+        await measure(CLIP)
+
+
+@pytest.mark.usefixtures("_with_media")
 @pytest.mark.parametrize("answer", ["", "[]", "7", "null", "{", "{}", '{"frames": 1}', "\xff"])
 async def test_other_answers_are_no_measures(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Whatever a broken process prints."""
