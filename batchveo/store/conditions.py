@@ -111,6 +111,15 @@ class CompiledCondition:
         return f"find_in({column}, {path})"
 
 
+def compile_where(db: sqlite3.Connection, where: Condition | None) -> tuple[str, dict[str, Value]]:
+    """A condition on rows of ``jobs`` as SQL for this connection, with its parameters; ``None`` is true for all."""
+    if where is None:
+        return "1", {}
+    compiled = CompiledCondition(where)
+    register_functions(db)
+    return compiled.sql, compiled.params
+
+
 class CompiledField(CompiledCondition):
     """The value of one field of rows of ``jobs``: ``sql``, whose texts are bytes, and ``params`` by their names."""
 

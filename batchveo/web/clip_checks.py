@@ -62,7 +62,7 @@ def find_near_copies(store: Store, job: Job) -> list[dict[str, object]]:
         return []
     until = time.monotonic() + LOOK_SECONDS
     found: list[dict[str, object]] = []
-    for seq, hashes in store.checks.iter_hashes():
+    for seq, hashes in store.checks.list_hashes():
         if time.monotonic() > until:
             break
         if seq != job.seq and len(hashes) == len(measures.hashes) and are_near_copies(measures.hashes, hashes):
