@@ -32,9 +32,13 @@ CLIPS = """SELECT jobs.seq, jobs.verdict, (SELECT policy FROM policies WHERE pol
     measures.level, measures.version FROM jobs
     LEFT JOIN measures ON measures.job = jobs.seq AND measures.sha256 = jobs.sha256
     WHERE jobs.state = 'succeeded' AND {where} ORDER BY jobs.seq"""
+MEASURES_OF_JOBS = "SELECT * FROM measures WHERE job IN (SELECT value FROM json_each(:jobs))"
 HASHES = """SELECT job, hashes FROM measures JOIN jobs ON jobs.seq = job AND jobs.sha256 = measures.sha256
     WHERE hashes IS NOT NULL AND state = 'succeeded' ORDER BY job"""
 SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
+SCORES_OF_JOBS = (
+    "SELECT job, name, value FROM scores WHERE job IN (SELECT value FROM json_each(:jobs)) ORDER BY job, name"
+)
 SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
     ON CONFLICT DO UPDATE SET value = :value, at = :now"""
 HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
@@ -66,6 +70,8 @@ ADD_TAKE = """INSERT INTO jobs
     FROM jobs WHERE seq = :first"""
 FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
+PICKED = "SELECT job FROM standings WHERE picks > rejects"
+REFUSED = "SELECT job FROM standings WHERE rejects > picks"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
 REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected' AND state = 'succeeded'
@@ -138,6 +144,12 @@ class ClipChecks(Part):
         row = self._db.execute(MEASURES_OF, {"seq": job.seq}).fetchone()
         return None if row is None or row["sha256"] != job.sha256 else measures_of(row)
 
+    def read_measures_of(self, jobs: Iterable[Job]) -> dict[int, Measures]:
+        """The same for several jobs, by their numbers, without those that have none."""
+        hashes = {job.seq: job.sha256 for job in jobs}
+        rows = self._db.execute(MEASURES_OF_JOBS, {"jobs": json.dumps(list(hashes))})
+        return {row["job"]: measures_of(row) for row in rows if row["sha256"] == hashes[row["job"]]}
+
     def record_measures(self, job: Job, measures: Measures, *, now: float, judge_again: bool = False) -> None:
         """Record what was measured of the job's clip; ``judge_again``: its verdict is forgotten, for the next run."""
         with self._transaction():
@@ -165,6 +177,13 @@ class ClipChecks(Part):
     def read_scores(self, job: Job) -> dict[str, Value]:
         """The numbers and labels that other tools gave the job's clip."""
         return {row["name"]: row["value"] for row in self._db.execute(SCORES_OF, {"seq": job.seq})}
+
+    def read_scores_of(self, jobs: Iterable[Job]) -> dict[int, dict[str, Value]]:
+        """The same for several jobs, by their numbers, without those that have none."""
+        found: dict[int, dict[str, Value]] = {}
+        for row in self._db.execute(SCORES_OF_JOBS, {"jobs": json.dumps([job.seq for job in jobs])}):
+            found.setdefault(row["job"], {})[row["name"]] = row["value"]
+        return found
 
     def record_scores(self, job: Job, scores: Mapping[str, Value], *, now: float) -> None:
         """Record scores, in place of those of the same names; verdicts that were open are decided by the next run."""
@@ -310,13 +329,19 @@ class ClipChecks(Part):
         return [job_of(row) for row in rows]
 
     def find_uncounted(self) -> set[int]:
-        """The jobs, by number, whose clips do not count because another take of theirs does."""
+        """The jobs, by number, whose clips do not count because another take of theirs does.
+
+        People decide before gates: the takes that they picked count, and none that they rejected.
+        """
+        picked, refused = ({row["job"] for row in self._db.execute(query)} for query in (PICKED, REFUSED))
         uncounted: set[int] = set()
         for (first,) in self._db.execute(FAMILIES).fetchall():
             family = [job_of(row) for row in self._db.execute(FAMILY, {"first": first})]
             clips = [job for job in family if job.state is JobState.SUCCEEDED]
-            best = self._find_best(clips)
-            uncounted |= {job.seq for job in clips if job is not best}
+            counted = [job for job in clips if job.seq in picked]
+            if not counted:
+                counted = [best] if (best := self._find_best([job for job in clips if job.seq not in refused])) else []
+            uncounted |= {job.seq for job in clips} - {job.seq for job in counted}
         return uncounted
 
     def _find_best(self, clips: Sequence[Job]) -> Job | None:
@@ -387,9 +412,9 @@ def make_take_id(first: str, number: int) -> str:
 
 def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
     """The measures in a row of the table."""
-    # SQLite has no truth values, and the column of whole bits a second is one of real numbers
+    # SQLite has no booleans, and may give a whole number as a fraction
     columns: dict[str, Any] = {
-        name: None if row[name] is None else MEASURES[name].type(row[name]) for name in _MEASURED
+        name: None if row[name] is None else each.type(row[name]) for name, each in MEASURES.items()
     }
     return Measures(
         **columns,

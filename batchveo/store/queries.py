@@ -28,7 +28,7 @@ JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
     generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
-SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded'
+SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
@@ -286,12 +286,23 @@ class Queries(Part):
 
     def iter_succeeded(self) -> Iterator[Job]:
         """The jobs that succeeded, in manifest order, page by page."""
+        for page in self.iter_succeeded_pages():
+            yield from page
+
+    def iter_succeeded_pages(self, where: Condition | None = None) -> Iterator[list[Job]]:
+        """The same in pages of at most ``PAGE`` jobs, for readers of what belongs to them.
+
+        ``where``: only those for which this condition is true.
+        """
         # not one open read: a caller may take hours, and SQLite's log would grow until it ends
+        condition, params = compile_where(self._db, where)
+        query = SUCCEEDED_AFTER.format(where=condition)
         after: int | None = 0
         while after is not None:
-            page = {"after": after, "most": PAGE}
-            jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
-            yield from jobs
+            page = {**params, "after": after, "most": PAGE}
+            jobs = [job_of(row) for row in self._db.execute(query, page).fetchall()]
+            if jobs:
+                yield jobs
             after = jobs[-1].seq if jobs else None
 
     def list_catalogs(self) -> list[CatalogInfo]:

@@ -19,7 +19,7 @@ from batchveo.cli.options import (
     where_option,
 )
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_count, write_value
+from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.operations import manage, remake
@@ -115,17 +115,10 @@ def _describe(made: remake.Remake, *, dry: bool) -> Iterator[str]:
     if made.known:
         them = "it" if made.known == 1 else "them"
         yield f"{format_count(made.known, 'job')} {would}cancelled: {made.new} has the same as {them} already"
-    for default in made.defaults:
-        before, after = (_write_default(value) for value in (default.before, default.after))
-        jobs = format_count(default.jobs, "job")
-        yield f"{default.name}: {before} by default before, {after} now, in {jobs} that do not give it"
+    yield from map(str, made.defaults)
     yield from _list_left(made)
     if dry:
         yield "nothing was written"
-
-
-def _write_default(value: object) -> str:
-    return "not known" if value is None else write_value(value)
 
 
 def _list_left(made: remake.Remake) -> Iterator[str]:
