@@ -9,6 +9,7 @@ from batchveo.core.gates import CheckPolicy, Judgement, Verdict, judge_clip
 from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measures
 from batchveo.core.models import Job, JobState
+from batchveo.provider.catalog import MODELS
 from batchveo.store import Store
 from batchveo.store.clip_checks import Judged, NewTake
 
@@ -70,8 +71,6 @@ def change_seed(job: Job) -> tuple[str, int | None]:
     seed = job.request.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         return canonical_json(job.request), None
-    from batchveo.provider.catalog import MODELS  # `status` does without, and it takes long to import
-
     model = MODELS.get(job.model)
     param = None if model is None else model.params.get("seed")
     most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)

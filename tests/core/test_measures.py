@@ -174,5 +174,5 @@ def test_measures_as_json_leave_out_what_is_not_known() -> None:
         "duration_seconds": 4.0,
         "black_seconds": 0.0,
         "mismatches": ["duration: asked for 8 s, got 4 s"],
-        "problems": ["cut"],
+        "problems": ["cut off"],
     }

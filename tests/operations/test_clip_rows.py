@@ -16,8 +16,8 @@ def test_a_clip_of_which_nothing_is_known(tmp_path: Path) -> None:
     morning = Morning(tmp_path)
     job = morning.make("a")
     with morning.store() as store:
-        nothing = {"verdict": None, "gate": None, "take": 1, "take_of": None, "checks": None, "scores": {}}
-        assert ClipRows(store).make_row(job) == nothing
+        row = ClipRows(store).make_row(job)
+        assert row == {"verdict": None, "gate": None, "take": 1, "take_of": None, "checks": None, "scores": {}}
         assert make_verdict_row(store) == {
             "verdicts": {"accepted": 0, "rejected": 0, "open": 0},
             "rejected_by": {},
