@@ -104,7 +104,7 @@ def _make_environment() -> Mapping[str, str]:
 
 def _is_working_folder(entry: str) -> bool:
     with suppress(OSError):  # there may be no such folder
-        return os.path.samefile(entry or os.curdir, os.curdir)
+        return Path(entry or os.curdir).samefile(os.curdir)
     return False
 
 
