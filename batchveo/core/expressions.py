@@ -288,7 +288,19 @@ _TOKEN = re.compile(
 )
 _WORDS = frozenset(("and", "or", "not", "in"))
 _LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None, "none": None}
-_INSTEAD = {"=": "==", "&&": "and", "||": "or", "!": "not", "<>": "!=", "=>": ">=", "=<": "<="}
+_INSTEAD = {
+    "=": "==",
+    "&&": "and",
+    "||": "or",
+    "!": "not",
+    "<>": "!=",
+    "=>": ">=",
+    "=<": "<=",
+    "is": "==",
+    "contains": '"text" in FIELD',
+    "like": '"text" in FIELD',
+    "between": "1 <= FIELD <= 2",
+}
 _WRONG = re.compile(r"&&|\|\||<>|=>|=<|=|!")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -301,8 +313,7 @@ def _split_tokens(text: str) -> Iterator[_Token]:
         if wrong is not None and (found is None or len(wrong[0]) > len(found[0])):
             raise ExpressionError(f"{wrong[0]} is not known here: write {_INSTEAD[wrong[0]]}", place)
         if found is None:
-            why = "the quotation mark is not closed" if text[place] in "\"'" else f"{text[place]!r} is not known here"
-            raise ExpressionError(why, place)
+            raise ExpressionError(_explain_character(text, place), place)
         kind = str(found.lastgroup)
         if kind == "name" and found[0].lower() in _WORDS:
             kind = "word"
@@ -310,6 +321,16 @@ def _split_tokens(text: str) -> Iterator[_Token]:
             yield _Token(kind, found[0], place)
         place = found.end()
     yield _Token("end", "", len(text))
+
+
+def _explain_character(text: str, place: int) -> str:
+    """Why no token begins at the ``place``."""
+    character = text[place]
+    if character in "\"'":
+        return "the quotation mark is not closed"
+    if word := re.compile(r"[+-]?[\d.][\w.]*").match(text, place):
+        return f"{word[0]} is no number"
+    return f"{character!r} is not known here{': there is no arithmetic' if character in '+-*/%' else ''}"
 
 
 class _Parser:
@@ -336,6 +357,8 @@ class _Parser:
         """Raise ``ExpressionError`` if something follows."""
         if self._token.kind == "end":
             return
+        if instead := _INSTEAD.get(self._token.text.lower()):
+            raise ExpressionError(f"{self._token.text} is not known here: write {instead}", self._token.place)
         raise ExpressionError(f"{self._token.text} is not expected here: and, or, or the end", self._token.place)
 
     def parse_or(self) -> Expression:
