@@ -110,10 +110,10 @@ def _is_working_folder(entry: str) -> bool:
 
 def _read_answer(answer: bytes, path: Path, level: CheckLevel) -> Measures:
     """The measures; raises the child's ``OSError``."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         record = json.loads(answer)
         if isinstance(record, dict) and "message" in record:
-            raise OSError(record.get("errno"), record["message"], str(path))
+            raise OSError(record.get("errno"), str(record["message"]), str(path))
         if isinstance(record, dict):
             return Measures.from_record(record)
     return _give_up(level, "the process that decodes it sends no measures")

@@ -135,7 +135,7 @@ async def test_a_crash_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("_with_media")
-@pytest.mark.parametrize("answer", ["", "[]", "7", "null", "{", "{}", '{"frames": 1}', "\xff"])
+@pytest.mark.parametrize("answer", ["", "[]", "7", "null", "{", "{}", '{"frames": 1}', "\xff", "[" * 100_000])
 async def test_other_answers_are_no_measures(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Whatever a broken process prints."""
     replace_child(monkeypatch, "import sys; sys.stdout.buffer.write(sys.argv[1].encode('latin-1'))", answer)
