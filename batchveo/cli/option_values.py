@@ -18,6 +18,7 @@ from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
+from batchveo.operations.manage import read_where
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service
@@ -126,7 +127,7 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
 
 
 def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
-    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only`` and ``--checks`` ask for.
+    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only``, ``--where`` and ``--checks`` ask for.
 
     Raises ``UsageError``.
     """
@@ -136,5 +137,6 @@ def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
         extra=Extra(options["extra"]),
         limit=options["limit"],
         only=tuple(options["only"]),
+        where=read_where(options["where"]),
         checks=CheckLevel(options["checks"] or CheckLevel.NONE),
     )

@@ -229,7 +229,7 @@ def is_among(value: Value, choices: Iterable[Value]) -> bool:
 
 def is_part(part: Value, text: Value) -> bool:
     """Whether a text has a part, in any case of its letters; of numbers that is asked of how they are written."""
-    return _write_text(part).lower() in _write_text(text).lower()
+    return write_text(part).lower() in write_text(text).lower()
 
 
 _OPERATORS: dict[str, Callable[[float | str, float | str], bool]] = {
@@ -263,9 +263,11 @@ def is_true(value: Value) -> bool:
     return bool(value)
 
 
-def _write_text(value: Value) -> str:
+def write_text(value: Value) -> str:
     """A value as a text: whole numbers without a point, and ``true`` as 1, which it is in a database."""
-    return value if isinstance(value, str) else f"{value or 0:.15g}"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return str(int(value)) if isinstance(value, bool) else "" if value is None else str(value)
 
 
 # -- parsing

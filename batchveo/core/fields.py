@@ -53,6 +53,9 @@ META, REQUEST = "meta", "request"
 REQUEST_FIELDS = ("seed", "duration", "resolution", "aspect_ratio", "generate_audio", "negative_prompt")
 """Parameters that a name alone means, without ``request.``."""
 
+BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", *REQUEST_FIELDS))
+"""Fields that are known before a job is submitted, beside values of ``meta`` and parameters."""
+
 MISMATCHES = "mismatches"
 _OTHER_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What YAML reads as true and false."""
@@ -111,6 +114,13 @@ def parse_condition(text: str, *, in_gate: bool = False) -> Condition:
     for node in _walk(expression):
         _check_kinds(node)
     return Condition(text=text.strip(), expression=expression)
+
+
+def check_known_beforehand(condition: Condition) -> None:
+    """Raise ``ExpressionError`` if the condition names what is not known before a job is submitted."""
+    for ref in list_fields(condition.expression):
+        if ref.name not in BEFOREHAND and split_name(ref.name)[0] not in (META, REQUEST):
+            raise ExpressionError(f"{ref.name} is not known before the clip is made", ref.place)
 
 
 def find_level(condition: Condition) -> CheckLevel:

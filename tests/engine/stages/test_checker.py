@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from batchveo.core.gates import CheckPolicy
-from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import ChecksAwaited, ChecksUnavailable, ClipNotMeasured, ClipRejected
-from batchveo.engine.stages.checker import LARGEST_SEED, change_seed, is_current
-from tests.helpers.factories import make_job, make_spec
+from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
@@ -244,18 +242,3 @@ async def test_a_run_that_only_waits_for_checks_says_so_once(night: Night) -> No
     (event,) = [event for event in night.events if isinstance(event, ChecksAwaited)]
     assert 20 < event.clips <= 30
     assert "are still to come" in event.text
-
-
-def test_the_next_seed_stays_within_what_the_model_takes() -> None:
-    assert change_seed(make_job(request={"prompt": "a"})) == ('{"prompt":"a"}', None)
-    assert change_seed(make_job(request={"seed": 7})) == ('{"seed":8}', 8)
-    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED})) == ('{"seed":0}', 0)
-    assert change_seed(make_job(request={"seed": True})) == ('{"seed":true}', None)
-
-
-def test_measures_are_current_if_version_and_level_suffice() -> None:
-    basic, everything = Measures(level=CheckLevel.BASIC), Measures(level=CheckLevel.ALL)
-    assert is_current(everything, CheckLevel.BASIC)
-    assert is_current(basic, CheckLevel.BASIC)
-    assert not is_current(basic, CheckLevel.ALL)
-    assert not is_current(Measures(level=CheckLevel.ALL, version=0), CheckLevel.BASIC)
