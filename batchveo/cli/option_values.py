@@ -14,11 +14,11 @@ from click.core import ParameterSource
 from batchveo.cli.options import read_catalogue
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_where
 from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
-from batchveo.operations.manage import read_where
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
 from batchveo.provider.service import Service, service

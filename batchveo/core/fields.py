@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from batchveo.core.errors import UsageError
 from batchveo.core.expressions import (
     ORDERING,
     Comparison,
@@ -19,6 +20,7 @@ from batchveo.core.expressions import (
     Value,
     list_fields,
     parse_expression,
+    point_at,
     read_number,
     split_name,
 )
@@ -121,6 +123,16 @@ def check_known_beforehand(condition: Condition) -> None:
     for ref in list_fields(condition.expression):
         if ref.name not in BEFOREHAND and split_name(ref.name)[0] not in (META, REQUEST):
             raise ExpressionError(f"{ref.name} is not known before the clip is made", ref.place)
+
+
+def read_where(text: str | Condition | None) -> Condition | None:
+    """The condition of ``--where``; raises ``UsageError`` that points at what is wrong in it."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return parse_condition(text)
+    except ExpressionError as error:
+        raise UsageError(f"--where: {point_at(text, error)}") from None
 
 
 def find_level(condition: Condition) -> CheckLevel:

@@ -43,15 +43,14 @@ class ClipChooser:
     """Chooses among the succeeded jobs. ``paired``: the numbers of the jobs of a dataset of pairs.
 
     After each pass over the jobs, ``left_out`` counts those that were left out, ``kept`` those that are in the
-    dataset although they would be left out now, ``undecided`` the chosen ones whose gates are not decided yet, and
-    ``gates`` the rejected ones that were left out by their gates.
+    dataset although they would be left out now, and ``undecided`` the chosen ones whose gates are not decided yet.
     """
 
     def __init__(self, store: Store, settings: ExportSettings, paired: Collection[int] | None = None) -> None:
         self.left_out: Counter[Reason] = Counter()
         self.kept: Counter[Reason] = Counter()
-        self.gates: Counter[str] = Counter()
         self.undecided = 0
+        self._by_gates: list[int] = []
         self._store = store
         self._settings = settings
         self._paired = paired
@@ -72,9 +71,13 @@ class ClipChooser:
         for page in self._iter_pages(known):
             yield from page
 
+    def count_gates(self) -> dict[str, int]:
+        """How many videos each gate has left out."""
+        return self._store.checks.count_gates(self._by_gates)
+
     def _iter_pages(self, known: Container[str]) -> Iterator[list[Job]]:
-        for counter in (self.left_out, self.kept, self.gates):
-            counter.clear()
+        for counted in (self.left_out, self.kept, self._by_gates):
+            counted.clear()
         self.undecided = found = 0
         for page in self._store.queries.iter_succeeded_pages(self._settings.condition):
             found += len(page)
@@ -91,8 +94,8 @@ class ClipChooser:
         if reason in REJECTIONS and job.id in known:
             self.kept[reason] += 1
             return True
-        if reason is Reason.GATES and (judgement := self._store.checks.read_verdict(job)) is not None:
-            self.gates[judgement.gate] += 1
+        if reason is Reason.GATES:
+            self._by_gates.append(job.seq)
         self.left_out[reason] += 1
         return False
 

@@ -147,7 +147,7 @@ def name_score_columns(scores: Iterable[str]) -> dict[str, str]:
     columns: dict[str, str] = {}
     for score in sorted(scores):
         column = SCORE_PREFIX + re.sub(r"[^A-Za-z0-9]+", "_", score)
-        if column in columns.values():
+        if column.lower() in map(str.lower, columns.values()):  # as databases compare names
             column += f"_{hashlib.sha256(score.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
         columns[score] = column
     return columns

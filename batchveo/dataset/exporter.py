@@ -175,9 +175,11 @@ class _Export:
 
     def _export_clips(self, seen: Callable[[int], None]) -> None:
         chosen = self._chooser.iter_clips(self._index.clips)
+        number = 0
         for number, clip in enumerate(self._clips.read_ahead(chosen), 1):
             seen(number + self._chooser.left_out.total())
             self._clips.export_clip(clip)
+        seen(number + self._chooser.left_out.total())  # also what was left out after the last clip
         if self._shards is not None:
             self._shards.write_rest()
 
@@ -215,7 +217,7 @@ class _Export:
         left_out = {words: counts[state] for state, words in _ENDED_WITHOUT_VIDEO.items()}
         ended = (JobState.SUCCEEDED, *_ENDED_WITHOUT_VIDEO)
         left_out["jobs are not finished"] = counts.total - sum(counts[state] for state in ended)
-        gates = ", ".join(f"{gate} ({count})" for gate, count in self._chooser.gates.most_common())
+        gates = ", ".join(f"{gate} ({count})" for gate, count in self._chooser.count_gates().items())
         for why, count in self._chooser.left_out.items():
             by = f": {gates}" if why is Reason.GATES and gates else ""
             left_out[f"videos were {why}{by}"] = count

@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
-from batchveo.core.expressions import ExpressionError, point_at
-from batchveo.core.fields import Condition, parse_condition
+from batchveo.core.fields import Condition, read_where
 from batchveo.core.models import Job
 from batchveo.dataset.splits import Splitting
 from batchveo.storage.stored_video import StoredVideo
@@ -91,12 +90,7 @@ class ExportSettings:
     @property
     def condition(self) -> Condition | None:
         """``where``, parsed. Raises ``UsageError``."""
-        if self.where is None:
-            return None
-        try:
-            return parse_condition(self.where)
-        except ExpressionError as error:
-            raise UsageError(f"--where: {point_at(self.where, error)}") from None
+        return read_where(self.where)
 
     def wants(self, job: Job) -> bool:
         """Whether the filters choose the job."""

@@ -7,8 +7,9 @@ from functools import partial
 from batchveo.core.fields import read_field
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, judge_clip
 from batchveo.core.job_row import canonical_json
-from batchveo.core.measures import MEASURES, VERSION, CheckLevel, Measures, compare_request
+from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measures
 from batchveo.core.models import Job, JobState
+from batchveo.provider.catalog import MODELS
 from batchveo.store import Store
 from batchveo.store.clip_checks import Judged, NewTake
 
@@ -70,8 +71,6 @@ def change_seed(job: Job) -> tuple[str, int | None]:
     seed = job.request.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         return canonical_json(job.request), None
-    from batchveo.provider.catalog import MODELS  # `status` does without, and it takes long to import
-
     model = MODELS.get(job.model)
     param = None if model is None else model.params.get("seed")
     most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)
@@ -83,18 +82,7 @@ def describe_check(job: Job, measures: Measures, judgement: Judgement | None) ->
     """What a sidecar says of a check: the take, what was measured, and the verdict, if the job has gates."""
     return {
         "take": job.take,
-        "checks": describe_measures(job, measures),
+        "checks": describe_measures(job.request, measures),
         "verdict": None if judgement is None else judgement.verdict.value,
         "gate": None if judgement is None else judgement.gate or None,
-    }
-
-
-def describe_measures(job: Job, measures: Measures) -> dict[str, object]:
-    """The measures with a value, what came otherwise than asked, and what is wrong with the file."""
-    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
-    return {
-        "level": measures.level.value,
-        **found,
-        "mismatches": [str(each) for each in compare_request(job.request, measures)],
-        "problems": list(measures.problems),
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
-from batchveo.core.expressions import ExpressionError, point_at
-from batchveo.core.fields import Condition, parse_condition
+from batchveo.core.fields import Condition
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN, NOT_NEEDED
@@ -80,16 +79,6 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
     if wrong:
         raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
     return list(found.values())
-
-
-def read_where(text: str | Condition | None) -> Condition | None:
-    """The condition of ``--where``; raises ``UsageError`` that points at what is wrong in it."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return parse_condition(text)
-    except ExpressionError as error:
-        raise UsageError(f"--where: {point_at(text, error)}") from None
 
 
 def choose_jobs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ PROMOTED_FROM = "promoted_from"
 STDOUT = Path("-")
 _YAML, _LINES = (".yaml", ".yml"), (".jsonl", ".ndjson")
 _WIDTH = 1 << 30
+_ID_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def plan_promotion(
         distinct.setdefault(canonical_json(request), (job, request))
     return Promotion(
         new=new,
-        entries=[_make_entry(job, request) for job, request in distinct.values()],
+        entries=list(_make_entries(distinct.values())),
         left_out={reason.value: count for reason, count in chooser.left_out.items() if count},
         same=len(jobs) - len(distinct),
         already=len(chosen) - len(jobs),
@@ -93,13 +94,22 @@ def _explain_none(chooser: ClipChooser) -> str:
     return ", ".join(reasons) or "no video has succeeded yet"
 
 
-def _make_entry(job: Job, request: Mapping[str, object]) -> dict[str, object]:
+def _make_entries(fitted: Iterable[tuple[Job, Mapping[str, object]]]) -> Iterator[dict[str, object]]:
+    """An entry for each job; a name that an earlier one has gets the beginning of the job's id."""
+    taken: set[str] = set()
+    for job, request in fitted:
+        name = job.name if job.name not in taken else f"{job.name}-{job.id[:_ID_SHOWN]}"
+        taken.add(name)
+        yield _make_entry(job, name, request)
+
+
+def _make_entry(job: Job, name: str, request: Mapping[str, object]) -> dict[str, object]:
     """The job as an entry of a manifest; references to input files are still in it."""
     unchecked = [name for name in job.unchecked if name in request]
     policy = parse_policy(job.policy)
     checks = {"checks": policy.level.value, "gates": list(policy.gates), "prefer": policy.prefer}
     return {
-        "name": _escape_braces(job.name),
+        "name": _escape_braces(name),
         **{name: map_texts(value, _escape_braces) for name, value in request.items()},
         **({"unchecked": unchecked} if unchecked else {}),
         **{key: value for key, value in checks.items() if value not in ("", [], CheckLevel.NONE)},

@@ -51,6 +51,8 @@ TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
 ADD_VERDICT = """INSERT INTO verdicts (job, run, at, verdict, gate, found)
     VALUES (:job, :run, :now, :verdict, :gate, :found)"""
 LATEST_VERDICT = "SELECT verdict, gate, found, at FROM verdicts WHERE job = :seq ORDER BY id DESC LIMIT 1"
+COUNT_GATES = """SELECT (SELECT gate FROM verdicts WHERE job = value ORDER BY id DESC LIMIT 1) AS gate, count(*) AS jobs
+    FROM json_each(:jobs) GROUP BY gate ORDER BY jobs DESC, gate"""
 VERDICTS_OF = "SELECT at, verdict, gate, found FROM verdicts WHERE job = :seq ORDER BY id"
 # any state -> the same; only of the clip that was judged
 SET_VERDICT = """UPDATE jobs SET verdict = :verdict
@@ -232,6 +234,11 @@ class ClipChecks(Part):
         """The latest verdict on the job's clip."""
         row = self._db.execute(LATEST_VERDICT, {"seq": job.seq}).fetchone()
         return None if row is None else _judgement_of(row)
+
+    def count_gates(self, jobs: Iterable[int]) -> dict[str, int]:
+        """How many of ``jobs``, by number, the gate of their latest verdict decided: most at first."""
+        rows = self._db.execute(COUNT_GATES, {"jobs": json.dumps(list(jobs))})
+        return {row["gate"]: row["jobs"] for row in rows if row["gate"] is not None}
 
     def list_verdicts(self, job: Job) -> list[tuple[float, Judgement]]:
         """Every verdict on the job, oldest first, each with its time."""

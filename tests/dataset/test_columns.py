@@ -265,8 +265,9 @@ def test_what_checks_and_people_found_is_in_every_table(morning: Morning) -> Non
 
 def test_every_score_has_a_column_of_its_own() -> None:
     """Also two whose names differ only in signs that no column has."""
-    columns = name_score_columns(["a.b", "a_b", "clip.score", "é.x"])
-    assert columns["a.b"] == "score_a_b"
+    columns = name_score_columns(["A.b", "a.b", "a_b", "clip.score", "é.x"])
+    assert columns["A.b"] == "score_A_b"
+    assert re.fullmatch("score_a_b_[0-9a-f]{6}", columns["a.b"])
     assert re.fullmatch("score_a_b_[0-9a-f]{6}", columns["a_b"])
     assert (columns["clip.score"], columns["é.x"]) == ("score_clip_score", "score__x")
 

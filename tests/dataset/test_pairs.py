@@ -161,7 +161,7 @@ def test_shards_alone_have_the_videos_of_pairs_beside_them(morning: Morning) -> 
 
 
 def test_pairs_load(morning: Morning) -> None:
-    """As a table of the columns that preference training reads, with its videos; also as Parquet."""
+    """As a table of the columns that preference training reads, with its videos; also as Parquet. So do the clips."""
     first, second = make_pair(morning)
     morning.vote(VoteKind.BETTER, first, second)
     for kind in Metadata:
@@ -173,6 +173,8 @@ pairs = load_dataset(form, data_files="dataset/pairs.{kind.value}")["train"]
 pairs = pairs.map(lambda row: {{side: f"dataset/{{row[side]}}" for side in ("chosen", "rejected")}})
 for side in ("chosen", "rejected"):
     pairs = pairs.cast_column(side, Video(decode=False))
+for arguments in (("./dataset", {{}}), ("videofolder", {{"data_dir": "dataset"}})):
+    assert load_dataset(arguments[0], **arguments[1])["train"].num_rows == 2
 print(pairs[0]["prompt"], pairs[0]["chosen"]["path"], pairs[0]["rejected"]["path"], pairs[0]["votes_for"])
 """
         assert python(code, morning.folder).split("\n")[-2] == "a fox dataset/train/a.mp4 dataset/train/b.mp4 1"

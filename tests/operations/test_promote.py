@@ -132,6 +132,15 @@ def test_takes_and_fields_that_are_not_checked(morning: Morning) -> None:
     assert parse_policy(new.policy).prefer == "-motion"
 
 
+def test_names_are_kept_if_they_are_free(morning: Morning) -> None:
+    """In one manifest no two jobs have one name; jobs of several manifests may."""
+    morning.make("fox", model=CHEAP, request={"seed": 1})
+    morning.make("owl", model=CHEAP, request={"seed": 2}, id="0123456789abcdef0123")
+    with morning.store() as store:
+        store.connection.db.execute("UPDATE jobs SET name = 'fox'")
+    assert [job.name for job in read_back(morning, promote(morning))] == ["fox", "fox-01234567"]
+
+
 def test_input_files_are_beside_the_manifest(morning: Morning) -> None:
     """So that it reads the same bytes; they cannot be printed."""
     path = morning.folder / "fox.png"

@@ -9,6 +9,7 @@ import click
 
 from batchveo.cli.options import models_option, option, state_option, where_option
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_where
 from batchveo.core.formatting import format_count
 from batchveo.operations import manage
 from batchveo.store import Store
@@ -29,7 +30,7 @@ def command(jobs: tuple[str, ...], state: Path, *, everything: bool, models: tup
     """
     if (jobs and everything) or not (jobs or everything or models or where):
         raise UsageError("name the jobs to cancel, or give --all, --model or --where")
-    condition = manage.read_where(where)
+    condition = read_where(where)
     with Store.existing(state) as store:
         chosen = manage.choose_jobs(store, jobs, states=manage.WITHDRAWN, models=models, where=condition)
         done = manage.cancel_jobs(store, chosen, now=time.time())

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option
+from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
@@ -99,18 +99,12 @@ _choice_options = join_decorators(
     ),
     option(
         "--where-meta",
-        "where",
+        "meta",
         multiple=True,
         metavar="KEY=VALUE",
         help="Export only jobs with this meta value; may be given several times.",
     ),
-    option(
-        "--where",
-        "condition",
-        metavar="EXPR",
-        envvar=None,
-        help='Export only clips for which this holds, such as "motion > 2 and rating >= 4".',
-    ),
+    where_option,
     option("--picked", is_flag=True, envvar=None, help="Export only clips that people picked."),
     option(
         "--pairs",
@@ -178,8 +172,8 @@ def _read_settings(options: dict[str, Any]) -> ExportSettings:
         dry_run=options["dry_run"],
         models=options["models"],
         manifests=options["manifests"],
-        meta=tuple(map(_parse_pair, options["where"])),
-        where=options["condition"],
+        meta=tuple(map(_parse_pair, options["meta"])),
+        where=options["where"],
         picked=options["picked"],
         pairs=options["pairs"],
         include_rejected=options["include_rejected"],

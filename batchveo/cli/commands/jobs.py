@@ -10,6 +10,7 @@ import click
 
 from batchveo.cli.options import json_option, models_option, option, state_option, where_option
 from batchveo.core.destination import VIDEO_SUFFIX
+from batchveo.core.fields import read_where
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
@@ -48,7 +49,7 @@ def command(
     A pipe or file gets a line for each job, with tabs between whole values: id, state, cost, name, model, file,
     generation id, error, verdict, gate. --json prints one JSON object per line.
     """
-    condition = manage.read_where(where)
+    condition = read_where(where)
     with Store(state, writing=False) as store:
         manage.check_models(store, models)
         states = map(JobState, dict.fromkeys(state_is))

@@ -14,6 +14,7 @@ from batchveo.cli.options import (
     option,
     read_catalogue,
     state_option,
+    where_option,
 )
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import format_command
@@ -40,12 +41,7 @@ from batchveo.store import Store
     help="Model that the manifest is for.",
 )
 @option("--picked", is_flag=True, envvar=None, help="Promote the clips that people picked (default without --where).")
-@option(
-    "--where",
-    metavar="EXPR",
-    envvar=None,
-    help='Promote the clips for which this holds, such as "motion > 2 and rating >= 4".',
-)
+@where_option
 @option(
     "--output",
     type=PATH,

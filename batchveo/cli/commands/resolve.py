@@ -11,7 +11,7 @@ import click
 from batchveo.cli.options import option, state_option, where_option
 from batchveo.cli.run_command import ask_yes, is_person_there
 from batchveo.core.errors import UsageError
-from batchveo.core.fields import Condition
+from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
@@ -62,7 +62,7 @@ def command(
     With --all, --held, --state-is or --where, the possible cost is shown first, and confirmed at a terminal.
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     manage.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
-    condition = manage.read_where(where)
+    condition = read_where(where)
     by_state = everything or held or bool(state_is) or condition is not None
     if bool(jobs) == by_state:
         raise UsageError("name the jobs to resolve, or give --all, --held, --state-is or --where")

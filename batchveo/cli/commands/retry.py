@@ -19,6 +19,7 @@ from batchveo.cli.options import (
     where_option,
 )
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_where
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
@@ -66,7 +67,7 @@ def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: A
     """
     if jobs and options["state_is"]:
         raise UsageError("name the jobs to retry, or give --state-is")
-    where = manage.read_where(options["where"])
+    where = read_where(options["where"])
     if new is not None and where is not None:
         raise UsageError("--where is not for --to: name the jobs, or give --state-is")
     if new is not None:
