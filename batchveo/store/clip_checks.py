@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchveo.core.expressions import Value
@@ -44,6 +44,7 @@ SET_VERDICT = """UPDATE jobs SET verdict = :verdict
     WHERE seq = :seq AND state = 'succeeded' AND sha256 IS :sha256"""
 # any state -> the same
 FORGET_VERDICT = "UPDATE jobs SET verdict = NULL WHERE seq = :seq"
+SET_TRIES = "UPDATE jobs SET tries = :tries WHERE seq = :seq"
 SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
 ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
 POLICY = "SELECT id FROM policies WHERE policy = :policy"
@@ -84,7 +85,7 @@ class NewTake:
 class Judged:
     """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more.
 
-    ``is_last``: the job has no later take.
+    ``is_last``: the job has no later take, and no take of its family is accepted.
     """
 
     job: Job
@@ -163,7 +164,7 @@ class ClipChecks(Part):
     ) -> Judged:
         """Record a verdict on the clip of ``job``, and what follows from it, in one transaction.
 
-        A rejected clip gets the take ``take``, unless its family has a later one already. An accepted one makes the
+        A rejected clip gets the take ``take``, unless its family has one that is not made yet. An accepted one makes the
         takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one now.
         """
         columns = {"seq": job.seq, "sha256": job.sha256, "verdict": judgement.verdict.value}
@@ -182,7 +183,10 @@ class ClipChecks(Part):
                 cancelled = self._cancel_takes(job, now)
             elif judgement.verdict is Verdict.REJECTED and take is not None:
                 added = self._add_take(job, take, run, now)
-            is_last = self.list_family(job)[-1].seq == job.seq
+            is_last = not any(
+                take.verdict == Verdict.ACCEPTED or (take.take > job.take and not _is_withdrawn(take))
+                for take in self.list_family(job)
+            )
             return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled, is_last=is_last)
 
     def _cancel_takes(self, job: Job, now: float) -> list[Job]:
@@ -193,11 +197,12 @@ class ClipChecks(Part):
     def _add_take(self, job: Job, take: NewTake, run: int | None, now: float) -> Job | None:
         family = self.list_family(job)
         last = family[-1]
-        if last.seq != job.seq:  # judged again: the take after it exists
-            if last.state is not JobState.CANCELLED or last.error != NOT_NEEDED:
-                return None
+        if _is_withdrawn(last):
+            self._db.execute(SET_TRIES, {"seq": last.seq, "tries": take.tries})
             again = Move(to=JobState.PENDING, detail="needed again", set={"error": None, "finished_at": None})
-            return self._transitions.apply_move(last, again, run=run, now=now)
+            return self._transitions.apply_move(replace(last, tries=take.tries), again, run=run, now=now)
+        if last.verdict != Verdict.REJECTED:  # judged again: the take after it exists
+            return None
         return self._insert_take(family[0], last.take + 1, take, run, now)
 
     def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float) -> Job:
@@ -301,6 +306,10 @@ def find_or_add_policy(db: sqlite3.Connection, policy: str | None) -> int | None
     db.execute(ADD_POLICY, {"policy": policy})
     number: int = db.execute(POLICY, {"policy": policy}).fetchone()[0]
     return number
+
+
+def _is_withdrawn(take: Job) -> bool:
+    return take.state is JobState.CANCELLED and take.error == NOT_NEEDED
 
 
 def make_take_id(first: str, number: int) -> str:

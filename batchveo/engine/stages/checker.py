@@ -59,7 +59,7 @@ class Checker:
         self._loaded = False
         self._more = anyio.Event()
         self.rejected: set[int] = set()
-        """The jobs, by number, that this run rejected and that have no later take."""
+        """The first takes, by number, of the families of which this run rejected the last one, and none is accepted."""
 
     def add_job(self, job: Job) -> None:
         """Check the clip of ``job``, which has just succeeded, soon, if it has a policy."""
@@ -144,8 +144,11 @@ class Checker:
         except MoveLost:
             return
         _log.info("job %s: %s by %r, %s", job.id, judgement.verdict, judgement.gate, dict(judgement.values))
+        first = job.seq if job.take_of is None else job.take_of
         if judgement.verdict is Verdict.REJECTED and judged.is_last:
-            self.rejected.add(job.seq)
+            self.rejected.add(first)
+        elif judgement.verdict is Verdict.ACCEPTED or judged.added is not None:
+            self.rejected.discard(first)
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name
@@ -198,16 +201,21 @@ def record_judgement(
 def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> NewTake | None:
     """The next take of a rejected clip; ``None`` if no try is left.
 
-    Tries are those of the first take. Each generation of the family that failed or was rejected is one.
+    Tries are those of the first take. Each generation of the family that failed or was rejected is one. While another
+    take is accepted, or may be, none is made: the last of them that is judged decides.
     """
     if judgement.verdict is not Verdict.REJECTED:
         return None
     family = store.checks.list_family(job)
+    others = [take for take in family if take.seq != job.seq and take.state is JobState.SUCCEEDED]
+    if any(take.verdict != Verdict.REJECTED for take in others):
+        return None
     limit = tries if family[0].tries is None else family[0].tries
     used = sum(take.tried + (take.state is JobState.SUCCEEDED) for take in family)
     if used >= limit:
         return None
-    request, seed = change_seed(job)
+    made = [take for take in family if take.state is JobState.SUCCEEDED]
+    request, seed = change_seed(made[-1])
     why = f"{job.name} was rejected by {judgement.gate}"
     detail = why if seed is None else f"{why}; with seed {seed}"
     return NewTake(request=request, tries=limit - used, detail=detail)

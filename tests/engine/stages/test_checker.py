@@ -259,3 +259,32 @@ def test_measures_are_current_if_version_and_level_suffice() -> None:
     assert is_current(basic, CheckLevel.BASIC)
     assert not is_current(basic, CheckLevel.ALL)
     assert not is_current(Measures(level=CheckLevel.ALL, version=0), CheckLevel.BASIC)
+
+
+@pytest.mark.anyio
+async def test_nothing_is_made_again_while_another_take_is_accepted(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=2))
+    assert len(night.service.generations) == 2
+    # by these gates the first take is accepted, and the second is not
+    night.clips = FakeClips(judge=take_is(1))
+    deeper = CheckPolicy(gates=("black_seconds < 0.5",), prefer="-motion", level=CheckLevel.ALL).to_json()
+    result = await night.run(policed(1, tries=5, policy=deeper))
+    assert rows(night) == [("job 0", "succeeded", "accepted"), ("job 0-take2", "succeeded", "rejected")]
+    assert len(night.service.generations) == 2
+    assert (result.exit_status, result.rejected) == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_the_last_take_that_is_judged_again_decides_whether_there_is_another(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=2))
+    night.clips = FakeClips(judge=take_is(3))
+    deeper = CheckPolicy(gates=("black_seconds < 0.5",), level=CheckLevel.ALL).to_json()
+    await night.run(policed(1, tries=5, policy=deeper))
+    assert [(take, verdict) for take, _, verdict in rows(night)] == [
+        ("job 0", "rejected"),
+        ("job 0-take2", "rejected"),
+        ("job 0-take3", "accepted"),
+    ]
+    assert [job.request["seed"] for job in night.jobs()] == [0, 1, 2]
