@@ -164,8 +164,9 @@ class ClipChecks(Part):
     ) -> Judged:
         """Record a verdict on the clip of ``job``, and what follows from it, in one transaction.
 
-        A rejected clip gets the take ``take``, unless its family has one that is not made yet. An accepted one makes the
-        takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one now.
+        A rejected clip gets the take ``take``, unless its family has one that is still to come. An accepted one makes
+        the takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one
+        now.
         """
         columns = {"seq": job.seq, "sha256": job.sha256, "verdict": judgement.verdict.value}
         with self._transaction():
