@@ -15,7 +15,7 @@ from batchveo.core.filenames import distinct_stem
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import NOT_NEEDED, Move
+from batchveo.core.state_machine import NOT_NEEDED, UNNEEDED, Move
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
@@ -44,7 +44,8 @@ SET_VERDICT = """UPDATE jobs SET verdict = :verdict
     WHERE seq = :seq AND state = 'succeeded' AND sha256 IS :sha256"""
 # any state -> the same
 FORGET_VERDICT = "UPDATE jobs SET verdict = NULL WHERE seq = :seq"
-SET_TRIES = "UPDATE jobs SET tries = :tries WHERE seq = :seq"
+# cancelled -> the same, before its move to pending: this run takes it on
+RENEW_TAKE = "UPDATE jobs SET tries = :tries, run = coalesce(:run, run) WHERE seq = :seq"
 SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
 ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
 POLICY = "SELECT id FROM policies WHERE policy = :policy"
@@ -63,8 +64,12 @@ COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS 
 # how a model's clips fared: for what gates and tries may cost
 REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
     WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
-# succeeded -> the same: there may be more tries now
-REOPEN_REJECTED = f"UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}"
+# clips that a run judges: those without a verdict, and rejected ones, since there may be more tries now
+TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL
+    UNION ALL SELECT seq FROM jobs WHERE policy IS NOT NULL AND {REJECTED_AT_LAST}"""
+COME_SINCE = """SELECT seq FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL AND run = :run"""
 PAGE = 500
 _ID_BYTES = 10
 
@@ -150,6 +155,15 @@ class ClipChecks(Part):
             yield from page
             after = page[-1].seq if page else None
 
+    def list_to_judge(self, known: Sequence[int] | None, *, run: int) -> Sequence[int]:
+        """The numbers of the jobs whose clips a run judges: the ``known`` ones, and those that ``run`` has made since.
+
+        Without ``known`` all: clips that have no verdict, and rejected ones, since there may be more tries now.
+        """
+        if known is None:
+            return [row["seq"] for row in self._db.execute(TO_JUDGE)]
+        return list(dict.fromkeys([*known, *(row["seq"] for row in self._db.execute(COME_SINCE, {"run": run}))]))
+
     def read_verdict(self, job: Job) -> Judgement | None:
         """The latest verdict on the job's clip."""
         row = self._db.execute(LATEST_VERDICT, {"seq": job.seq}).fetchone()
@@ -199,7 +213,7 @@ class ClipChecks(Part):
         family = self.list_family(job)
         last = family[-1]
         if _is_withdrawn(last):
-            self._db.execute(SET_TRIES, {"seq": last.seq, "tries": take.tries})
+            self._db.execute(RENEW_TAKE, {"seq": last.seq, "tries": take.tries, "run": run})
             again = Move(to=JobState.PENDING, detail="needed again", set={"error": None, "finished_at": None})
             return self._transitions.apply_move(replace(last, tries=take.tries), again, run=run, now=now)
         if last.verdict != Verdict.REJECTED:  # judged again: the take after it exists
@@ -283,11 +297,6 @@ class ClipChecks(Part):
         """How many jobs have each verdict."""
         return {row["verdict"]: row["jobs"] for row in self._db.execute(COUNT_VERDICTS)}
 
-    def reopen_rejected(self) -> None:
-        """Let every rejected clip without a later take be judged anew."""
-        with self._transaction():
-            self._db.execute(REOPEN_REJECTED)
-
     def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
         """For each model, how many of its clips were judged, and how many of these were rejected."""
         return {row["model"]: (row["judged"], row["rejected"]) for row in self._db.execute(REJECTION_RATES)}
@@ -310,7 +319,7 @@ def find_or_add_policy(db: sqlite3.Connection, policy: str | None) -> int | None
 
 
 def _is_withdrawn(take: Job) -> bool:
-    return take.state is JobState.CANCELLED and take.error == NOT_NEEDED
+    return take.state is JobState.CANCELLED and take.error in UNNEEDED
 
 
 def make_take_id(first: str, number: int) -> str:

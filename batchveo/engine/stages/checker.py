@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -35,8 +36,9 @@ LARGEST_SEED = 2**32 - 1
 class Checker:
     """Checks clips of jobs with a policy: those that this run finishes, and before them nobody's.
 
-    ``add_job`` takes a job as soon as it has succeeded; clips without a verdict from earlier runs are found at the
-    beginning, and come after the new ones. Measures, verdict and the take that follows are written in one transaction.
+    ``add_job`` takes a job as soon as it has succeeded. The clips of ``to_judge``, from earlier runs, come after the
+    new ones (``None``: all that need it); those of other manifests are left alone, since takes of them would be bought.
+    Measures, verdict and the take that follows are written in one transaction.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class Checker:
         recorder: Recorder,
         settings: RunSettings,
         clips: ClipInspector,
+        *,
+        to_judge: Sequence[int] | None = None,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -53,6 +57,7 @@ class Checker:
         self._tries = settings.tries
         self._is_on = settings.checks
         self._clips = clips
+        self._to_judge = to_judge
         self._new: deque[int] = deque()
         self._backlog: deque[int] = deque()
         self._busy = 0
@@ -83,7 +88,7 @@ class Checker:
         if not self._is_on or not self._is_able():
             self._is_on = False
             return
-        self._backlog.extend(job.seq for job in self._context.store.checks.iter_unjudged())
+        self._backlog.extend(self._context.store.checks.list_to_judge(self._to_judge, run=self._context.run))
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
@@ -166,7 +171,9 @@ class Checker:
 
 
 def _wants_verdict(job: Job) -> bool:
-    return job.state is JobState.SUCCEEDED and job.policy is not None and job.verdict is None
+    # a rejected clip is judged again: it keeps its verdict until then, whatever happens to this run
+    is_due = job.verdict in (None, Verdict.REJECTED)
+    return job.state is JobState.SUCCEEDED and job.policy is not None and is_due
 
 
 def is_current(measures: Measures, level: CheckLevel) -> bool:
