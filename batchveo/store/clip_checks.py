@@ -71,6 +71,8 @@ TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
 COME_SINCE = """SELECT seq FROM jobs INDEXED BY jobs_to_check
     WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL AND run = :run"""
 PAGE = 500
+MOST_NUMBERS = 20
+"""Numbers of takes that are looked for after a database was lost, the smallest first."""
 _ID_BYTES = 10
 
 
@@ -255,9 +257,12 @@ class ClipChecks(Part):
 
     def find_firsts(self, takes: Mapping[str, int]) -> dict[str, Job]:
         """The first takes of the ids of takes, which are given with their numbers; unknown ones are left out."""
-        numbers = set(takes.values())
+        # a hash for each job and number: sidecars that name all of them must not keep a run from its work
+        numbers = sorted(set(takes.values()))[:MOST_NUMBERS]
         found: dict[str, Job] = {}
         for row in self._db.execute(FIRSTS).fetchall():
+            if len(found) == len(takes):
+                break
             for number in numbers:
                 take_id = make_take_id(row["id"], number)
                 if takes.get(take_id) == number:

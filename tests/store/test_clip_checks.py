@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -364,3 +365,20 @@ def test_nothing_is_foreseen_for_a_clip_whose_first_take_is_accepted(store: Stor
         staged.add_rows([JobRow.from_spec(make_policed())])
         (seen,) = preview_jobs(staged, store.path)
     assert seen.last == LastTake(POLICY, 3, 2, JobState.SUCCEEDED, "accepted")
+
+
+def test_sidecars_that_name_every_number_do_not_hide_the_takes_of_real_ones(store: Store) -> None:
+    begun(store, *(make_policed(name) for name in "abc"))
+    first = next(iter(store.jobs()))
+    real = {make_take_id(first.id, 2): 2, make_take_id(first.id, 3): 3}
+    lies = {f"{number:020x}": number for number in range(2, 1000)}
+    hashed = 0
+
+    def counted(first_id: str, number: int) -> str:
+        nonlocal hashed
+        hashed += 1
+        return make_take_id(first_id, number)
+
+    with mock.patch("batchveo.store.clip_checks.make_take_id", counted):
+        assert store.checks.find_firsts({**lies, **real}) == dict.fromkeys(real, first)
+    assert hashed <= 3 * 20
