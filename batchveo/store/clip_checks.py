@@ -13,6 +13,7 @@ from batchveo.core.expressions import Value
 from batchveo.core.fields import MISMATCHES, read_field
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
+from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import NOT_NEEDED, UNNEEDED, Move
@@ -57,6 +58,10 @@ ADD_TAKE = """INSERT INTO jobs
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
            unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq
     FROM jobs WHERE seq = :first"""
+# the same request with other seeds: those of a matrix have numbers near each other
+SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
+    WHERE (seq BETWEEN :first - :near AND :first + :near OR take_of BETWEEN :first - :near AND :first + :near)
+    AND model = :model AND json_remove(request, '$.seed') = json_remove(:request, '$.seed')"""
 FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
@@ -71,6 +76,8 @@ TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
 COME_SINCE = """SELECT seq FROM jobs INDEXED BY jobs_to_check
     WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL AND run = :run"""
 PAGE = 500
+NEAR = 500
+"""Jobs before and after one among which its request is looked for with other seeds."""
 MOST_NUMBERS = 20
 """Numbers of takes that are looked for after a database was lost, the smallest first."""
 _ID_BYTES = 10
@@ -244,6 +251,11 @@ class ClipChecks(Part):
         added = self._queries.read_job(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
         self._transitions.record_note(added, take.detail, run=run, now=now)
         return added
+
+    def list_seeds(self, first: Job) -> set[int]:
+        """The seeds with which jobs near ``first``, and takes of them, ask for the same video otherwise."""
+        wanted = {"first": first.seq, "near": NEAR, "model": first.model, "request": canonical_json(first.request)}
+        return {row["seed"] for row in self._db.execute(SEEDS_NEAR, wanted)}
 
     def restore_take(self, first: Job, number: int, request: str, *, run: int, now: float) -> Job:
         """The take of that number, added if a lost database had it: its video was found, with the ``request``."""

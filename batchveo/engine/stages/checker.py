@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -222,14 +222,17 @@ def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> Ne
     if used >= limit:
         return None
     made = [take for take in family if take.state is JobState.SUCCEEDED]
-    request, seed = change_seed(made[-1])
+    request, seed = change_seed(made[-1], store.checks.list_seeds(family[0]) if "seed" in job.request else ())
     why = f"{job.name} was rejected by {judgement.gate}"
     detail = why if seed is None else f"{why}; with seed {seed}"
     return NewTake(request=request, tries=limit - used, detail=detail)
 
 
-def change_seed(job: Job) -> tuple[str, int | None]:
-    """The request of another take as canonical JSON, with the next seed if the request has one, and that seed."""
+def change_seed(job: Job, used: Collection[int] = ()) -> tuple[str, int | None]:
+    """The request of another take as canonical JSON, and its seed if the request has one: the next that is not used.
+
+    With a seed of ``used`` the same video would be bought that another job has, or will have.
+    """
     seed = job.request.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         return canonical_json(job.request), None
@@ -237,6 +240,9 @@ def change_seed(job: Job) -> tuple[str, int | None]:
     param = None if model is None else model.params.get("seed")
     most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)
     following = seed + 1 if seed < most else 0
+    for _ in used:
+        if following in used:
+            following = following + 1 if following < most else 0
     return canonical_json({**job.request, "seed": following}), following
 
 

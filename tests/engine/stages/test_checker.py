@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -381,3 +382,19 @@ async def test_takes_of_clips_of_an_earlier_run_are_bought_within_a_budget(night
     result = await night.run(policed(1, tries=3), budget=2.2 * PRICE)
     assert len(night.service.generations) == 2
     assert result.exit_status == 3
+
+
+@pytest.mark.anyio
+async def test_takes_of_jobs_that_differ_in_their_seeds_ask_for_no_video_twice(night: Night) -> None:
+    same = [{"model": "veo2", "prompt": "a", "seed": seed} for seed in (1, 2, 3)]
+    jobs = [replace(spec, request=request) for spec, request in zip(policed(3), same, strict=True)]
+    night.clips = FakeClips(judge=take_is())
+    await night.run(jobs)
+    seeds = [job.request["seed"] for job in night.jobs()]
+    assert len(seeds) == 9
+    assert set(seeds) == set(range(1, 10))
+
+
+def test_the_next_seed_is_one_that_no_other_has() -> None:
+    assert change_seed(make_job(request={"seed": 1}), {1, 2, 4}) == ('{"seed":3}', 3)
+    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED}), {0, 1}) == ('{"seed":2}', 2)
