@@ -16,7 +16,7 @@ from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, r
 from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import NOT_NEEDED, UNNEEDED, Move
+from batchveo.core.state_machine import JUDGED_FIRST, NOT_NEEDED, UNNEEDED, Move
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
@@ -264,6 +264,11 @@ class ClipChecks(Part):
             return known
         with self._transaction():
             return self._insert_take(first, number, NewTake(request=request, tries=1), run, now)
+
+    def withdraw_take(self, take: Job, *, now: float) -> Job:
+        """Cancel a pending take until a clip of its family is rejected."""
+        withdrawn = Move(to=JobState.CANCELLED, detail=JUDGED_FIRST, set={"finished_at": now, "error": JUDGED_FIRST})
+        return self._transitions.apply_move(take, withdrawn, run=None, now=now)
 
     # -- takes
 
