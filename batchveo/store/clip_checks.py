@@ -257,13 +257,18 @@ class ClipChecks(Part):
         wanted = {"first": first.seq, "near": NEAR, "model": first.model, "request": canonical_json(first.request)}
         return {row["seed"] for row in self._db.execute(SEEDS_NEAR, wanted)}
 
-    def restore_take(self, first: Job, number: int, request: str, *, run: int, now: float) -> Job:
-        """The take of that number, added if a lost database had it: its video was found, with the ``request``."""
+    def restore_take(
+        self, first: Job, number: int, request: str, *, run: int | None, now: float, detail: str = "restored"
+    ) -> Job:
+        """The take of that number, added if a lost database had it: its generation was found.
+
+        ``detail`` is for its history.
+        """
         known = self._queries.find_job_by_id(make_take_id(first.id, number))
         if known is not None:
             return known
         with self._transaction():
-            return self._insert_take(first, number, NewTake(request=request, tries=1), run, now)
+            return self._insert_take(first, number, NewTake(request=request, tries=1, detail=detail), run, now)
 
     def withdraw_take(self, take: Job, *, now: float) -> Job:
         """Cancel a pending take until a clip of its family is rejected."""
