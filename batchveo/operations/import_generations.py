@@ -78,7 +78,7 @@ async def import_from_log(
 def _restore_takes(store: Store, job_ids: Collection[str], now: float) -> list[int]:
     """Add the takes of rejected clips that a lost database made: no manifest names them. Returns their numbers.
 
-    ``job_ids`` are those in the log. The seed of a take follows from those of its clip before, most often as it did then.
+    ``job_ids`` are those in the log. A seed follows from that of the take before, most often as it did then.
     """
     left = {job_id for job_id in job_ids if not store.queries.find_jobs(job_id)}
     restored = []
