@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from batchveo.engine.result import RunResult
     from batchveo.manifest import Extra, Manifests, ReadOptions
     from batchveo.manifest.json_schema import manifest_schema
+    from batchveo.operations.check_clips import Checked, CheckedClip, check, check_async
     from batchveo.operations.plan import Plan, plan
     from batchveo.operations.run import resume, resume_async, run, run_async
     from batchveo.operations.verify import Verdict, verify
@@ -83,6 +84,7 @@ _MODULES = {
     "manifest": ("Extra", "Manifests", "ReadOptions"),
     "core.measures": ("CheckLevel",),
     "core.models": ("Job", "JobSpec", "JobState"),
+    "operations.check_clips": ("Checked", "CheckedClip", "check", "check_async"),
     "operations.plan": ("Plan", "plan"),
     "core.settings": ("Cluster", "Doubt", "RunSettings"),
     "engine.result": ("RunResult",),
@@ -108,6 +110,8 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "ApiKey",
     "BatchveoError",
     "CheckLevel",
+    "Checked",
+    "CheckedClip",
     "Cluster",
     "Counts",
     "Doubt",
@@ -144,6 +148,8 @@ __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it 
     "Verdict",
     "WaitingForLog",
     "__version__",
+    "check",
+    "check_async",
     "export",
     "manifest_schema",
     "plan",

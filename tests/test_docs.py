@@ -128,13 +128,21 @@ def test_every_option_with_a_variable_has_its_own() -> None:
 
 
 ONCE = {
+    "annotate": {"--on", "--as", "--column", "--skip-unknown"},
     "adopt": {"--job", "--manifest", "--from-log", "--key"},
-    "cancel": {"--all", "--model"},
+    "cancel": {"--all", "--model", "--where"},
+    "check": {"--checks", "--where", "--again", "--with", "--as", "--batch", "--timeout"},
+    "compare": {"--by"},
     "doctor": {"--notify-test"},
-    "jobs": {"--model"},
+    "export": {"--where", "--picked", "--pairs", "--include-rejected"},
+    "jobs": {"--model", "--where"},
     "models": {"--refresh", "--force"},
-    "resolve": {"--all", "--held", "--state-is", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--model", "--state-is", "--to", "--drop", "--dry-run"},
+    "promote": {"--to", "--picked", "--where", "--output", "--drop"},
+    "pick": {"--reject", "--rate", "--over", "--undo", "--by", "--from"},
+    "plan": {"--where"},
+    "resolve": {"--all", "--held", "--state-is", "--where", "--resubmit", "--generation-id", "--fail", "--yes"},
+    "retry": {"--model", "--where", "--state-is", "--to", "--drop", "--dry-run"},
+    "run": {"--where"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

@@ -23,6 +23,7 @@ FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 WALKED = (
     "README.md",
     "docs/start.md",
+    "docs/guides/checks.md",
     "docs/guides/images.md",
     "docs/guides/python.md",
     "docs/guides/compare.md",
@@ -31,6 +32,8 @@ WALKED = (
     "docs/guides/spreadsheet.md",
 )
 """Pages whose blocks are run: files are written, commands run, and what they print is compared."""
+UNQUOTED = re.compile(r"""(?:[^'"|>]|'[^']*'|"[^"]*")*""")
+"""A command line up to a pipe or a redirection."""
 PAGES = ("README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")))
 SECONDS = 120.0
 QUICKER = """
@@ -140,7 +143,7 @@ def shell_lines() -> Iterator[tuple[str, str]]:
                 text = block.text.replace("\\\n", " ")
                 for line in text.splitlines():
                     if (line := re.sub(r"^(\$ )?([A-Z_]+=\S* )*", "", line)).startswith("batchveo "):
-                        yield page, line.partition("  #")[0].split("|")[0].split(">")[0]
+                        yield page, UNQUOTED.match(line.partition("  #")[0])[0]  # type: ignore[index]  # it matches nothing too
 
 
 @pytest.mark.parametrize(("page", "line"), list(shell_lines()))

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from batchveo.cli.options import read_catalogue
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_where
 from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSettings
 from batchveo.display.notification_channels import Messengers, read_urls
@@ -126,7 +127,7 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
 
 
 def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
-    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only`` and ``--checks`` ask for.
+    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only``, ``--where`` and ``--checks`` ask for.
 
     Raises ``UsageError``.
     """
@@ -136,5 +137,6 @@ def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
         extra=Extra(options["extra"]),
         limit=options["limit"],
         only=tuple(options["only"]),
+        where=read_where(options["where"]),
         checks=CheckLevel(options["checks"] or CheckLevel.NONE),
     )

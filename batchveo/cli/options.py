@@ -176,6 +176,12 @@ models_option = option(
     shell_complete=complete_models,
     help="Take only jobs of this model, by its full name; may be given several times.",
 )
+where_option = option(
+    "--where",
+    metavar="EXPR",
+    envvar=None,
+    help="Take only jobs for which this expression is true, such as 'black_seconds > 0.5 and model == \"veo2\"'.",
+)
 unknown_model_option = option(
     "--allow-unknown-model",
     is_flag=True,
@@ -213,6 +219,12 @@ reading_options = join_decorators(
         multiple=True,
         metavar="NAME|ID|GLOB",
         help="Use only jobs with this name or id; * matches any text; may be given several times.",
+    ),
+    option(
+        "--where",
+        metavar="EXPR",
+        envvar=None,
+        help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
     ),
 )
 checks_option = option(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from batchveo.core.errors import UsageError
 from batchveo.core.expressions import (
     ORDERING,
     Comparison,
@@ -17,6 +18,7 @@ from batchveo.core.expressions import (
     Value,
     list_fields,
     parse_expression,
+    point_at,
     read_number,
     split_name,
 )
@@ -50,6 +52,9 @@ META, REQUEST = "meta", "request"
 
 REQUEST_FIELDS = ("seed", "duration", "resolution", "aspect_ratio", "generate_audio", "negative_prompt")
 """Parameters that a name alone means, without ``request.``."""
+
+BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", *REQUEST_FIELDS))
+"""Fields that are known before a job is submitted, beside values of ``meta`` and parameters."""
 
 MISMATCHES = "mismatches"
 _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
@@ -106,6 +111,23 @@ def parse_condition(text: str, *, in_gate: bool = False) -> Condition:
     for node in _walk(expression):
         _check_kinds(node)
     return Condition(text=text.strip(), expression=expression)
+
+
+def check_known_beforehand(condition: Condition) -> None:
+    """Raise ``ExpressionError`` if the condition names what is not known before a job is submitted."""
+    for ref in list_fields(condition.expression):
+        if ref.name not in BEFOREHAND and split_name(ref.name)[0] not in (META, REQUEST):
+            raise ExpressionError(f"{ref.name} is not known before the clip is made", ref.place)
+
+
+def read_where(text: str | Condition | None) -> Condition | None:
+    """The condition of ``--where``; raises ``UsageError`` that points at what is wrong in it."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return parse_condition(text)
+    except ExpressionError as error:
+        raise UsageError(f"--where: {point_at(text, error)}") from None
 
 
 def find_level(condition: Condition) -> CheckLevel:

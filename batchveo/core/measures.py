@@ -191,6 +191,17 @@ def compare_request(request: Mapping[str, object], measures: Measures) -> tuple[
     return tuple(mismatch for mismatch in comparisons if mismatch is not None)
 
 
+def describe_measures(request: Mapping[str, object], measures: Measures) -> dict[str, object]:
+    """The measures with a value, what came otherwise than asked, and what is wrong with the file, as JSON values."""
+    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
+    return {
+        "level": measures.level.value,
+        **found,
+        "mismatches": [str(each) for each in compare_request(request, measures)],
+        "problems": list(measures.problems),
+    }
+
+
 def _compare_duration(asked: object, measures: Measures) -> Mismatch | None:
     seconds, came = _read_number(asked, unit="s"), measures.duration_seconds
     if seconds is None or came is None:

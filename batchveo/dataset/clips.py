@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.models import Job
-from batchveo.dataset.columns import MEASURED, Row, build_row, measured_columns
+from batchveo.dataset.choice import ChosenClip
+from batchveo.dataset.columns import Row, build_row, measured_columns, measures_as_headers
 from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
@@ -69,6 +70,7 @@ class ClipExporter:
         *,
         shards: ShardWriter | None,
         places_files: bool,
+        score_columns: Mapping[str, str],
     ) -> None:
         self.added = 0
         self.elsewhere = 0
@@ -79,6 +81,7 @@ class ClipExporter:
         self._index = index
         self._shards = shards
         self._places_files = places_files
+        self._score_columns = score_columns
         self._downloads = folder / DOWNLOADS
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
         self._read_ahead: dict[str, Future[_Read]] = {}
@@ -92,26 +95,28 @@ class ClipExporter:
     def _remove_downloads(self) -> None:
         shutil.rmtree(self._downloads, ignore_errors=True)
 
-    def read_ahead(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        """The same jobs, while threads read the new clips of the next ones: their hashes and headers."""
-        waiting: deque[Job] = deque()
-        for job in jobs:
+    def read_ahead(self, clips: Iterable[ChosenClip]) -> Iterator[ChosenClip]:
+        """The same clips, while threads read the new ones among the next: their hashes and headers."""
+        waiting: deque[ChosenClip] = deque()
+        for clip in clips:
+            job = clip.job
             if job.id not in self._index.clips and not isinstance(video := video_at(job), BucketVideo):
                 self._read_ahead[job.id] = self._readers.submit(_read_video, video.absolute())
-            waiting.append(job)
+            waiting.append(clip)
             if len(waiting) > LOOK_AHEAD:
                 yield waiting.popleft()
         yield from waiting
 
-    def export_job(self, job: Job) -> None:
-        """Export one job, if that is not done; a problem is added to ``troubles``."""
+    def export_clip(self, chosen: ChosenClip) -> None:
+        """Export the clip of one job, if that is not done; a problem is added to ``troubles``."""
+        job = chosen.job
         ahead = self._read_ahead.pop(job.id, None)
         try:
             clip = self._index.clips.get(job.id)
             known = self._index.read_row(clip) if clip else None
             if known is not None and known["sha256"] != job.sha256:
                 raise _Unfit("it was fetched anew since it was exported; export into a new folder")  # noqa: TRY301
-            self._export_video(job, known, None if ahead is None else ahead.result())
+            self._export_video(chosen, known, None if ahead is None else ahead.result())
         except FileNotFoundError:
             self._add_trouble(job, "missing")
         except (PermissionError, IsADirectoryError) as error:
@@ -132,7 +137,8 @@ class ClipExporter:
     def _add_trouble(self, job: Job, problem: str) -> None:
         self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
 
-    def _export_video(self, job: Job, known: Row | None, read: _Read | None) -> None:
+    def _export_video(self, chosen: ChosenClip, known: Row | None, read: _Read | None) -> None:
+        job = chosen.job
         video = video_at(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
@@ -143,7 +149,7 @@ class ClipExporter:
         if needs_file or needs_shard or (in_bucket and self._needs_probe(known)):
             self._download(video, source)
             _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
-        row = self._build_row(job, source, known, read)
+        row = self._build_row(chosen, source, known, read)
         target = self._folder / str(row["file_name"])
         if known is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
@@ -154,7 +160,8 @@ class ClipExporter:
         if needs_shard and self._shards is not None:
             path = target if self._places_files else source
             temporary = in_bucket and path == source
-            self._shards.add_clip(str(row["split"]), ShardClip.of(job, path, row, temporary=temporary))
+            whole = {**row, **{name: row.get(name) for name in self._score_columns.values()}}
+            self._shards.add_clip(str(row["split"]), ShardClip.of(job, path, whole, temporary=temporary))
         elif in_bucket:
             source.unlink(missing_ok=True)
         self.added += known is None
@@ -173,7 +180,7 @@ class ClipExporter:
     def _needs_probe(self, known: Row | None) -> bool:
         """Whether its headers have not been read yet, and no file in the folder has them."""
         in_folder = self._places_files and known is not None
-        return can_probe() and not in_folder and (known or {}).get(MEASURED[0]) is None
+        return can_probe() and not in_folder and not _is_probed(known or {})
 
     def _is_intact(self, known: Row) -> bool:
         """Whether the clip is in the folder as recorded: by its size, or with ``verify`` by its hash."""
@@ -181,20 +188,31 @@ class ClipExporter:
             return False
         return not self._settings.verify or measure_file(self._folder / str(known["file_name"]))[1] == known["sha256"]
 
-    def _build_row(self, job: Job, source: Path, known: Row | None, read: _Read | None) -> Row:
+    def _build_row(self, chosen: ChosenClip, source: Path, known: Row | None, read: _Read | None) -> Row:
+        job, facts = chosen
         split = self._settings.splitting.part_of(job)
         if known is not None and known["split"] != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
             split = str(known["split"])
         measured: Mapping[str, object] = known or {}
-        if can_probe() and measured.get(MEASURED[0]) is None:
+        if can_probe() and not _is_probed(measured):
             readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
             info = probe_video(readable) if read is None or read.info is None else read.info
             if isinstance(info, UnreadableVideo):
                 raise info
             measured = measured_columns(info)
+        if facts.measures is not None:  # also without PyAV, and of what headers do not have to say
+            headers = {name: value for name, value in measured.items() if value is not None}
+            measured = {**measures_as_headers(facts.measures), **headers}
         name = str(known["file_name"]) if known else f"{split}/{job.stem}{VIDEO_SUFFIX}"
-        return build_row(job, split=split, file_name=name, measured=measured)
+        return build_row(
+            job,
+            split=split,
+            file_name=name,
+            measured=measured,
+            facts=facts,
+            score_columns=self._score_columns,
+        )
 
     def _place_video(self, source: Path, target: Path, job: Job, *, in_bucket: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -260,6 +278,11 @@ def _refuse_stranger(target: Path, job: Job) -> None:
     """Raise ``_Unfit`` if another file has the name; only a file with the same bytes is taken over."""
     if target.is_symlink() or (target.exists() and measure_file(target) != (job.bytes, job.sha256)):
         raise _Unfit(f"another file is at {target}; it was left alone")
+
+
+def _is_probed(measured: Mapping[str, object]) -> bool:
+    """Whether the columns are of the file's headers: checks, which may have filled others, know no frame rate."""
+    return measured.get("frame_rate") is not None or measured.get("pixel_format") is not None
 
 
 def _read_video(path: Path) -> _Read:

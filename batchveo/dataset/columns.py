@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from batchveo.core.expressions import Value
+from batchveo.core.fields import MISMATCHES, read_field
+from batchveo.core.measures import MEASURES, Measures
 from batchveo.core.models import Job
+from batchveo.core.votes import Standing
 from batchveo.provider.catalog import MODELS
 from batchveo.storage.probe import MediaInfo
 from batchveo.storage.sidecar import format_time, generation_seconds
 
 Row = dict[str, object]
-"""One clip: a value or ``None`` for each of ``COLUMNS``. A model outside the catalogue may have values of other types
-than in ``COLUMNS``; ``TypeSurvey`` finds types that hold all of them."""
+"""One clip: a value or ``None`` for each of ``COLUMNS``, and its scores. A model outside the catalogue may have values
+of other types than in ``COLUMNS``; ``TypeSurvey`` finds types that hold all of them."""
 
 
 class Kind(Enum):
@@ -52,6 +59,35 @@ PARAMETERS: Mapping[str, Kind] = {
 }
 """The parameters that have a column of their own; the column ``request`` holds the others too, as JSON."""
 
+_HEADERS: Mapping[str, Kind] = {
+    "width": Kind.INTEGER,
+    "height": Kind.INTEGER,
+    "fps": Kind.NUMBER,
+    "frame_rate": Kind.TEXT,
+    "seconds": Kind.NUMBER,
+    "frames": Kind.INTEGER,
+    "video_codec": Kind.TEXT,
+    "pixel_format": Kind.TEXT,
+    "has_sound": Kind.FLAG,
+    "audio_codec": Kind.TEXT,
+    "audio_channels": Kind.INTEGER,
+    "audio_rate": Kind.INTEGER,
+}
+MEASURED = tuple(_HEADERS)
+"""The columns that ``probe_video`` fills."""
+
+_SAME_AS = {"seconds": "duration_seconds", "video_codec": "codec"}
+"""Measures that a column of the headers stands for, if it has another name."""
+CHECKED: Mapping[str, Kind] = {
+    **{
+        measure.name: Kind(measure.type)
+        for measure in MEASURES.values()
+        if measure.name not in _HEADERS and measure.name != "codec"
+    },
+    MISMATCHES: Kind.INTEGER,
+}
+"""The columns that checks of clips fill."""
+
 COLUMNS: Mapping[str, Kind] = {
     "file_name": Kind.TEXT,
     "text": Kind.TEXT,
@@ -81,30 +117,55 @@ COLUMNS: Mapping[str, Kind] = {
     "bytes": Kind.INTEGER,
     "sha256": Kind.TEXT,
     "catalogue": Kind.TEXT,
-    "width": Kind.INTEGER,
-    "height": Kind.INTEGER,
-    "fps": Kind.NUMBER,
-    "frame_rate": Kind.TEXT,
-    "seconds": Kind.NUMBER,
-    "frames": Kind.INTEGER,
-    "video_codec": Kind.TEXT,
-    "pixel_format": Kind.TEXT,
-    "has_sound": Kind.FLAG,
-    "audio_codec": Kind.TEXT,
-    "audio_channels": Kind.INTEGER,
-    "audio_rate": Kind.INTEGER,
+    **_HEADERS,
+    **CHECKED,
+    "verdict": Kind.TEXT,
+    "take": Kind.INTEGER,
+    "picks": Kind.INTEGER,
+    "rejects": Kind.INTEGER,
+    "rating": Kind.NUMBER,
 }
-"""Every column in its order, with its usual type. Requested values come before measured ones: ``duration`` is the
-request's, ``seconds`` the file's."""
+"""Every column but those of scores in its order, with its usual type. Requested values come before those of the file's
+headers, and these before what checks found: ``duration`` is the request's, ``seconds`` the file's."""
 
+SCORE_PREFIX = "score_"
+"""The beginning of the columns of scores; no other column has it."""
 _USUAL_TYPES = {name: kind.value for name, kind in COLUMNS.items()}
 
-MEASURED = tuple(COLUMNS)[tuple(COLUMNS).index("width") :]
-"""The columns that ``probe_video`` fills."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFacts:
+    """What is known of a clip beside its job: its measures, the scores of other tools, and what people say of it."""
+
+    measures: Measures | None = None
+    scores: Mapping[str, Value] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
 
 
-def build_row(job: Job, *, split: str, file_name: str, measured: Mapping[str, object]) -> Row:
-    """The row of a succeeded job; ``measured`` has the values of ``MEASURED``, or is empty."""
+def name_score_columns(scores: Iterable[str]) -> dict[str, str]:
+    """A column for each score: ``score_clip_motion`` for ``clip.motion``, which no loader takes for something else."""
+    columns: dict[str, str] = {}
+    for score in sorted(scores):
+        column = SCORE_PREFIX + re.sub(r"[^A-Za-z0-9]+", "_", score)
+        if column.lower() in map(str.lower, columns.values()):  # as databases compare names
+            column += f"_{hashlib.sha256(score.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+        columns[score] = column
+    return columns
+
+
+def build_row(
+    job: Job,
+    *,
+    split: str,
+    file_name: str,
+    measured: Mapping[str, object],
+    facts: ClipFacts,
+    score_columns: Mapping[str, str],
+) -> Row:
+    """The row of a succeeded job; ``measured`` has the values of ``MEASURED``, or is empty.
+
+    ``score_columns``: the columns of scores by their names; only those that the clip has are in the row.
+    """
     # The defaults belong to the request: a later default of the service would change what the row means.
     request, defaulted = _add_defaults(job)
     row: Row = {
@@ -137,8 +198,22 @@ def build_row(job: Job, *, split: str, file_name: str, measured: Mapping[str, ob
         "sha256": job.sha256,
         "catalogue": job.catalog,
         **{name: measured.get(name) for name in MEASURED},
+        **{name: read_field(name, job, facts.measures) for name in CHECKED},
+        "verdict": job.verdict,
+        "take": job.take,
+        "picks": facts.standing.picks,
+        "rejects": facts.standing.rejects,
+        "rating": facts.standing.rating,
     }
-    return {name: row[name] for name in COLUMNS}
+    scores = ((score_columns[name], _read_score(value)) for name, value in facts.scores.items())
+    return {name: row[name] for name in COLUMNS} | {name: value for name, value in scores if value is not None}
+
+
+def _read_score(value: Value) -> str | float | None:
+    """A score as it is written: a text, or a number; tools may write 1 for one clip and 0.5 for the next."""
+    if value is None or isinstance(value, str):
+        return value
+    return float(value) if math.isfinite(value) else None
 
 
 def _add_defaults(job: Job) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -167,6 +242,11 @@ def measured_columns(info: MediaInfo) -> Row:
     }
 
 
+def measures_as_headers(measures: Measures) -> Row:
+    """What measures say of the columns that ``measured_columns`` fills; they do not know the others."""
+    return {name: getattr(measures, measure) for name in MEASURED if (measure := _SAME_AS.get(name, name)) in MEASURES}
+
+
 def _flatten(value: object) -> object:
     """The value of a parameter as one cell: a list joined by ``|``, a nested value as JSON."""
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
@@ -184,35 +264,46 @@ def _to_json(value: Mapping[str, object]) -> str:
 class ColumnTypes:
     """A type for each column, from all rows: loaders take one type per column for all splits.
 
-    A column has its type in ``COLUMNS`` unless some value does not fit: whole numbers beside fractions become
-    numbers, any other mixture becomes text. ``mixed``: the columns with values of another type than in ``COLUMNS``.
+    A column has its type in ``COLUMNS``, one of scores holds numbers, unless some value does not fit: whole numbers
+    beside fractions become numbers, any other mixture becomes text. ``kinds`` has all columns in their order;
+    ``mixed``: those with values of another type.
     """
 
     kinds: Mapping[str, Kind]
     mixed: Collection[str]
 
     def fit_row(self, row: Row) -> Row:
-        """The row with each value in the type of its column."""
-        return {**row, **{name: _convert(self.kinds[name], row[name]) for name in self.mixed}} if self.mixed else row
+        """The row with a value for each column, in its type."""
+        if not self.mixed and row.keys() == self.kinds.keys():
+            return row
+        fitted = {name: row.get(name) for name in self.kinds}
+        return {**fitted, **{name: _convert(self.kinds[name], fitted[name]) for name in self.mixed}}
 
 
 @dataclass(slots=True)
 class TypeSurvey:
-    """Reads rows one by one, for the types of their columns and the rows that show a type first."""
+    """Reads rows one by one, for the types of their columns and the rows that show a type first.
 
+    ``scores``: the columns of scores that the rows may have.
+    """
+
+    scores: Sequence[str] = ()
     _found: dict[str, set[Kind]] = field(default_factory=dict)
     _largest: dict[str, int] = field(default_factory=dict)
-    _unseen: set[str] = field(default_factory=lambda: set(COLUMNS))
+    _unseen: set[str] = field(default_factory=set)
     _rows: int = 0
     _leaders: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._unseen.update(COLUMNS, self.scores)
 
     def add_row(self, row: Row) -> None:
         """Read one row."""
         for name, value in row.items():
             # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
-            if value is not None and (type(value) is not _USUAL_TYPES[name] or type(value) is int):
+            if value is not None and (type(value) is not _USUAL_TYPES.get(name, float) or type(value) is int):
                 self._add_value(name, value)
-        shown = {name for name in self._unseen if row[name] is not None}
+        shown = {name for name in self._unseen if row.get(name) is not None}
         # A row inside the sample is seen by the loader anyway; later ones must lead the table.
         if shown and self._rows >= SAMPLE:
             self._leaders.add(str(row["job_id"]))
@@ -220,9 +311,10 @@ class TypeSurvey:
         self._rows += 1
 
     def find_types(self) -> ColumnTypes:
-        """The types that hold every value."""
-        kinds = {name: self._find_type(name, usual) for name, usual in COLUMNS.items()}
-        return ColumnTypes(kinds, [name for name in COLUMNS if name in self._found or kinds[name] is not COLUMNS[name]])
+        """The types that hold every value; scores that no row has are no columns."""
+        usual = {**COLUMNS, **{name: Kind.NUMBER for name in self.scores if name not in self._unseen}}
+        kinds = {name: self._find_type(name, kind) for name, kind in usual.items()}
+        return ColumnTypes(kinds, [name for name in kinds if name in self._found or kinds[name] is not usual[name]])
 
     def find_leaders(self) -> frozenset[str]:
         """The ids of jobs whose rows show the type of a column first, but after the sample of a loader."""
@@ -231,8 +323,8 @@ class TypeSurvey:
     def _add_value(self, name: str, value: object) -> None:
         if type(value) is int:
             self._largest[name] = max(self._largest.get(name, 0), abs(value))
-        if type(value) is not _USUAL_TYPES[name]:
-            self._found.setdefault(name, {COLUMNS[name]}).add(_kind_of(value))
+        if type(value) is not _USUAL_TYPES.get(name, float):
+            self._found.setdefault(name, {COLUMNS.get(name, Kind.NUMBER)}).add(_kind_of(value))
 
     def _find_type(self, name: str, usual: Kind) -> Kind:
         kinds = self._found.get(name, {usual})

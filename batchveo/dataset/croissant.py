@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.dataset.columns import COLUMNS, ColumnTypes, Kind
+from batchveo.core.measures import MEASURES
+from batchveo.dataset.columns import CHECKED, SCORE_PREFIX, ColumnTypes, Kind
 from batchveo.dataset.index import ExportIndex
-from batchveo.dataset.settings import Format
+from batchveo.dataset.pairs import PAIR_COLUMNS, pairs_file
+from batchveo.dataset.settings import Format, Metadata
 from batchveo.dataset.statistics import Tally
 from batchveo.dataset.tables import WrittenMetadata
 from batchveo.storage.file_system import measure_file
@@ -51,18 +53,32 @@ _MEANINGS = {
     "cost_usd": "What making the video cost, in US dollars.",
     "generation_seconds": "How long the service took, in seconds.",
     "seconds": "The length of the video, in seconds.",
+    "mismatches": "How many parameters of the request came otherwise than they were asked for.",
+    "verdict": "What the gates of the clip say: accepted or rejected; open if that is not decided.",
+    "chosen": "The video that people prefer, from the folder's top.",
+    "rejected": "The other video of the pair, from the folder's top.",
+    "votes_for": "People who prefer the chosen video.",
+    "votes_against": "People who prefer the other video.",
+    "take": "Which generation of the clip it is, from 1.",
+    "picks": "How many people picked the clip.",
+    "rejects": "How many people rejected the clip.",
+    "rating": "The mean of people's ratings, from 1 to 5.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Croissant:
-    """The content of the document; ``metadata`` is the metadata beside the videos, if any."""
+    """The content of the document; ``metadata`` is the metadata beside the videos, if any.
+
+    ``pairs``: the format of the table of pairs, if there is one.
+    """
 
     folder: Path
     index: ExportIndex
     tally: Tally
     types: ColumnTypes
     metadata: WrittenMetadata | None
+    pairs: Metadata | None = None
 
     def build_text(self) -> str:
         """The whole document. Hashes the tables, and shards whose hash is unknown."""
@@ -78,14 +94,15 @@ class Croissant:
         }
         tables = [self._describe_table(form) for form in _TABLES if form in self.index.formats]
         metadata = [] if self.metadata is None else [self._describe_metadata(self.metadata)]
-        node["distribution"] = [*tables, *metadata, *self._list_shard_files(), *self._list_videos()]
-        node["recordSet"] = self._record_sets(tables, metadata)
+        pairs = [] if self.pairs is None else [self._describe_pairs(self.pairs)]
+        node["distribution"] = [*tables, *metadata, *pairs, *self._list_shard_files(), *self._list_videos()]
+        node["recordSet"] = [*self._record_sets(tables, metadata), *map(_make_pair_records, pairs)]
         return json.dumps(node, ensure_ascii=False, indent=2) + "\n"
 
     def _record_sets(self, tables: Sequence[Node], metadata: Sequence[Node]) -> list[Node]:
         """The clips, by the most exact file that describes them; plain videos have none."""
         if tables:
-            return [_make_clips(self._make_fields(_by_column("fileObject", tables[0]), list(COLUMNS)))]
+            return [_make_clips(self._make_fields(_by_column("fileObject", tables[0]), list(self.types.kinds)))]
         if metadata and self.metadata is not None:
             return [_make_clips(self._make_fields(_by_column("fileSet", metadata[0]), self.metadata.columns))]
         return _make_shard_records() if Format.WEBDATASET in self.index.formats else []
@@ -104,6 +121,10 @@ class Croissant:
         return _make_file_set(
             "metadata", "The clips of each split, a row for each.", _ENCODINGS[metadata.kind.value], paths
         )
+
+    def _describe_pairs(self, kind: Metadata) -> Node:
+        path = pairs_file(self.folder, kind)
+        return _make_file(path.name, _ENCODINGS[kind.value], *measure_file(path), "Pairs of clips of one prompt.")
 
     def _describe_shard(self, name: str) -> Node:
         shard = self.index.shards[name]
@@ -133,6 +154,18 @@ class Croissant:
 def _make_clips(fields: Sequence[Node]) -> Node:
     clips = {"@id": "clips", "@type": "cr:RecordSet", "name": "clips", "description": "The clips."}
     return {**clips, "key": {"@id": "clips/job_id"}, "field": fields}
+
+
+def _make_pair_records(table: Node) -> Node:
+    source = _by_column("fileObject", table)
+    node: Node = {
+        "@id": "pairs",
+        "@type": "cr:RecordSet",
+        "name": "pairs",
+        "description": "Pairs of clips of one prompt of which people preferred one.",
+    }
+    fields = [_make_field(name, kind, source(name), of="pairs") for name, kind in PAIR_COLUMNS.items()]
+    return {**node, "field": fields}
 
 
 def _make_shard_records() -> list[Node]:
@@ -168,10 +201,17 @@ def _by_content(file_set: str) -> Node:
 
 
 def _make_field(name: str, kind: Kind, source: Node, *, of: str = "clips") -> Node:
-    meaning = {"description": _MEANINGS[name]} if name in _MEANINGS else {}
+    meaning = {"description": text} if (text := _find_meaning(name)) else {}
     data_type = "sc:DateTime" if name.endswith(_TIME) and kind is Kind.TEXT else _TYPES[kind]
     node: Node = {"@id": f"{of}/{name}", "@type": "cr:Field", "name": name, **meaning}
     return {**node, "dataType": data_type, "source": source}
+
+
+def _find_meaning(column: str) -> str:
+    if column in CHECKED and column in MEASURES:
+        measure = MEASURES[column]
+        return f"Measured: {measure.meaning}{f', in {measure.unit}' if measure.unit else ''}."
+    return "What another tool gave the clip." if column.startswith(SCORE_PREFIX) else _MEANINGS.get(column, "")
 
 
 def _make_file_set(name: str, description: str, encoding: str, includes: Sequence[str]) -> Node:

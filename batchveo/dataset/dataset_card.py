@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
+from batchveo.core.fields import FIELDS
 from batchveo.core.formatting import format_usd
+from batchveo.core.gates import Verdict
 from batchveo.core.version import __version__
-from batchveo.dataset.columns import COLUMNS, MEASURED, ColumnTypes, Kind
+from batchveo.dataset.columns import CHECKED, MEASURED, SCORE_PREFIX, ColumnTypes, Kind
 from batchveo.dataset.settings import Format
 from batchveo.dataset.splits import Splitting
 from batchveo.dataset.statistics import Tally
@@ -19,6 +22,7 @@ CARD = "README.md"
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _WIDTH = 160
+_LARGE = 1_000
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*_{}[]()#!|~$"}
 _STANDARD = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test", "testing": "test"}
 """The names of Hugging Face for these splits, if it finds them as folders."""
@@ -55,7 +59,7 @@ def choose_loader(formats: Sequence[str], types: ColumnTypes, metadata: WrittenM
         patterns = ("{split}/*.mp4", f"{{split}}/metadata.{metadata.kind.value}")
         return LoaderConfig(patterns=patterns, features=_list_features(types, metadata.columns, video=True))
     if Format.WEBDATASET in formats:
-        row: Feature = {"name": "json", "struct": _list_features(types, list(COLUMNS))}
+        row: Feature = {"name": "json", "struct": _list_features(types, list(types.kinds))}
         texts = [_feature(name, "string") for name in ("txt", "__key__", "__url__")]
         return LoaderConfig(patterns=("{split}-*.tar",), features=[row, _feature("mp4", "video"), *texts])
     return LoaderConfig(patterns=("{split}/*.mp4",), features=[_feature("video", "video")], drop_labels=True)
@@ -75,12 +79,17 @@ def _feature(name: str, dtype: str) -> Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """The content of the card; ``left_out`` counts jobs by the reason why they are not in the dataset."""
+    """The content of the card; ``left_out`` counts jobs by the reason why they are not in the dataset.
+
+    ``pairs``: how many pairs the table ``pairs_file`` lists.
+    """
 
     tally: Tally
     loader: LoaderConfig
     services: Sequence[str]
     splitting: Splitting
+    pairs: int = 0
+    pairs_file: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def build_text(self) -> str:
@@ -89,12 +98,15 @@ class Card:
             "Splits": _make_splits_table(self.tally) + f"\n{_describe_splitting(self.splitting)}\n",
             "Videos": _make_pictures_table(self.tally),
             "For example": _make_examples_table(self.tally),
+            "Measures": _make_measures_table(self.tally),
+            "Verdicts and votes": _make_verdicts_table(self.tally),
+            "Pairs": self._describe_pairs(),
             "What is not in it": self._list_missing(),
             "Columns": _describe_columns(),
             "Licence": _LICENCE,
         }
         parts = [self._build_front_matter(), "# Generated videos\n", self._summarize()]
-        return "\n".join([*parts, *(f"## {title}\n\n{section}" for title, section in sections.items())])
+        return "\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in sections.items() if text)])
 
     def _build_front_matter(self) -> str:
         tally = self.tally
@@ -141,6 +153,14 @@ class Card:
                 "the model was given.\n"
             )
         return text
+
+    def _describe_pairs(self) -> str:
+        if not self.pairs:
+            return ""
+        return (
+            f"`{self.pairs_file}` has {self.pairs} pairs of clips of one prompt of which people preferred one: "
+            "`prompt`, `chosen` and `rejected` (files of this folder), `votes_for` and `votes_against`.\n"
+        )
 
     def _list_missing(self) -> str:
         lines = [f"- {count} {_escape_cell(reason)}\n" for reason, count in self.left_out.items() if count]
@@ -194,6 +214,40 @@ def _make_examples_table(tally: Tally) -> str:
     return _make_table(["file", "text"], rows)
 
 
+def _make_measures_table(tally: Tally) -> str:
+    """How the measures and scores are distributed; empty if no clip has any."""
+    ordered = [name for name in CHECKED if name in tally.numbers]
+    ordered += sorted(name for name in tally.numbers if name.startswith(SCORE_PREFIX))
+    rows = []
+    for name in ordered:
+        values = tally.numbers[name]
+        numbers = (min(values), statistics.median(values), statistics.fmean(values), max(values))
+        unit = FIELDS[name].unit if name in FIELDS else ""
+        unknown = str(tally.clips - len(values))
+        rows.append([f"`{name}`", unit, *map(_format_number, numbers), unknown])
+    head = ["measure", "unit", "lowest", "median", "mean", "highest", "clips without it"]
+    return _make_table(head, rows) if rows else ""
+
+
+def _format_number(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= _LARGE else f"{number:.4g}"
+
+
+def _make_verdicts_table(tally: Tally) -> str:
+    """What gates and people say of the clips; empty if they say nothing."""
+    rows = [[words, str(count)] for words, count in _list_findings(tally) if count]
+    return _make_table(["what gates and people say", "clips"], rows) if rows else ""
+
+
+def _list_findings(tally: Tally) -> Iterator[tuple[str, int]]:
+    yield "accepted by their gates", tally.verdicts[Verdict.ACCEPTED]
+    yield "rejected by their gates", tally.verdicts[Verdict.REJECTED]
+    yield "not decided by their gates", tally.verdicts[Verdict.OPEN]
+    yield "picked by people", tally.picked
+    yield "rejected by people", tally.rejected
+    yield "rated by people", tally.rated
+
+
 def _format_length(seconds: float) -> str:
     for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
         if seconds >= 2 * size:
@@ -205,7 +259,10 @@ def _describe_columns() -> str:
     return (
         "`text` is the prompt, `negative_prompt` what was to be kept out. `request` is the whole request as JSON "
         "with what the service fills in by itself; `defaulted` names those parameters. Measured in the files: "
-        f"{', '.join(f'`{name}`' for name in MEASURED)}.\n\n"
+        f"{', '.join(f'`{name}`' for name in MEASURED)}. Measured in the decoded pictures and sound, if the clip was "
+        f"checked: {', '.join(f'`{name}`' for name in CHECKED)}. Columns that begin with `{SCORE_PREFIX}` are what "
+        "other tools gave. `verdict` is what gates say of the clip; `picks`, `rejects` and `rating` are what people "
+        "say.\n\n"
         "Captions are as they were written. A spreadsheet takes one that begins with `=` for a formula: import "
         "the columns of a CSV as text.\n"
     )

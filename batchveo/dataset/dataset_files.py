@@ -25,8 +25,8 @@ from batchveo.dataset.tables import (
 from batchveo.storage.file_system import rename_file, replace_file
 
 CAPTION_SUFFIX = ".txt"
+_TYPED_TABLES = {Format.PARQUET: write_parquet, Format.CSV: write_csv}
 _TABLES = {form: f"clips.{form.value}" for form in (Format.JSONL, Format.CSV, Format.PARQUET)}
-_TEXT_TABLES = {Format.JSONL: write_jsonl, Format.CSV: write_csv}
 
 
 class DatasetFiles:
@@ -42,8 +42,10 @@ class DatasetFiles:
         self._index = index
         self._formats = [Format(name) for name in index.formats]
         self._present: list[str] = []
-        self._json_survey = JsonSurvey()
-        survey = TypeSurvey()
+        self._is_present = is_present
+        scores = sorted(index.scores)
+        self._json_survey = JsonSurvey(scores)
+        survey = TypeSurvey(scores)
         # once for all: to read the rows is the slow part of an export again
         for job_id, clip in index.clips.items():
             if not is_present(row := index.read_row(clip)):
@@ -63,6 +65,13 @@ class DatasetFiles:
             self.notes += [f"{edited} captions were edited and are left alone"] if edited else []
         self._write_tables()
         return metadata
+
+    def find_row(self, job_id: str) -> Row | None:
+        """The row of a job's clip, if the clip is in the folder."""
+        clip = self._index.clips.get(job_id)
+        if clip is None or not self._is_present(row := self._index.read_row(clip)):
+            return None
+        return self.types.fit_row(row)
 
     def iter_rows(self, split: str | None = None, *, only: Container[str] | None = None) -> Iterator[Row]:
         """The rows of all clips, or of one split, or of ``only`` some ids; each value in the type of its column."""
@@ -102,10 +111,10 @@ class DatasetFiles:
             if form in self._formats:
                 others = (row for row in self.iter_rows() if row["job_id"] not in self._leaders)
                 rows = chain(self.iter_rows(only=self._leaders), others)
-                if form is Format.PARQUET:
-                    write_parquet(self._folder / name, rows, self.types)
+                if form is Format.JSONL:
+                    write_jsonl(self._folder / name, rows)
                 else:
-                    _TEXT_TABLES[form](self._folder / name, rows)
+                    _TYPED_TABLES[form](self._folder / name, rows, self.types)
 
 
 def _choose_metadata(formats: Sequence[Format], asked: Metadata) -> Metadata | None:

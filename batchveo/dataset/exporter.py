@@ -9,12 +9,15 @@ from contextlib import closing
 from pathlib import Path
 
 from batchveo.core.errors import DiskTrouble, UsageError
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import JobState
+from batchveo.dataset.choice import ClipChooser, Reason
 from batchveo.dataset.clips import ClipExporter, How
+from batchveo.dataset.columns import name_score_columns
 from batchveo.dataset.croissant import CROISSANT, Croissant
 from batchveo.dataset.dataset_card import CARD, Card, choose_loader
 from batchveo.dataset.dataset_files import DatasetFiles, write_description
 from batchveo.dataset.index import INDEX_FILE, ExportIndex
+from batchveo.dataset.pairs import Pair, find_pairs, find_voted, pairs_file, write_pairs
 from batchveo.dataset.settings import Exported, ExportSettings, Format, Metadata
 from batchveo.dataset.splits import TRAIN
 from batchveo.dataset.statistics import Tally
@@ -56,39 +59,58 @@ def export(
         return _count_clips(store, into, settings)
     if Format.PARQUET in settings.formats or settings.metadata is Metadata.PARQUET:
         import_arrow()  # better now than after an hour of copying
-    _check_choice(store, settings, new=not (into / INDEX_FILE).exists())
+    chooser = _make_chooser(store, settings)
+    _check_choice(store, settings, chooser, new=not (into / INDEX_FILE).exists())
     try:
         with ExportIndex(into, settings.splitting) as index:
             index.use_formats([form.value for form in settings.formats])
             index.use_captions(settings.captions)
-            return _Export(store, into, settings, index).run(seen)
+            if settings.pairs:
+                index.use_pairs()
+            return _Export(store, into, settings, index, chooser).run(seen)
     except (StoreUnavailable, StoreRefused) as error:
         raise DiskTrouble(f"{error.filename} cannot be read: {error.strerror}; {_RESUME}") from None
     except OSError as error:
         raise DiskTrouble(f"the dataset in {into} cannot be written: {error}; {_RESUME}") from None
 
 
-def _check_choice(store: Store, settings: ExportSettings, *, new: bool) -> None:
+def _make_chooser(store: Store, settings: ExportSettings) -> ClipChooser:
+    paired: set[int] | None = None
+    if settings.pairs:
+        pairs = _list_pairs(store, settings)
+        paired = {job.seq for pair in pairs for job in (pair.chosen, pair.rejected)}
+    return ClipChooser(store, settings, paired)
+
+
+def _list_pairs(store: Store, settings: ExportSettings) -> list[Pair]:
+    """The pairs whose clips are both chosen by the filters."""
+    voted = find_voted(store)
+    pages = store.queries.iter_succeeded_pages(settings.condition) if voted else ()
+    jobs = {job.seq: job for page in pages for job in page if job.seq in voted and settings.wants(job)}
+    return find_pairs(store, jobs)
+
+
+def _check_choice(store: Store, settings: ExportSettings, chooser: ClipChooser, *, new: bool) -> None:
     """Raise ``UsageError`` for a bad split name or a new dataset without clips, before anything is written."""
-    chosen = filter(settings.wants, store.queries.iter_succeeded())
-    if new and next(chosen, None) is None:
+    if new and next(chooser.iter_jobs(()), None) is None:
         made = store.counts()[JobState.SUCCEEDED]
-        why = f"none of {made:,} videos is chosen by the filters" if made else "no video has succeeded yet"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in chooser.left_out.items() if count)
+        if chooser.left_out[Reason.NOT_CHOSEN] == made:
+            reasons = f"none of {made:,} videos is chosen by the filters"
+        why = reasons if made else "no video has succeeded yet"
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
     if settings.splitting.how == "auto":  # the only way that can fail for one job
-        for job in filter(settings.wants, store.queries.iter_succeeded()):
+        for job in chooser.iter_jobs(()):
             settings.splitting.part_of(job)
 
 
 def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Exported:
     """The result of a dry run."""
     splits: Counter[str] = Counter()
-    added = size = left_out = 0
+    added = size = 0
+    chooser = _make_chooser(store, settings)
     with ExportIndex(folder, settings.splitting, writing=False) as index:
-        for job in store.queries.iter_succeeded():
-            if not settings.wants(job):
-                left_out += 1
-                continue
+        for job in chooser.iter_jobs(index.clips):
             clip = index.clips.get(job.id)
             splits[clip.split if clip else settings.splitting.part_of(job)] += 1
             added += clip is None
@@ -99,15 +121,23 @@ def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Export
         added=added,
         bytes=size,
         splits=dict(splits),
-        left_out=left_out,
+        left_out=chooser.left_out.total(),
+        left_out_because=_count_reasons(chooser.left_out),
+        kept=_count_reasons(chooser.kept),
         dry_run=True,
     )
+
+
+def _count_reasons(counts: Counter[Reason]) -> dict[str, int]:
+    return {reason.value: counts[reason] for reason in Reason if counts[reason]}
 
 
 class _Export:
     """One export."""
 
-    def __init__(self, store: Store, folder: Path, settings: ExportSettings, index: ExportIndex) -> None:
+    def __init__(
+        self, store: Store, folder: Path, settings: ExportSettings, index: ExportIndex, chooser: ClipChooser
+    ) -> None:
         self._store = store
         self._folder = folder
         self._settings = settings
@@ -115,9 +145,16 @@ class _Export:
         self._formats = [Format(name) for name in index.formats]
         most = {"most_bytes": settings.shard_bytes, "most_clips": settings.shard_clips}
         self._shards = ShardWriter(folder, index, **most) if Format.WEBDATASET in self._formats else None
-        places_files = bool(set(self._formats) - {Format.WEBDATASET})
-        self._clips = ClipExporter(folder, settings, index, shards=self._shards, places_files=places_files)
-        self._left_out = 0
+        self._chooser = chooser
+        self._pairs: int | None = None
+        self._clips = ClipExporter(
+            folder,
+            settings,
+            index,
+            shards=self._shards,
+            places_files=index.lists_pairs or bool(set(self._formats) - {Format.WEBDATASET}),
+            score_columns=name_score_columns(store.checks.list_score_names()),
+        )
         self._notes: list[str] = []
 
     def run(self, seen: Callable[[int], None]) -> Exported:
@@ -128,24 +165,23 @@ class _Export:
         files = DatasetFiles(self._folder, self._index, self._clips.has_file)
         self._sync_folders(files.tally.parts)
         metadata = files.write_files(self._settings.metadata)
+        if self._index.lists_pairs:
+            pairs = _list_pairs(self._store, ExportSettings())  # of earlier exports too, whatever their filters
+            self._pairs = write_pairs(self._folder, pairs, files.find_row, self._settings.metadata)
         self._notes += files.notes
         self._write_descriptions(files, metadata)
         self._index.sync_file()
         return self._build_result(files.tally)
 
     def _export_clips(self, seen: Callable[[int], None]) -> None:
-        for number, job in enumerate(self._clips.read_ahead(self._iter_wanted()), 1):
-            seen(number + self._left_out)
-            self._clips.export_job(job)
+        chosen = self._chooser.iter_clips(self._index.clips)
+        number = 0
+        for number, clip in enumerate(self._clips.read_ahead(chosen), 1):
+            seen(number + self._chooser.left_out.total())
+            self._clips.export_clip(clip)
+        seen(number + self._chooser.left_out.total())  # also what was left out after the last clip
         if self._shards is not None:
             self._shards.write_rest()
-
-    def _iter_wanted(self) -> Iterator[Job]:
-        for job in self._store.queries.iter_succeeded():
-            if self._settings.wants(job):
-                yield job
-            else:
-                self._left_out += 1
 
     def _sync_folders(self, splits: list[str]) -> None:
         for folder in (self._folder, *(self._folder / split for split in splits)):
@@ -155,13 +191,20 @@ class _Export:
     def _write_descriptions(self, files: DatasetFiles, metadata: WrittenMetadata | None) -> None:
         """Write the descriptions for people and for catalogues."""
         croissant = Croissant(
-            folder=self._folder, index=self._index, tally=files.tally, types=files.types, metadata=metadata
+            folder=self._folder,
+            index=self._index,
+            tally=files.tally,
+            types=files.types,
+            metadata=metadata,
+            pairs=self._settings.metadata if self._pairs else None,
         )
         card = Card(
             tally=files.tally,
             loader=choose_loader(self._formats, files.types, metadata),
             services=sorted(filter(None, self._store.runs.list_services())),
             splitting=self._settings.splitting,
+            pairs=self._pairs or 0,
+            pairs_file=pairs_file(self._folder, self._settings.metadata).name,
             left_out=self._count_left_out(),
         )
         for name, text in ((CROISSANT, croissant.build_text()), (CARD, card.build_text())):
@@ -174,7 +217,10 @@ class _Export:
         left_out = {words: counts[state] for state, words in _ENDED_WITHOUT_VIDEO.items()}
         ended = (JobState.SUCCEEDED, *_ENDED_WITHOUT_VIDEO)
         left_out["jobs are not finished"] = counts.total - sum(counts[state] for state in ended)
-        left_out["videos were not chosen"] = self._left_out
+        gates = ", ".join(f"{gate} ({count})" for gate, count in self._chooser.count_gates().items())
+        for why, count in self._chooser.left_out.items():
+            by = f": {gates}" if why is Reason.GATES and gates else ""
+            left_out[f"videos were {why}{by}"] = count
         for trouble in self._clips.troubles:
             reason = f"videos were left out: {trouble.problem}"
             left_out[reason] = left_out.get(reason, 0) + 1
@@ -189,12 +235,20 @@ class _Export:
             splits={split: tally.splits[split] for split in tally.parts},
             placed={how.value: n for how, n in self._clips.placed.items()},
             shards=self._shards.new if self._shards else (),
-            left_out=self._left_out,
+            left_out=self._chooser.left_out.total(),
+            left_out_because=_count_reasons(self._chooser.left_out),
+            kept=_count_reasons(self._chooser.kept),
+            pairs=self._pairs,
             troubles=self._clips.troubles,
             notes=[*self._notes, *self._list_notes(tally)],
         )
 
     def _list_notes(self, tally: Tally) -> Iterator[str]:
+        if kept := self._chooser.kept:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in _count_reasons(kept).items())
+            yield f"clips of earlier exports stay in the dataset, with their new verdicts and votes: {reasons}"
+        if self._chooser.undecided:
+            yield f"{self._chooser.undecided} clips have gates that are not decided yet"
         if not can_probe():
             yield "PyAV is not installed, so sizes, rates and codecs are empty: pip install 'batchveo[media]'"
         if self._clips.elsewhere:

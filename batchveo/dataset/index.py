@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from batchveo.core.errors import UsageError
-from batchveo.dataset.columns import Row
+from batchveo.dataset.columns import COLUMNS, SCORE_PREFIX, Row
 from batchveo.dataset.splits import Splitting, is_split_name
 from batchveo.storage.file_system import sync_path
 
@@ -48,10 +48,14 @@ class ExportIndex:
         self.shard_of: dict[str, str] = {}
         self.formats: tuple[str, ...] = ()
         self.captions: str | None = None
+        self.lists_pairs = False
+        """Whether the folder has a table of pairs."""
         self.describes = False
         """Whether the metadata beside the videos are the export's own."""
         self.cards: set[str] = set()
         """Hashes of all descriptions that the export wrote, or died before it did."""
+        self.scores: set[str] = set()
+        """The columns of scores that some clip has."""
         self._shards: dict[str, Shard] = {}
         self._path = folder / INDEX_FILE
         self._lock = FileLock(folder / LOCK_FILE)
@@ -116,16 +120,21 @@ class ExportIndex:
         if captions is not None and captions != self.captions:
             self._append_line({"captions": captions})
 
+    def use_pairs(self) -> None:
+        """Note that the folder has a table of pairs."""
+        if not self.lists_pairs:
+            self._append_line({"pairs": True})
+
     def use_metadata(self) -> None:
         """Note that the metadata beside the videos are the export's own."""
         if not self.describes:
             self._append_line({"describes": True})
 
     def read_row(self, clip: IndexedClip) -> Row:
-        """The row of one clip."""
+        """The row of one clip; a column is unknown if an earlier version wrote the row without it."""
         self._reader.seek(clip.offset)
         row: Row = json.loads(self._reader.readline().decode("utf-8", "surrogatepass"))["clip"]
-        return row
+        return row if row.keys() >= COLUMNS.keys() else {**dict.fromkeys(COLUMNS), **row}
 
     def sync_file(self) -> None:
         """Wait until all lines are on the disk."""
@@ -177,12 +186,16 @@ class ExportIndex:
                 split = sys.intern(str(row["split"]))  # a text for all of its clips
                 _ = row["bytes"], row["sha256"]  # without them it is no row of ours
                 self.clips[str(row["job_id"])] = IndexedClip(offset, split)
+                others = set(map(str, row)).difference(COLUMNS)
+                self.scores.update(name for name in others if name.startswith(SCORE_PREFIX))
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
                 self._shards[name] = shard
             case {"describes": bool(describes)}:
                 self.describes = describes
+            case {"pairs": bool(lists_pairs)}:
+                self.lists_pairs = lists_pairs
             case {"captions": str(captions)}:
                 self.captions = captions
             case {"card": str(digest)}:

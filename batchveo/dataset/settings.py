@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import Condition, read_where
 from batchveo.core.models import Job
 from batchveo.dataset.splits import Splitting
 from batchveo.storage.stored_video import StoredVideo
@@ -52,7 +53,9 @@ class ExportSettings:
     """How to export. ``shard_bytes`` and ``shard_clips`` limit a shard; a larger clip gets one of its own.
 
     ``captions`` adds a text file beside each video file; shards have one for each video anyway.
-    ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they choose all.
+    ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they choose all. ``where`` is a condition on
+    their fields. ``picked``: only the clips that people picked. ``include_rejected``: also those that
+    people or gates rejected, and takes that do not count. ``pairs``: a dataset of pairs, of which people preferred one.
     """
 
     formats: tuple[Format, ...] = (Format.VIDEOFOLDER,)
@@ -67,8 +70,15 @@ class ExportSettings:
     models: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    where: str | None = None
+    picked: bool = False
+    include_rejected: bool = False
+    pairs: bool = False
 
     def __post_init__(self) -> None:
+        _ = self.condition
+        if self.pairs and self.picked:
+            raise UsageError("--pairs takes both sides of each pair: leave out --picked")
         object.__setattr__(self, "formats", tuple(dict.fromkeys(map(Format, self.formats))))
         if self.captions is not None:
             object.__setattr__(self, "captions", Captions(self.captions))
@@ -76,6 +86,11 @@ class ExportSettings:
             raise UsageError("an export needs a format")
         if self.shard_bytes < 1 or self.shard_clips < 1:
             raise UsageError("a shard holds at least one clip: --shard-size and --shard-clips must be above 0")
+
+    @property
+    def condition(self) -> Condition | None:
+        """``where``, parsed. Raises ``UsageError``."""
+        return read_where(self.where)
 
     def wants(self, job: Job) -> bool:
         """Whether the filters choose the job."""
@@ -104,7 +119,8 @@ class Exported:
     """The result of an export. ``clips`` and ``splits`` count all that the dataset holds now.
 
     ``placed`` counts the new files by how they were placed, ``shards`` names the new shards; ``bytes`` is the size
-    of all clips together.
+    of all clips together. ``left_out`` videos are not in it, by reason in ``left_out_because``; ``kept`` counts clips
+    of earlier exports that would be left out now, by reason. ``pairs``: how many pairs are listed, if any are.
     """
 
     folder: Path
@@ -115,6 +131,9 @@ class Exported:
     placed: Mapping[str, int] = field(default_factory=dict)
     shards: Sequence[str] = ()
     left_out: int = 0
+    left_out_because: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, int] = field(default_factory=dict)
+    pairs: int | None = None
     troubles: Sequence[Trouble] = ()
     notes: Sequence[str] = ()
     dry_run: bool = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-from batchveo.dataset.columns import Row
+from batchveo.dataset.columns import CHECKED, COLUMNS, Row
 from batchveo.dataset.splits import PARTS
 from batchveo.dataset.tables import is_formula
 from batchveo.provider.catalog import MODELS
@@ -24,7 +25,8 @@ class Tally:
     ``models`` counts by model and split, ``pictures`` by width, height, frames a second, requested duration and
     sound. ``from_images`` and ``from_videos`` count the clips that were made from such files, ``formulas`` the captions
     that a spreadsheet would take for a formula, ``rewritable`` the clips whose prompt the service was allowed to
-    rewrite.
+    rewrite. ``verdicts`` counts by what gates say of a clip, empty for those without gates; ``picked``, ``rejected``
+    and ``rated`` the clips by what people say. ``numbers`` has the values of each measure and score that is a number.
     """
 
     clips: int = 0
@@ -40,6 +42,11 @@ class Tally:
     splits: Counter[str] = field(default_factory=Counter)
     models: Counter[tuple[str, str]] = field(default_factory=Counter)
     pictures: Counter[tuple[object, ...]] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    picked: int = 0
+    rejected: int = 0
+    rated: int = 0
+    numbers: dict[str, array[float]] = field(default_factory=dict)
     examples: list[Row] = field(default_factory=list)
 
     @property
@@ -66,8 +73,20 @@ class Tally:
         self.splits[split] += 1
         self.models[model, split] += 1
         self.pictures[tuple(row[name] for name in ("width", "height", "fps", "duration", "has_sound"))] += 1
+        self._add_findings(row)
         if len(self.examples) < EXAMPLES:
             self.examples.append(row)
+
+    def _add_findings(self, row: Row) -> None:
+        """Count what checks and people found."""
+        self.verdicts[str(row["verdict"] or "")] += 1
+        picks, rejects = _as_number(row["picks"]), _as_number(row["rejects"])
+        self.picked += picks > rejects
+        self.rejected += rejects > picks
+        self.rated += row["rating"] is not None
+        for name in (*CHECKED, *(row.keys() - COLUMNS.keys())):
+            if isinstance(value := row[name], int | float):
+                self.numbers.setdefault(name, array("d")).append(value)
 
 
 def _as_number(value: object) -> float:

@@ -41,10 +41,10 @@ def write_jsonl(path: Path, rows: Iterable[Row]) -> None:
         out.writelines(f"{format_json_line(row)}\n" for row in rows)
 
 
-def write_csv(path: Path, rows: Iterable[Row]) -> None:
+def write_csv(path: Path, rows: Iterable[Row], types: ColumnTypes) -> None:
     """Write RFC 4180, UTF-8, with a header; ``None`` is an empty cell, flags are ``true`` and ``false``."""
     with replace_file(path) as part, part.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(out, list(types.kinds), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _format_cell(value) for name, value in row.items()} for row in rows)
 
@@ -54,7 +54,7 @@ def write_parquet(path: Path, rows: Iterable[Row], types: ColumnTypes) -> None:
     arrow, parquet = import_arrow()
     arrow_types = {Kind.TEXT: arrow.string(), Kind.INTEGER: arrow.int64(), Kind.NUMBER: arrow.float64()}
     arrow_types[Kind.FLAG] = arrow.bool_()
-    schema = arrow.schema([(name, arrow_types[types.kinds[name]]) for name in COLUMNS])
+    schema = arrow.schema([(name, arrow_types[kind]) for name, kind in types.kinds.items()])
     with replace_file(path) as part, parquet.ParquetWriter(part, schema, compression="zstd") as writer:
         for group in _group_rows(iter(rows)):
             writer.write_table(arrow.Table.from_pylist(group, schema=schema))
@@ -123,8 +123,8 @@ def write_metadata(
         # After the new file is on the disk: a death between the two leaves both, and the next export removes one.
         _remove_other_metadata(folder / split, kind)
     if kind is Metadata.PARQUET:
-        return WrittenMetadata(kind=kind, columns=tuple(COLUMNS))
-    columns = [name for name in COLUMNS if name not in left_out]
+        return WrittenMetadata(kind=kind, columns=tuple(types.kinds))
+    columns = [name for name in types.kinds if name not in left_out]
     return WrittenMetadata(kind=kind, columns=columns, lost=survey.list_lost(types))
 
 
@@ -162,9 +162,13 @@ def _iter_json_rows(
 
 
 class JsonSurvey:
-    """Reads rows one by one, for the columns that show their type in every split, and the clips that show it first."""
+    """Reads rows one by one, for the columns that show their type in every split, and the clips that show it first.
 
-    def __init__(self) -> None:
+    ``scores``: the columns of scores that the rows may have.
+    """
+
+    def __init__(self, scores: Iterable[str] = ()) -> None:
+        self._columns = {*COLUMNS, *scores}
         # by split and column, the id of the first clip: the types are known only after the last row
         self._first_values: dict[str, dict[str, str]] = {}
         self._first_texts: dict[str, dict[str, str]] = {}
@@ -175,14 +179,14 @@ class JsonSurvey:
         split, job_id = str(row["split"]), str(row["job_id"])
         if split not in self._first_values:
             self._first_values[split], self._first_texts[split] = {}, {}
-            self._unseen[split] = set(COLUMNS), set(COLUMNS)
+            self._unseen[split] = set(self._columns), set(self._columns)
         values, texts = self._unseen[split]
-        shown = {name for name in values if row[name] is not None}
+        shown = {name for name in values if row.get(name) is not None}
         if shown:
             values -= shown
             self._first_values[split].update(dict.fromkeys(shown, job_id))
         # None is written as an empty text, which shows that the column is text.
-        shown = {name for name in texts if row[name] is None or not _DATE.fullmatch(str(row[name]))}
+        shown = {name for name in texts if row.get(name) is None or not _DATE.fullmatch(str(row[name]))}
         if shown:
             texts -= shown
             self._first_texts[split].update(dict.fromkeys(shown, job_id))
@@ -194,7 +198,7 @@ class JsonSurvey:
     def list_left_out(self, types: ColumnTypes) -> list[str]:
         """The columns that do not show their type in every split."""
         firsts = [self._find_firsts(split, types) for split in self._first_values]
-        return [name for name in COLUMNS if any(name not in first for first in firsts)]
+        return [name for name in types.kinds if any(name not in first for first in firsts)]
 
     def list_lost(self, types: ColumnTypes) -> list[str]:
         """Those left out that have a value: a number in another split, or only dates in this one."""
@@ -202,7 +206,7 @@ class JsonSurvey:
 
     def _find_firsts(self, split: str, types: ColumnTypes) -> dict[str, str]:
         values, texts = self._first_values[split], self._first_texts[split]
-        found = {name: (texts if types.kinds[name] is Kind.TEXT else values).get(name) for name in COLUMNS}
+        found = {name: (texts if kind is Kind.TEXT else values).get(name) for name, kind in types.kinds.items()}
         return {name: job_id for name, job_id in found.items() if job_id is not None}
 
     def _has_value(self, name: str) -> bool:

@@ -43,6 +43,8 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
     yield _describe_spending(store)
     if counts[JobState.FAILED]:
         yield from _list_failures(store)
+    if store.checks.has_policies():
+        yield from _list_rejected(store)
     if counts.held:
         yield from _list_held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
@@ -78,6 +80,19 @@ def _list_failures(store: Store) -> Iterator[str]:
         listing = format_command("jobs", "--state-is", "failed", state=store.path)
         yield f"  others failed for other reasons; `{listing}` lists them"
     yield f"`{format_command('retry', state=store.path)}` sets the failed jobs to pending again"
+
+
+def _list_rejected(store: Store) -> Iterator[str]:
+    gates = store.checks.count_rejected_by_gate()
+    if not gates:
+        return
+    rejected, again = sum(gates.values()), store.checks.count_made_again()
+    listing = format_command("jobs", "--where", 'verdict == "rejected"', state=store.path)
+    yield f"{format_count(rejected, 'clip')} rejected, {again:,} of them made again; `{listing}` lists them"
+    for gate, clips in list(gates.items())[:REASONS_SHOWN]:
+        yield f"  {clips:,} rejected by {shorten_text(gate, 200)}"
+    if len(gates) > REASONS_SHOWN:
+        yield f"  others were rejected by other gates; `{format_command('status', state=store.path)}` counts them"
 
 
 def _list_held(store: Store, held: int) -> Iterator[str]:

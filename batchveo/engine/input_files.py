@@ -39,7 +39,7 @@ class Attachments:
 
         A reference may be anywhere in lists and objects.
         """
-        names = Counter(_find_references(request))
+        names = Counter(find_references(request))
         if not names:
             yield request
             return
@@ -59,10 +59,11 @@ class Attachments:
             self._freed = anyio.Event()
 
 
-def _find_references(value: object) -> Iterator[str]:
+def find_references(value: object) -> Iterator[str]:
+    """The SHA-256 of each input file that a request refers to, as often as it does."""
     if isinstance(value, list | Mapping):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _find_references(item)
+            yield from find_references(item)
     elif isinstance(value, str) and value.startswith(INPUT_PREFIX):
         yield value.removeprefix(INPUT_PREFIX)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 
 from batchveo.core.errors import UsageError
-from batchveo.core.job_row import Row
+from batchveo.core.expressions import ExpressionError, Value, evaluate, point_at, split_name
+from batchveo.core.fields import META as META_PART
+from batchveo.core.fields import REQUEST, Condition, check_known_beforehand, find_in
+from batchveo.core.job_row import JobRow, Row
 from batchveo.core.measures import CheckLevel
+from batchveo.core.models import find_prompt
 from batchveo.manifest.job_register import JobRegister
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.vocabulary import FIXED, JOB_KEYS, Vocabulary
@@ -38,7 +43,8 @@ class ReadOptions:
 
     ``sets`` gives every job a field that it does not have itself; the values are text as in a cell of CSV, and
     win over the ``defaults`` of a file. ``renames`` has the column (or key) that fills each of these fields.
-    ``extra`` decides about columns that are no fields. ``limit`` and ``only`` (names, ids or globs) choose jobs.
+    ``extra`` decides about columns that are no fields. ``limit``, ``only`` (names, ids or globs) and ``where`` choose
+    jobs.
     ``checks``: the least that is measured of the clip of every job, whatever the manifests say.
     """
 
@@ -47,12 +53,13 @@ class ReadOptions:
     extra: Extra = Extra.ERROR
     limit: int | None = None
     only: tuple[str, ...] = ()
+    where: Condition | None = None
     checks: CheckLevel = CheckLevel.NONE
 
     @property
     def chooses(self) -> bool:
         """Whether some of the jobs may be left out."""
-        return self.limit is not None or bool(self.only)
+        return self.limit is not None or bool(self.only) or self.where is not None
 
     @property
     def renames_keys(self) -> bool:
@@ -64,6 +71,7 @@ class ReadOptions:
         vocabulary = Vocabulary(catalog, any_model=any_parameter)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: a whole number from 1")
+        _check_where(self.where)
         for option, fields in (("--set", self.sets), ("--map", self.renames)):
             for name in fields:
                 _check_field(option, name, vocabulary)
@@ -92,6 +100,15 @@ def pairs_of(option: str, texts: Iterable[str], shape: str) -> dict[str, str]:
     return pairs
 
 
+def _check_where(where: Condition | None) -> None:
+    if where is None:
+        return
+    try:
+        check_known_beforehand(where)
+    except ExpressionError as error:
+        raise UsageError(f"--where: {point_at(where.text, error)}") from None
+
+
 def _check_field(option: str, name: str, vocabulary: Vocabulary) -> None:
     if name.startswith(META) and name != META:
         return
@@ -107,7 +124,7 @@ def _instead_of(name: str) -> str:
 
 
 class Selection:
-    """Lets the chosen jobs through: the first ``limit`` of those that one of the patterns of ``only`` names.
+    """Lets the chosen jobs through: the first ``limit`` of those that ``only`` names and ``where`` is true for.
 
     A pattern is a name, an id, or a glob over names. ``named`` counts what was there to choose from,
     ``repeated`` the chosen jobs that repeat an earlier request.
@@ -142,16 +159,23 @@ class Selection:
             raise UsageError(
                 f"--only {pattern!r}: none of {self.named:,} jobs has this name or id (* matches anything)"
             )
+        if self._options.where is not None and not self.chosen:
+            raise UsageError(f"--where {self._options.where}: true for none of {self.named:,} jobs")
 
     @property
     def note(self) -> str | None:
         """The choice in words; ``None`` if nobody chose."""
         if not self._options.chooses:
             return None
-        ways = [*(["--only"] if self._options.only else []), *(["--limit"] if self._options.limit is not None else [])]
-        return f"{self.chosen:,} of {self.named:,} chosen by {' and '.join(ways)}"
+        options = self._options
+        given = {"--only": options.only or None, "--where": options.where, "--limit": options.limit}
+        ways = " and ".join(name for name, value in given.items() if value is not None)
+        return f"{self.chosen:,} of {self.named:,} chosen by {ways}"
 
     def _is_wanted(self, job: Row) -> bool:
+        return self._is_named(job) and (self._options.where is None or _is_true(self._options.where, JobRow(*job)))
+
+    def _is_named(self, job: Row) -> bool:
         if not self._options.only:
             return True
         matching = [
@@ -160,6 +184,28 @@ class Selection:
         for pattern in matching:
             self._unmatched.pop(pattern, None)
         return bool(matching)
+
+
+def _is_true(where: Condition, job: JobRow) -> bool:
+    request, meta = json.loads(job.request), json.loads(job.meta)
+    plain: dict[str, Value] = {
+        "id": job.id,
+        "name": job.name,
+        "model": job.model,
+        "prompt": find_prompt(request),
+        "manifest": job.manifest,
+        "repeat": job.repeat_index,
+    }
+
+    def get(name: str) -> Value:
+        if name in plain:
+            return plain[name]
+        first, *others = split_name(name)
+        if first == META_PART:
+            return find_in(meta, tuple(others))
+        return find_in(request, tuple(others) if first == REQUEST else (first,))
+
+    return evaluate(where.expression, get) is True
 
 
 def _matches_pattern(pattern: str, name: str, job_id: str) -> bool:

@@ -13,7 +13,7 @@ from batchveo.core.filenames import safe_stem
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
-from batchveo.engine.stages.checker import change_seed
+from batchveo.engine.clip_judgement import change_seed
 from batchveo.provider import ApiClient
 from batchveo.provider.service import label_errors
 from batchveo.provider.service_lists import Row, read_log, read_success

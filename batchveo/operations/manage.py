@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import Condition
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN, UNNEEDED
@@ -81,17 +82,25 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
 
 
 def choose_jobs(
-    store: Store, keys: Sequence[str], *, states: Sequence[JobState], models: Sequence[str] = ()
+    store: Store,
+    keys: Sequence[str],
+    *,
+    states: Sequence[JobState],
+    models: Sequence[str] = (),
+    where: Condition | None = None,
 ) -> list[Job]:
-    """The jobs that ``keys`` name, or all in ``states`` if there are none; with ``models`` only those of them.
+    """The jobs that ``keys`` name, or all in ``states`` if there are none.
 
+    With ``models`` only those of them, with ``where`` only those for which it is true.
     Raises ``UsageError`` as ``select_jobs`` and ``check_models``.
     """
     check_models(store, models)
     if not keys:
         # a job that another one replaces comes back only if it is named: both would be paid for
-        return [job for job in store.queries.list_jobs(*states, models=models) if not is_made_again(job)]
-    return [job for job in select_jobs(store, keys) if not models or job.model in models]
+        return [job for job in store.queries.list_jobs(*states, models=models, where=where) if not is_made_again(job)]
+    named = [job for job in select_jobs(store, keys) if not models or job.model in models]
+    fitting = None if where is None else {job.seq for job in store.queries.list_jobs(models=models, where=where)}
+    return [job for job in named if fitting is None or job.seq in fitting]
 
 
 def is_made_again(job: Job) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from batchveo.core.errors import UsageError
+from batchveo.core.formatting import format_count, write_value
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import canonical_json, normal_request
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
@@ -41,6 +42,11 @@ class ChangedDefault:
     before: object
     after: object
     jobs: int
+
+    def __str__(self) -> str:
+        before, after = ("not known" if value is None else write_value(value) for value in (self.before, self.after))
+        jobs = format_count(self.jobs, "job")
+        return f"{self.name}: {before} by default before, {after} now, in {jobs} that do not give it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +92,20 @@ def plan_remake(
     ``drop`` are left out. Raises ``UsageError``, or ``ManifestError`` with everything that does not fit ``new``.
     """
     check_models(store, [old])
-    if new not in catalog:
-        meant = suggest_closest(new, catalog)
-        raise UsageError(f"{new!r} is not a known model; {meant or '`batchveo models` lists them'}")
+    check_known(new, catalog)
     if new == old:
         raise UsageError(f"--to {new}: that is the model of these jobs already")
     of_model = list(store.queries.list_jobs(models=[old]))
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
-    _check_dropped(chosen, drop)
-    fitted = _fit_requests(store, chosen, NewRules(catalog, new), frozenset(drop))
+    check_dropped(chosen, drop)
+    fitted = fit_requests(store, chosen, NewRules(catalog, new), frozenset(drop))
     taken = {job.seq for job in chosen}
     rest = [job for job in of_model if job.seq not in taken and not _is_done(job)]
     return Remake(
         old=old,
         new=new,
         successors=_make_successors(store, of_model, fitted, new),
-        defaults=list(_compare_defaults(catalog, old, new, [request for _, request in fitted])),
+        defaults=list(compare_defaults(catalog, old, new, [request for _, request in fitted])),
         left=Counter(job.state for job in rest),
         charged=sum(_may_be_charged(store, job) for job in rest),
     )
@@ -149,7 +153,14 @@ def _is_done(job: Job) -> bool:
     return job.state is JobState.SUCCEEDED or is_made_again(job)
 
 
-def _check_dropped(jobs: Sequence[Job], drop: Sequence[str]) -> None:
+def check_known(model: str, catalog: Catalog) -> None:
+    """Raise ``UsageError`` for a model that is not in the catalogue."""
+    if model not in catalog:
+        meant = suggest_closest(model, catalog)
+        raise UsageError(f"{model!r} is not a known model; {meant or '`batchveo models` lists them'}")
+
+
+def check_dropped(jobs: Sequence[Job], drop: Sequence[str]) -> None:
     """Raise ``UsageError`` for a field that none of the jobs gives: it is a slip."""
     given = dict.fromkeys(name for job in jobs for name in job.request if name != "model")
     for name in drop if jobs else ():
@@ -183,7 +194,7 @@ class NewRules:
         return self._made[job.unchecked]
 
 
-def _fit_requests(
+def fit_requests(
     store: Store, jobs: Sequence[Job], rules: NewRules, drop: frozenset[str]
 ) -> list[tuple[Job, dict[str, object]]]:
     """Each job with its new request, checked as a manifest is. Raises ``ManifestError`` with all problems."""
@@ -239,11 +250,11 @@ class _InputAddresses:
 
     def replace(self, value: Any) -> Any:
         """``value`` with a short data URI of the right type for each reference."""
-        return _map_texts(value, self._find_address)
+        return map_texts(value, self._find_address)
 
     def restore(self, value: Any) -> Any:
         """``value`` with the references again."""
-        return _map_texts(value, lambda text: self._by_address.get(text, text))
+        return map_texts(value, lambda text: self._by_address.get(text, text))
 
     def _find_address(self, text: str) -> str:
         if not text.startswith(INPUT_PREFIX):
@@ -255,13 +266,14 @@ class _InputAddresses:
         return self._by_reference[text]
 
 
-def _map_texts(value: Any, change: Any) -> Any:
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """``value`` with each text in its lists and mappings changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_map_texts(item, change) for item in value]
+        return [map_texts(item, change) for item in value]
     if isinstance(value, Mapping):
-        return {name: _map_texts(item, change) for name, item in value.items()}
+        return {name: map_texts(item, change) for name, item in value.items()}
     return value
 
 
@@ -321,7 +333,7 @@ def _list_ids(request: str, index: int, own_id: str | None = None) -> Iterator[s
 # -- defaults
 
 
-def _compare_defaults(
+def compare_defaults(
     catalog: Catalog, old: str, new: str, requests: Sequence[Mapping[str, object]]
 ) -> Iterator[ChangedDefault]:
     """What the jobs leave to the model, and the two models assume differently."""

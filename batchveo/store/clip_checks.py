@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchveo.core.expressions import Value
-from batchveo.core.fields import MISMATCHES, read_field
+from batchveo.core.fields import MISMATCHES, Condition, read_field
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
 from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import JUDGED_FIRST, NOT_NEEDED, UNNEEDED, Move
+from batchveo.store.conditions import compile_where
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
@@ -28,10 +29,22 @@ _FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", 
 SET_MEASURES = f"""INSERT OR REPLACE INTO measures (job, {", ".join(_FACTS)})
     VALUES (:job, {", ".join(f":{name}" for name in _FACTS)})"""
 MEASURES_OF = "SELECT * FROM measures WHERE job = :seq"
-HASHES = "SELECT job, hashes FROM measures WHERE hashes IS NOT NULL ORDER BY job"
+CLIPS = """SELECT jobs.seq, jobs.verdict, (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy,
+    measures.level, measures.version FROM jobs
+    LEFT JOIN measures ON measures.job = jobs.seq AND measures.sha256 = jobs.sha256
+    WHERE jobs.state = 'succeeded' AND {where} ORDER BY jobs.seq"""
+MEASURES_OF_JOBS = "SELECT * FROM measures WHERE job IN (SELECT value FROM json_each(:jobs))"
+HASHES = """SELECT job, hashes FROM measures JOIN jobs ON jobs.seq = job AND jobs.sha256 = measures.sha256
+    WHERE hashes IS NOT NULL AND state = 'succeeded' ORDER BY job"""
 SCORES_OF = "SELECT name, value FROM scores WHERE job = :seq"
+SCORES_OF_JOBS = (
+    "SELECT job, name, value FROM scores WHERE job IN (SELECT value FROM json_each(:jobs)) ORDER BY job, name"
+)
 SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :value, :now)
     ON CONFLICT DO UPDATE SET value = :value, at = :now"""
+HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
+SCORED = "SELECT DISTINCT job FROM scores WHERE name >= :first AND name < :after"
+CLIP_KEYS = "SELECT seq, id, name, folder, file FROM jobs WHERE state = 'succeeded' ORDER BY seq"
 SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
 # what a run has to look at: clips without a verdict, of jobs that want one
 TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
@@ -39,6 +52,8 @@ TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
 ADD_VERDICT = """INSERT INTO verdicts (job, run, at, verdict, gate, found)
     VALUES (:job, :run, :now, :verdict, :gate, :found)"""
 LATEST_VERDICT = "SELECT verdict, gate, found, at FROM verdicts WHERE job = :seq ORDER BY id DESC LIMIT 1"
+COUNT_GATES = """SELECT (SELECT gate FROM verdicts WHERE job = value ORDER BY id DESC LIMIT 1) AS gate, count(*) AS jobs
+    FROM json_each(:jobs) GROUP BY gate ORDER BY jobs DESC, gate"""
 VERDICTS_OF = "SELECT at, verdict, gate, found FROM verdicts WHERE job = :seq ORDER BY id"
 # any state -> the same; only of the clip that was judged
 SET_VERDICT = """UPDATE jobs SET verdict = :verdict
@@ -64,8 +79,20 @@ SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
     AND model = :model AND json_remove(request, '$.seed') = json_remove(:request, '$.seed')"""
 FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
+PICKED = "SELECT job FROM standings WHERE picks > rejects"
+REFUSED = "SELECT job FROM standings WHERE rejects > picks"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
+REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected' AND state = 'succeeded'
+    AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.verdict IN ('accepted', 'open')
+        AND (other.seq = jobs.take_of OR other.take_of = coalesce(jobs.take_of, jobs.seq)))
+    ORDER BY seq"""
+# the gate of the latest verdict
+REJECTED_BY_GATE = """SELECT (SELECT gate FROM verdicts WHERE job = jobs.seq ORDER BY id DESC LIMIT 1) AS gate,
+    count(*) AS jobs FROM jobs WHERE verdict = 'rejected' GROUP BY gate ORDER BY jobs DESC, gate"""
+COUNT_REJECTED = f"""SELECT count(*), coalesce(sum({REJECTED_AT_LAST}), 0) FROM jobs INDEXED BY jobs_rejected
+    WHERE verdict = 'rejected' AND state = 'succeeded'"""
+COUNT_TAKES = "SELECT count(*) AS takes FROM jobs WHERE take_of IS NOT NULL"
 # how a model's clips fared: for what gates and tries may cost
 REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
     WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
@@ -96,6 +123,17 @@ class NewTake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRecord:
+    """What is known of a finished clip: the policy of its job, its verdict, and how it was measured, if it was."""
+
+    seq: int
+    policy: str | None
+    verdict: str | None
+    level: CheckLevel | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more.
 
@@ -123,6 +161,12 @@ class ClipChecks(Part):
         row = self._db.execute(MEASURES_OF, {"seq": job.seq}).fetchone()
         return None if row is None or row["sha256"] != job.sha256 else measures_of(row)
 
+    def read_measures_of(self, jobs: Iterable[Job]) -> dict[int, Measures]:
+        """The same for several jobs, by their numbers, without those that have none."""
+        hashes = {job.seq: job.sha256 for job in jobs}
+        rows = self._db.execute(MEASURES_OF_JOBS, {"jobs": json.dumps(list(hashes))})
+        return {row["job"]: measures_of(row) for row in rows if row["sha256"] == hashes[row["job"]]}
+
     def record_measures(self, job: Job, measures: Measures, *, now: float, judge_again: bool = False) -> None:
         """Record what was measured of the job's clip; ``judge_again``: its verdict is forgotten, for the next run."""
         with self._transaction():
@@ -130,21 +174,58 @@ class ClipChecks(Part):
             if judge_again:
                 self._db.execute(FORGET_VERDICT, {"seq": job.seq})
 
-    def list_hashes(self) -> Iterator[tuple[int, bytes]]:
-        """The number of each measured job, and the perceptual hashes of its clip as they are stored."""
+    def list_clips(self, where: Condition | None = None) -> Iterator[ClipRecord]:
+        """Every finished clip, or those for which ``where`` is true, in manifest order."""
+        condition, params = compile_where(self._db, where)
+        for row in self._db.execute(CLIPS.format(where=condition), params):
+            level = None if row["level"] is None else CheckLevel(row["level"])
+            yield ClipRecord(
+                seq=row["seq"], policy=row["policy"], verdict=row["verdict"], level=level, version=row["version"]
+            )
+
+    def list_hashes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """The number of each job with a measured clip, and the hashes of its frames.
+
+        ``checks.near_copies.group_near_copies`` makes the groups of near copies of all of it.
+        """
         for row in self._db.execute(HASHES):
-            yield row["job"], row["hashes"]
+            yield row["job"], _read_hashes(row["hashes"])
 
     def read_scores(self, job: Job) -> dict[str, Value]:
         """The numbers and labels that other tools gave the job's clip."""
         return {row["name"]: row["value"] for row in self._db.execute(SCORES_OF, {"seq": job.seq})}
 
+    def read_scores_of(self, jobs: Iterable[Job]) -> dict[int, dict[str, Value]]:
+        """The same for several jobs, by their numbers, without those that have none."""
+        found: dict[int, dict[str, Value]] = {}
+        for row in self._db.execute(SCORES_OF_JOBS, {"jobs": json.dumps([job.seq for job in jobs])}):
+            found.setdefault(row["job"], {})[row["name"]] = row["value"]
+        return found
+
     def record_scores(self, job: Job, scores: Mapping[str, Value], *, now: float) -> None:
         """Record scores, in place of those of the same names; verdicts that were open are decided by the next run."""
+        self.record_many_scores([(job.seq, scores)], now=now)
+
+    def record_many_scores(self, clips: Iterable[tuple[int, Mapping[str, Value]]], *, now: float) -> None:
+        """The same for several jobs, by number, in one transaction."""
         with self._transaction():
-            for name, value in scores.items():
-                self._db.execute(SET_SCORE, {"job": job.seq, "name": name, "value": value, "now": now})
-            self._db.execute(FORGET_VERDICT, {"seq": job.seq})
+            for seq, scores in clips:
+                for name, value in scores.items():
+                    self._db.execute(SET_SCORE, {"job": seq, "name": name, "value": value, "now": now})
+                self._db.execute(FORGET_VERDICT, {"seq": seq})
+
+    def list_clip_keys(self) -> Iterator[sqlite3.Row]:
+        """What names a finished clip: ``seq, id, name, folder, file``."""
+        yield from self._db.execute(CLIP_KEYS)
+
+    def list_scored(self, source: str) -> set[int]:
+        """The jobs, by number, with a score of this tool."""
+        bounds = {"first": f"{source}.", "after": f"{source}/"}  # the character after the dot
+        return {row["job"] for row in self._db.execute(SCORED, bounds)}
+
+    def has_facts(self) -> bool:
+        """Whether any clip has measures or scores."""
+        return bool(self._db.execute(HAS_FACTS).fetchone()[0])
 
     def list_score_names(self) -> dict[str, int]:
         """The names of all scores, with the number of jobs that have each."""
@@ -177,6 +258,11 @@ class ClipChecks(Part):
         """The latest verdict on the job's clip."""
         row = self._db.execute(LATEST_VERDICT, {"seq": job.seq}).fetchone()
         return None if row is None else _judgement_of(row)
+
+    def count_gates(self, jobs: Iterable[int]) -> dict[str, int]:
+        """How many of ``jobs``, by number, the gate of their latest verdict decided: most at first."""
+        rows = self._db.execute(COUNT_GATES, {"jobs": json.dumps(list(jobs))})
+        return {row["gate"]: row["jobs"] for row in rows if row["gate"] is not None}
 
     def list_verdicts(self, job: Job) -> list[tuple[float, Judgement]]:
         """Every verdict on the job, oldest first, each with its time."""
@@ -297,13 +383,19 @@ class ClipChecks(Part):
         return [job_of(row) for row in rows]
 
     def find_uncounted(self) -> set[int]:
-        """The jobs, by number, whose clips do not count because another take of theirs does."""
+        """The jobs, by number, whose clips do not count because another take of theirs does.
+
+        People decide before gates: the takes that they picked count, and none that they rejected.
+        """
+        picked, refused = ({row["job"] for row in self._db.execute(query)} for query in (PICKED, REFUSED))
         uncounted: set[int] = set()
         for (first,) in self._db.execute(FAMILIES).fetchall():
             family = [job_of(row) for row in self._db.execute(FAMILY, {"first": first})]
             clips = [job for job in family if job.state is JobState.SUCCEEDED]
-            best = self._find_best(clips)
-            uncounted |= {job.seq for job in clips if job is not best}
+            counted = [job for job in clips if job.seq in picked]
+            if not counted:
+                counted = [best] if (best := self._find_best([job for job in clips if job.seq not in refused])) else []
+            uncounted |= {job.seq for job in clips} - {job.seq for job in counted}
         return uncounted
 
     def _find_best(self, clips: Sequence[Job]) -> Job | None:
@@ -323,6 +415,23 @@ class ClipChecks(Part):
     def count_verdicts(self) -> dict[str, int]:
         """How many jobs have each verdict."""
         return {row["verdict"]: row["jobs"] for row in self._db.execute(COUNT_VERDICTS)}
+
+    def list_rejected(self) -> list[int]:
+        """The jobs, by number, whose clips are rejected, and that have no take that is accepted or open."""
+        return [row["seq"] for row in self._db.execute(REJECTED)]
+
+    def count_made_again(self) -> int:
+        """How many rejected clips have a later take."""
+        rejected, last = self._db.execute(COUNT_REJECTED).fetchone()
+        return int(rejected - last)
+
+    def count_takes(self) -> int:
+        """How many jobs are takes that were added because a clip was rejected."""
+        return int(self._db.execute(COUNT_TAKES).fetchone()["takes"])
+
+    def count_rejected_by_gate(self) -> dict[str, int]:
+        """How many clips each gate rejects, the largest number first."""
+        return {row["gate"]: row["jobs"] for row in self._db.execute(REJECTED_BY_GATE)}
 
     def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
         """For each model, how many of its clips were judged, and how many of these were rejected."""
@@ -356,9 +465,10 @@ def make_take_id(first: str, number: int) -> str:
 
 def measures_of(row: Mapping[str, Any] | sqlite3.Row) -> Measures:
     """The measures in a row of the table."""
-    columns = {name: row[name] for name in _MEASURED}
-    sound = columns.get("has_sound")
-    columns["has_sound"] = None if sound is None else bool(sound)
+    # SQLite has no booleans, and may give a whole number as a fraction
+    columns: dict[str, Any] = {
+        name: None if row[name] is None else each.type(row[name]) for name, each in MEASURES.items()
+    }
     return Measures(
         **columns,
         hashes=_read_hashes(row["hashes"]),

@@ -36,7 +36,7 @@ from batchveo.core.models import find_prompt
 _COLUMNS = {
     "repeat": "jobs.repeat_index",
     "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
-    "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), find_prompt(jobs.request))",
+    "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), CAST(find_prompt(jobs.request) AS TEXT))",
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
@@ -108,25 +108,42 @@ class CompiledCondition:
         return f"find_in({column}, {path})"
 
 
+def compile_where(db: sqlite3.Connection, where: Condition | None) -> tuple[str, dict[str, Value]]:
+    """A condition on rows of ``jobs`` as SQL for this connection, with its parameters; ``None`` is true for all."""
+    if where is None:
+        return "1", {}
+    compiled = CompiledCondition(where)
+    register_functions(db)
+    return compiled.sql, compiled.params
+
+
+class CompiledField(CompiledCondition):
+    """The value of one field of rows of ``jobs``: ``sql``, whose texts are bytes, and ``params`` by their names."""
+
+    def __init__(self, name: str) -> None:
+        self.params = {}
+        self.sql = _as_bytes(self._field(FieldRef(name)))
+
+
 def register_functions(db: sqlite3.Connection) -> None:
     """Give a connection the functions that compiled conditions call."""
     for name, arguments, function in (
         ("compare", 3, _compare),
         ("contains", 2, _contains),
-        ("is_true", 1, lambda value: None if value is None else is_true(_text_of(value))),
-        ("find_prompt", 1, lambda request: _encode(find_prompt(json.loads(request))) or None),
+        ("is_true", 1, lambda value: None if value is None else is_true(text_of(value))),
+        ("find_prompt", 1, lambda request: _encode(find_prompt(json.loads(request)))),
         ("find_in", 2, _find_in),
     ):
         db.create_function(name, arguments, function, deterministic=True)  # type: ignore[arg-type]
 
 
 def _compare(first: object, operator: str, second: object) -> bool | None:
-    a, b = _text_of(first), _text_of(second)
+    a, b = text_of(first), text_of(second)
     return None if a is None or b is None else compare_values(a, operator, b)
 
 
 def _contains(part: object, text: object) -> bool | None:
-    needle, hay = _text_of(part), _text_of(text)
+    needle, hay = text_of(part), text_of(text)
     return None if needle is None or hay is None else write_text(needle).lower() in write_text(hay).lower()
 
 
@@ -139,7 +156,7 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _text_of(value: object) -> Value:
+def text_of(value: object) -> Value:
     """A value from SQL; texts come as bytes, since texts out of JSON may have halves of characters."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
 

@@ -17,12 +17,15 @@ from functools import partial
 from pathlib import Path
 
 from batchveo.core.destination import expand_home
-from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable
+from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable, UsageError
 from batchveo.core.hints import format_command
 from batchveo.store import file_locks
 from batchveo.store.file_locks import RunLock
 
 logger = logging.getLogger(__name__)
+
+STEPS_BETWEEN_LOOKS = 20_000
+"""Instructions of SQLite between two looks at the clock."""
 
 APPLICATION_ID = 0x62766A31
 """``PRAGMA application_id`` of our databases ("bvj1"): another program's file is refused by it."""
@@ -118,6 +121,20 @@ class Connection:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
             logger.debug("rolled back %s", self.path.name)
+
+    @contextmanager
+    def limit_time(self, seconds: float) -> Iterator[None]:
+        """Interrupt statements that are not done by then; raises ``UsageError``."""
+        until = time.monotonic() + seconds
+        self.db.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise UsageError(f"this takes longer than {seconds:.0f} s with so many jobs") from None
+        finally:
+            self.db.set_progress_handler(None, 0)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing. Inside another transaction it is a part of that, all or nothing by itself."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from batchveo.core.fields import Condition
 from batchveo.core.models import JobState
+from batchveo.core.votes import Standing
 from batchveo.store.database import Part
 
 CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd, bytes, folder, file,
-    generation_id, not_before, submitted_at, completed_at, finished_at, repeat_index,
+    generation_id, not_before, submitted_at, completed_at, finished_at, repeat_index, take, verdict,
+    iif(verdict = 'rejected', (SELECT gate FROM verdicts WHERE job = jobs.seq ORDER BY id DESC LIMIT 1), NULL) AS gate,
+    (SELECT json_group_array(json_array(id, person, kind, rating)) FROM valid_votes WHERE job = jobs.seq) AS votes,
     CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
     iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
     iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""
@@ -39,15 +45,29 @@ MOST_ERRORS = 20_000
 _BEYOND = 2**62
 
 
+class Choice(StrEnum):
+    """What most people say of a clip."""
+
+    PICKED = "picked"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A choice of jobs. ``words`` must all be in name, prompt, error or ids, in any case."""
+    """A choice of jobs. ``words`` must all be in name, prompt, error or ids, in any case.
+
+    ``rejected``: only clips that their gates rejected. ``choice``: only those that people picked, or rejected.
+    ``where``: only jobs for which it is true.
+    """
 
     states: tuple[JobState, ...] = ()
     model: str | None = None
     manifest: str | None = None
     split: str | None = None
     words: tuple[str, ...] = ()
+    rejected: bool = False
+    choice: Choice | None = None
+    where: Condition | None = None
 
     @classmethod
     def of(cls, text: str, **others: object) -> Filter:
@@ -67,6 +87,20 @@ class Filter:
 def text_of(value: object) -> str | None:
     """A text out of JSON, which SQLite returns as bytes; halves of characters are kept."""
     return value.decode(errors="surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
+
+
+def standing_of(votes: str) -> Standing:
+    """What people say of a clip, from the column ``votes`` of ``CARD``; the view ``standings`` would read all votes."""
+    choices: dict[str, str] = {}
+    ratings: dict[str, int] = {}
+    for _, person, kind, rating in sorted(json.loads(votes)):
+        if kind in ("pick", "reject"):
+            choices[person] = kind
+        elif kind == "rate":
+            ratings[person] = rating
+    counts = Counter(choices.values())
+    mean = sum(ratings.values()) / len(ratings) if ratings else None
+    return Standing(picks=counts["pick"], rejects=counts["reject"], rating=mean)
 
 
 class JobSearch(Part):

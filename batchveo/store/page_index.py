@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +20,10 @@ from typing import Self
 
 from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError
+from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
-from batchveo.store.job_search import Filter, text_of
+from batchveo.store.job_search import Choice, Filter, text_of
 
 # ``kind``: the number of the model, manifest and split; before the text, which most statements do not read
 TABLES = (
@@ -45,6 +47,10 @@ COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
         UNION ALL SELECT from_state, to_state, 1 FROM events WHERE id > :after AND id <= :upto)
     GROUP BY from_state, to_state"""
 ADD_MOVES = f"INSERT INTO found.moves SELECT :upto, * FROM ({COUNT_MOVES})"
+CHOSEN = {
+    Choice.PICKED: "seq IN (SELECT job FROM standings WHERE picks > rejects)",
+    Choice.REJECTED: "seq IN (SELECT job FROM standings WHERE rejects > picks)",
+}
 OTHER_WORDS = "NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT instr(text, CAST(value AS BLOB)))"
 
 MOST_COUNTED = 10_001
@@ -56,6 +62,9 @@ MOST_CONDITIONS = 100
 """Words with a condition of their own: SQLite takes no thousand, and somebody may look for a whole prompt."""
 BLOCK = 256
 """Events after which the copy has the moves of all events so far; events never change."""
+CONDITION_STEP = 5_000
+"""Jobs that are compared with a condition between two looks at the time."""
+CONDITION_SECONDS = 0.4
 _BEYOND = 2**62
 
 Kind = tuple[str, str, str | None]
@@ -67,12 +76,13 @@ class Matches:
     """The numbers of the first jobs that match, and how many match: up to ``MOST_COUNTED``.
 
     ``by_state`` counts the matches of the filter without its states; ``None`` if it has nothing else, or for
-    ``MOST_COUNTED`` and more.
+    ``MOST_COUNTED`` and more. ``upto``: the job at which the time for a condition was over; ``None`` if it was enough.
     """
 
     seqs: Sequence[int]
     total: int
     by_state: Mapping[str, int] | None
+    upto: int | None = None
 
 
 @dataclass(slots=True)
@@ -122,11 +132,31 @@ class _Copy:
 
     def scan_entries(
         self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int
-    ) -> list[sqlite3.Row]:
-        """``seq, state`` of at most ``most`` jobs that match, beyond the one numbered ``after``."""
-        start = (_BEYOND if newest else 0) if after is None else after
-        columns: dict[str, object] = {"after": start, "most": most}
-        conditions = ["seq < :after" if newest else "seq > :after"]
+    ) -> tuple[list[sqlite3.Row], int | None]:
+        """``seq, state`` of at most ``most`` jobs that match, beyond the one numbered ``after``.
+
+        A condition reads rows of the database, so it gets ``CONDITION_SECONDS``: the second value is the job up to
+        which there was time, ``None`` if there was enough.
+        """
+        start = (self.job + 1 if newest else 0) if after is None else after
+        if wanted.where is None:
+            return self._scan_range(wanted, start, 0 if newest else _BEYOND, newest=newest, most=most), None
+        found: list[sqlite3.Row] = []
+        ends = range(start, 0, -CONDITION_STEP) if newest else range(start, self.job, CONDITION_STEP)
+        until = time.monotonic() + CONDITION_SECONDS
+        for first in ends:
+            if time.monotonic() > until:
+                return found, first
+            last = max(first - CONDITION_STEP, 1) - 1 if newest else first + CONDITION_STEP + 1
+            found += self._scan_range(wanted, first, last, newest=newest, most=most - len(found))
+            if len(found) == most:
+                break
+        return found, None
+
+    def _scan_range(self, wanted: Filter, after: int, before: int, *, newest: bool, most: int) -> list[sqlite3.Row]:
+        """The matches between two numbers, which are left out themselves."""
+        columns: dict[str, object] = {"after": after, "before": before, "most": most}
+        conditions = ["seq < :after AND seq > :before" if newest else "seq > :after AND seq < :before"]
         if wanted.states:
             conditions.append("state IN (SELECT value FROM json_each(:states))")
             columns["states"] = json.dumps([state.value for state in wanted.states])
@@ -140,6 +170,14 @@ class _Copy:
         if others := words[MOST_CONDITIONS:]:
             conditions.append(OTHER_WORDS)
             columns["others"] = json.dumps(others)
+        if wanted.rejected:
+            conditions.append("seq IN (SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected')")
+        if wanted.choice is not None:
+            conditions.append(CHOSEN[wanted.choice])
+        if wanted.where is not None:
+            compiled = CompiledCondition(wanted.where)
+            columns |= compiled.params
+            conditions.append(f"EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = entries.seq AND {compiled.sql})")
         order = "ORDER BY seq DESC" if newest else "ORDER BY seq"
         query = f"SELECT seq, state FROM found.entries WHERE {' AND '.join(conditions)} {order} LIMIT :most"
         return self.db.execute(query, columns).fetchall()
@@ -189,19 +227,22 @@ class PageIndex:
         in_any_state = replace(wanted, states=())
         with self._lock:
             copy = self._refresh()
-            found = copy.scan_entries(in_any_state, newest=newest, most=MOST_COUNTED)
+            found, upto = copy.scan_entries(in_any_state, newest=newest, most=MOST_COUNTED)
             whole = len(found) < MOST_COUNTED
             chosen = [row for row in found if wanted.has_state(row["state"])]
             if not whole and wanted.states:
-                chosen = copy.scan_entries(wanted, newest=newest, most=MOST_COUNTED)
+                chosen, upto = copy.scan_entries(wanted, newest=newest, most=MOST_COUNTED)
         by_state = Counter(row["state"] for row in found) if whole and in_any_state != Filter() else None
-        return Matches(seqs=[row["seq"] for row in chosen[:most]], total=len(chosen), by_state=by_state)
+        seqs = [row["seq"] for row in chosen[:most]]
+        return Matches(seqs=seqs, total=len(chosen), by_state=by_state, upto=upto)
 
-    def find_more_jobs(self, wanted: Filter, *, after: int, newest: bool = False, most: int) -> list[int]:
-        """The numbers of at most ``most`` jobs that match, beyond the one numbered ``after``."""
+    def find_more_jobs(
+        self, wanted: Filter, *, after: int, newest: bool = False, most: int
+    ) -> tuple[list[int], int | None]:
+        """The numbers of at most ``most`` jobs that match, beyond the one numbered ``after``; ``Matches.upto``."""
         with self._lock:
-            found = self._refresh().scan_entries(wanted, after=after, newest=newest, most=most)
-        return [row["seq"] for row in found]
+            found, upto = self._refresh().scan_entries(wanted, after=after, newest=newest, most=most)
+        return [row["seq"] for row in found], upto
 
     def list_choices(self) -> dict[str, list[tuple[str, int]]]:
         """The models, manifests and splits of all jobs with their numbers of jobs, the commonest first."""
@@ -265,6 +306,7 @@ def _open_copy(path: Path) -> _Copy:
         return number
 
     db.create_function("count_kind", 3, count_kind)
+    register_functions(db)
     db.create_function("fold_texts", -1, _fold_texts, deterministic=True)
     db.execute("PRAGMA query_only = OFF")  # only the copy is written to
     db.execute("ATTACH '' AS found")  # a temporary file, which goes with the connection

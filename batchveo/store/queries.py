@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
-from batchveo.store.conditions import CompiledCondition, register_functions
+from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, IS_LATER, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
 
@@ -28,7 +28,7 @@ JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
     generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
-SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded'
+SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
 DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
@@ -157,13 +157,8 @@ class Queries(Part):
 
         ``where``: only those for which this condition is true.
         """
-        wanted: dict[str, object] = {"models": json.dumps(models) if models else None}
-        condition = "1"
-        if where is not None:
-            compiled = CompiledCondition(where)
-            register_functions(self._db)
-            condition = compiled.sql
-            wanted |= compiled.params
+        condition, params = compile_where(self._db, where)
+        wanted: dict[str, object] = {"models": json.dumps(models) if models else None, **params}
         if not states:
             yield from map(job_of, self._db.execute(JOBS.format(where=condition), wanted))
         for state in states:
@@ -292,12 +287,23 @@ class Queries(Part):
 
     def iter_succeeded(self) -> Iterator[Job]:
         """The jobs that succeeded, in manifest order, page by page."""
+        for page in self.iter_succeeded_pages():
+            yield from page
+
+    def iter_succeeded_pages(self, where: Condition | None = None) -> Iterator[list[Job]]:
+        """The same in pages of at most ``PAGE`` jobs, for readers of what belongs to them.
+
+        ``where``: only those for which this condition is true.
+        """
         # not one open read: a caller may take hours, and SQLite's log would grow until it ends
+        condition, params = compile_where(self._db, where)
+        query = SUCCEEDED_AFTER.format(where=condition)
         after: int | None = 0
         while after is not None:
-            page = {"after": after, "most": PAGE}
-            jobs = [job_of(row) for row in self._db.execute(SUCCEEDED_AFTER, page).fetchall()]
-            yield from jobs
+            page = {**params, "after": after, "most": PAGE}
+            jobs = [job_of(row) for row in self._db.execute(query, page).fetchall()]
+            if jobs:
+                yield jobs
             after = jobs[-1].seq if jobs else None
 
     def list_catalogs(self) -> list[CatalogInfo]:

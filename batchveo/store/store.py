@@ -14,6 +14,7 @@ from typing import Self
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
 from batchveo.store.clip_checks import ClipChecks
+from batchveo.store.clip_figures import ClipFigures
 from batchveo.store.database import Connection
 from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
@@ -49,6 +50,7 @@ class Store:
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
         self.votes = Votes(connection)
+        self.figures = ClipFigures(connection)
 
     @classmethod
     def existing(cls, path: str | os.PathLike[str]) -> Self:

@@ -18,6 +18,9 @@ VALID = "SELECT * FROM valid_votes ORDER BY id"
 VALID_OF = "SELECT * FROM valid_votes WHERE job = :job OR other = :job ORDER BY id"
 STANDINGS = "SELECT job, picks, rejects, rating FROM standings"
 STANDING = "SELECT job, picks, rejects, rating FROM standings WHERE job = :job"
+DECIDED = """SELECT job FROM valid_votes WHERE person = :person AND kind IN ('pick', 'better', 'both_bad')
+    UNION SELECT other FROM valid_votes WHERE person = :person AND kind IN ('better', 'both_bad')"""
+TURNED_DOWN = "SELECT DISTINCT job FROM valid_votes WHERE person = :person AND kind = 'reject'"
 PEOPLE = "SELECT person, count(*) AS votes FROM valid_votes GROUP BY person ORDER BY person"
 
 
@@ -69,6 +72,12 @@ class Votes(Part):
         """What people say of one clip."""
         row = self._db.execute(STANDING, {"job": job}).fetchone()
         return Standing() if row is None else _read_standing(row)
+
+    def list_decided(self, person: str) -> tuple[set[int], set[int]]:
+        """The clips that a person picked or compared, and those that the person rejected, by the job's number."""
+        who = {"person": person}
+        decided, rejected = ({row[0] for row in self._db.execute(query, who)} for query in (DECIDED, TURNED_DOWN))
+        return decided, rejected
 
     def list_people(self) -> dict[str, int]:
         """Everyone who voted, with the number of votes that stand."""

@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.fields import parse_condition
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
 from batchveo.store import Store
-from batchveo.store.job_search import Filter
+from batchveo.store.job_search import Choice, Filter
 from batchveo.web import serializers
 from batchveo.web.charts.data import make_charts
+from batchveo.web.clip_checks import find_near_copies
 
 MOST_ON_A_PAGE = 500
 USUAL_ON_A_PAGE = 120
@@ -31,12 +33,14 @@ Change = Callable[[Store, Sequence[Job], Body], int]
 def list_jobs(request: Request) -> Response:
     """A page of cards. The first page has ``matching``, a count up to 10,001.
 
-    With a search or a filter other than states, the first page has ``by_state``: the matches in each state.
+    With a search or a filter other than states, the first page has ``by_state``: the matches in each state. If a
+    condition took too long, ``scanned`` says how many jobs were compared with it, and ``rest`` is what to ask for next
+    (``after``).
     """
     query, index = request.query_params, request.app.state.index
     wanted, after, newest = _read_filter(query), _read_number(query, "after"), query.get("order") == "newest"
     most = min(_read_number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
-    matching = by_state = None
+    matching = by_state = scanned = rest = None
     with open_store(request) as store:
         if wanted == Filter():
             found = store.search.read_page(after=after, newest=newest, most=most)
@@ -46,14 +50,19 @@ def list_jobs(request: Request) -> Response:
         else:
             if after is None:
                 matches = index.find_jobs(wanted, newest=newest, most=most)
-                seqs, matching, by_state = matches.seqs, matches.total, matches.by_state
+                seqs, upto = matches.seqs, matches.upto
+                matching, by_state = matches.total, matches.by_state
             else:
-                seqs = index.find_more_jobs(wanted, after=after, newest=newest, most=most)
-            more = len(seqs) == most
+                seqs, upto = index.find_more_jobs(wanted, after=after, newest=newest, most=most)
+            more = len(seqs) == most or upto is not None
+            if upto is not None:  # the next page begins where there was no more time, unless this one is full
+                scanned = _describe_scan(store, upto, newest=newest)
+                rest = seqs[-1] if len(seqs) == most else upto
             # a run may have moved some of them since
             found = [row for row in store.search.read_cards(seqs) if wanted.has_state(row["state"])]
     cards = serializers.make_cards(found, request.app.state.presence)
-    return make_answer({"jobs": cards, "more": more, "matching": matching, "by_state": by_state})
+    counts = {"matching": matching, "by_state": by_state}
+    return make_answer({"jobs": cards, "more": more, **counts, "scanned": scanned, "rest": rest})
 
 
 def show_job(request: Request) -> Response:
@@ -61,9 +70,8 @@ def show_job(request: Request) -> Response:
     videos, presence = request.app.state.videos, request.app.state.presence
     with open_store(request) as store:
         job = find_job(store, request)
-        return make_answer(
-            {**serializers.read_card(store, job, presence), **serializers.make_detail(store, job, videos)}
-        )
+        detail = {**serializers.make_detail(store, job, videos), "near": find_near_copies(store, job)}
+        return make_answer({**serializers.read_card(store, job, presence), **detail})
 
 
 def show_progress(request: Request) -> Response:
@@ -135,14 +143,19 @@ def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
 
 
 async def _change_jobs(request: Request, change: Change) -> Response:
+    return await change_store(request, lambda store, body: {"done": change(store, _find_jobs(store, body), body)})
+
+
+async def change_store(request: Request, change: Callable[[Store, Body], Mapping[str, object]]) -> Response:
+    """Change the database by the JSON object that was sent; what cannot be done is answered with 409 and why."""
     body = await _read_body(request)
 
-    def work() -> int:
+    def work() -> Mapping[str, object]:
         with Store.existing(request.app.state.path) as store:
-            return change(store, _find_jobs(store, body), body)
+            return change(store, body)
 
     try:
-        return make_answer({"done": await run_in_threadpool(work)})
+        return make_answer(await run_in_threadpool(work))
     except BatchveoError as error:
         return make_answer({"error": str(error)}, 409)
     except UnicodeEncodeError:
@@ -155,15 +168,16 @@ def _find_jobs(store: Store, body: Body) -> list[Job]:
         return [job for job in store.jobs(JobState.FAILED) if serializers.find_cause(job.error) == cause]
     if not isinstance(ids, list) or not ids:
         raise HTTPException(400, "jobs are ids")
-    return [_find_job_by_id(store, key) for key in dict.fromkeys(map(str, ids))]
+    return [find_job_by_id(store, key) for key in dict.fromkeys(map(str, ids))]
 
 
 def find_job(store: Store, request: Request) -> Job:
     """The job whose id is in the path of ``request``."""
-    return _find_job_by_id(store, request.path_params["id"])
+    return find_job_by_id(store, request.path_params["id"])
 
 
-def _find_job_by_id(store: Store, key: str) -> Job:
+def find_job_by_id(store: Store, key: str) -> Job:
+    """The job of exactly that id."""
     job = store.queries.find_job_by_id(key)
     if job is None:
         raise HTTPException(404, "there is no such job")
@@ -181,18 +195,29 @@ def make_answer(value: object, status: int = 200) -> Response:
 
 
 def _read_filter(query: QueryParams) -> Filter:
-    """``state`` (several), ``model``, ``manifest``, ``split`` and ``q``."""
+    """``state`` (several), ``model``, ``manifest``, ``split``, ``q``, ``gate``, ``choice`` and ``where``."""
     try:
         states = tuple(JobState(text) for text in query.getlist("state"))
     except ValueError:
         raise HTTPException(400, "there is no such state") from None
+    choice, where = query.get("choice"), query.get("where", "").strip()
+    if choice not in (None, *Choice):
+        raise HTTPException(400, "there is no such choice")
     return Filter.of(
         query.get("q", "")[:1000],
         states=states,
         model=query.get("model"),
         manifest=query.get("manifest"),
         split=query.get("split"),
+        rejected=query.get("gate") == "rejected",
+        choice=None if choice is None else Choice(choice),
+        where=parse_condition(where) if where else None,
     )
+
+
+def _describe_scan(store: Store, upto: int, *, newest: bool) -> dict[str, int]:
+    total = store.counts().total
+    return {"jobs": total - upto + 1 if newest else upto, "total": total}
 
 
 def _read_number(query: QueryParams, name: str) -> int | None:

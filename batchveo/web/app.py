@@ -15,8 +15,9 @@ from starlette.types import ASGIApp
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
+from batchveo.core.expressions import ExpressionError
 from batchveo.store.page_index import PageIndex
-from batchveo.web import api, media
+from batchveo.web import api, choices, media
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
@@ -32,6 +33,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
     inner.state.index = PageIndex(state)
     inner.state.videos = videos
     inner.state.presence = VideoPresence(videos)
+    inner.state.groups = {}
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
     inner.state.decoding = anyio.CapacityLimiter(media.DECODING_AT_ONCE)
@@ -58,12 +60,18 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:  # no
     return api.make_answer({"error": error.detail}, error.status_code)
 
 
+async def _answer_slip(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
+    """The text of a filter, a field or a name is wrong: the page shows why beside it."""
+    return api.make_answer({"error": str(error), "place": getattr(error, "place", None)}, 422)
+
+
 async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature
     return api.make_answer({"error": f"the state cannot be used: {error}"}, 503)
 
 
 _HANDLERS = {
     HTTPException: _answer_refusal,
+    ExpressionError: _answer_slip,
     BatchveoError: _answer_failure,
     sqlite3.Error: _answer_failure,
     OSError: _answer_failure,
@@ -77,6 +85,10 @@ _ROUTES = [
     Route("/api/failures", api.list_failures),
     Route("/api/choices", api.list_choices),
     Route("/api/charts", api.show_charts),
+    Route("/api/groups", choices.show_group),
+    Route("/api/compare", choices.show_comparison),
+    Route("/api/vote", choices.record_vote, methods=["POST"]),
+    Route("/api/unvote", choices.undo_vote, methods=["POST"]),
     Route("/api/retry", api.retry_jobs, methods=["POST"]),
     Route("/api/cancel", api.cancel_jobs, methods=["POST"]),
     Route("/api/resolve", api.resolve_jobs, methods=["POST"]),

@@ -19,7 +19,7 @@ from posixpath import dirname, join, normpath
 from batchveo.core.version import __version__
 
 ICON = "icon.svg"
-STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "vendor/uPlot.min.css", "charts.css")
+STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "choose.css", "vendor/uPlot.min.css", "charts.css")
 ENTRY = "main.js"
 LICENSE = "vendor/uPlot.LICENSE"
 """The license of the library that draws charts; every copy of its code includes it."""

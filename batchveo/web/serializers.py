@@ -16,8 +16,9 @@ from batchveo.core.models import Job
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
-from batchveo.store.job_search import CLIP, text_of
+from batchveo.store.job_search import CLIP, standing_of, text_of
 from batchveo.store.page_index import PageIndex
+from batchveo.web.clip_checks import make_checks
 from batchveo.web.file_presence import Problem, VideoPresence
 
 MOST_CHANGES = 200
@@ -30,6 +31,7 @@ LONGEST_DATA = 100
 _CARD_COLUMNS = (
     *("seq", "id", "name", "state", "model", "manifest", "seed", "cost_usd", "bytes"),
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
+    *("take", "verdict", "gate"),
 )
 _VARIABLE_PARTS = (
     (re.compile(r"https?://\S+"), "URL"),
@@ -48,11 +50,13 @@ def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: b
 
 def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
     """``video``: whether a video can be played; ``problem``: what is wrong with it."""
-    error = row["error"]
+    error, standing = row["error"], standing_of(row["votes"])
     return {
         **{name: row[name] for name in _CARD_COLUMNS},
         "prompt": text_of(row["prompt"]),
         "split": text_of(row["split"]),
+        "choice": "picked" if standing.is_picked else "rejected" if standing.is_rejected else None,
+        "rating": standing.rating,
         "held": bool(row["held"]),
         "index": row["repeat_index"],
         "error": None if error is None else error[:CLIP],
@@ -86,6 +90,7 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
         "sha256": job.sha256,
         "created_at": job.created_at,
         "generation_seconds": seconds,
+        **make_checks(store, job),
         "attempts": [dict(row) for row in store.queries.list_attempts_of(job)],
         "events": [dict(row) for row in store.queries.list_moves(job)],
     }

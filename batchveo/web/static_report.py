@@ -69,7 +69,9 @@ def write_report(
     for card in serializers.make_cards(found, presence):
         job = store.queries.read_job(int(str(card["seq"])))
         video = video_at(job, videos) if card["video"] else None
-        row = {**card, **serializers.make_detail(store, job, videos), "prompt": job.prompt[:LONGEST_TEXT]}
+        # what people decided is on the cards; who decided stays here
+        detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": []}
+        row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT]}
         jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output)})
         pictures.add(job, video)
     with PageIndex(store.path) as index:

@@ -21,7 +21,7 @@ OPTIONS = {
     "assume_price": None,
     "tries": 1,
 }
-READING: dict[str, object] = {"sets": (), "renames": (), "extra": "error", "limit": None, "only": ()}
+READING: dict[str, object] = {"sets": (), "renames": (), "extra": "error", "limit": None, "only": (), "where": None}
 
 
 @pytest.mark.parametrize(

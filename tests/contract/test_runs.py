@@ -92,6 +92,14 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.keep_json(shell, "jobs")
         observed.keep_json(shell, "audit", *service)
         observed.keep_json(shell, "verify")
+        observed.keep_json(shell, "check")
+        for place, row in enumerate(observed.printed["check"]):  # the clips are drawn by chance, and few may be alike
+            row["near_copy_group"] = row["id"] if place else None
+        (shell.folder / "clip.csv").write_text("name,score\ndragon,0.3\n", encoding="utf-8")
+        observed.keep_json(shell, "annotate", "clip.csv", "--on", "name")
+        shell.run("pick", "fox 1")
+        observed.keep_json(shell, "pick")
+        observed.keep_json(shell, "compare")
         observed.keep_json(shell, "models", "veo-3.1")
         observed.keep_json(shell, "export", "dataset", *FORMATS, "--captions", "txt")
         observed.keep_json(shell, "plan", "night.yaml", *service)
@@ -254,7 +262,9 @@ def test_datasets(observed: Observed) -> None:
     columns = {field.name: str(field.type) for field in parquet.read_schema(folder / "clips.parquet")}
     assert list(json.loads(_first_line(folder / "clips.jsonl"))) == list(columns)
     metadata = json.loads(_first_line(folder / "train/metadata.jsonl"))
-    assert list(metadata) == [name for name in columns if name != "frames"]  # a column without any value is left out
+    table = parquet.read_table(folder / "clips.parquet")
+    assert list(metadata) == [name for name in columns if name in metadata]
+    assert all(table.column(name).null_count == table.num_rows for name in columns if name not in metadata)
     assert _first_line(folder / "clips.csv").split(",") == list(columns)
     described = {
         "files": sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchveo.core.measures import MEASURES, CheckLevel, Measures, Mismatch, compare_request
+from batchveo.core.measures import MEASURES, CheckLevel, Measures, Mismatch, compare_request, describe_measures
 
 CLIP = Measures(
     level=CheckLevel.ALL,
@@ -162,3 +162,17 @@ def test_all_mismatches_are_reported() -> None:
     request = {"generate_audio": True, "aspect_ratio": "1:1", "resolution": "480p", "duration": 4}
     found = compare_request(request, came(has_sound=False))
     assert [mismatch.parameter for mismatch in found] == ["duration", "resolution", "aspect_ratio", "generate_audio"]
+
+
+def test_measures_as_json_leave_out_what_is_not_known() -> None:
+    measures = Measures(
+        level=CheckLevel.BASIC, frames=9, duration_seconds=4.0, black_seconds=0.0, problems=("cut off",)
+    )
+    assert describe_measures({"duration": 8}, measures) == {
+        "level": "basic",
+        "frames": 9,
+        "duration_seconds": 4.0,
+        "black_seconds": 0.0,
+        "mismatches": ["duration: asked for 8 s, got 4 s"],
+        "problems": ["cut off"],
+    }

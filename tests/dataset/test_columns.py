@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from batchveo.checks.media_pass import measure_file
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format, Metadata, columns
-from batchveo.dataset.columns import COLUMNS, SAMPLE, Kind, Row, TypeSurvey
+from batchveo.dataset.columns import CHECKED, COLUMNS, SAMPLE, Kind, Row, TypeSurvey, name_score_columns
+from batchveo.dataset.index import INDEX_FILE
 from tests.helpers.finished_jobs import Morning, python
 
 LOAD = """
@@ -161,6 +168,149 @@ def test_names_that_are_dates(morning: Morning) -> None:
     assert any("metadata.jsonl has no name:" in note for note in result.notes)
     rows = json.loads(python(LOAD, morning.folder))
     assert rows["train"][0]["video"] == ["2024-01-01.mp4", False]
+
+
+MEASURES = Measures(
+    level=CheckLevel.ALL,
+    duration_seconds=4.0,
+    width=320,
+    height=180,
+    fps=8.0,
+    frames=32,
+    codec="h264",
+    bitrate=90_000,
+    black_seconds=0.5,
+    frozen_seconds=0.0,
+    silent_seconds=1.25,
+    loudness_lufs=-20.5,
+    has_sound=True,
+    cuts=2,
+    motion=3.5,
+    blur=4.25,
+)
+
+
+def checked(morning: Morning) -> None:
+    """Three splits: one with measures, votes and scores of all kinds, one with some of them, one without any."""
+    first = morning.make("a", meta={"split": "train"}, request={"duration": 8})
+    second = morning.make("b", meta={"split": "val"})
+    morning.make("c", meta={"split": "test"})
+    with morning.store() as store:
+        store.checks.record_measures(first, MEASURES, now=20.0)
+        store.checks.record_measures(second, replace(MEASURES, motion=7.0, blur=None, level=CheckLevel.BASIC), now=20.0)
+        store.checks.record_scores(first, {"clip.score": 1, "caption.text": "a sea", "mixed.x-y": 1}, now=20.0)
+        store.checks.record_scores(second, {"clip.score": 0.25, "mixed.x-y": "good"}, now=20.0)
+    morning.judge(first)
+    morning.vote(VoteKind.PICK, first)
+    morning.vote(VoteKind.RATE, first, rating=4)
+
+
+FOUND: dict[str, list[Any]] = {
+    "duration_seconds": [4.0, 4.0, None],
+    "bitrate": [90_000, 90_000, None],
+    "black_seconds": [0.5, 0.5, None],
+    "loudness_lufs": [-20.5, -20.5, None],
+    "cuts": [2, 2, None],
+    "motion": [3.5, 7.0, None],
+    "blur": [4.25, None, None],
+    "mismatches": [1, 0, None],
+    "take": [1, 1, 1],
+    "picks": [1, 0, 0],
+    "rejects": [0, 0, 0],
+    "rating": [4.0, None, None],
+    "score_clip_score": [1.0, 0.25, None],
+}
+TEXTS: dict[str, list[Any]] = {
+    "verdict": ["accepted", None, None],
+    "score_caption_text": ["a sea", None, None],
+    "score_mixed_x_y": ["1.0", "good", None],
+}
+
+
+@pytest.mark.parametrize(("formats", "metadata"), EXPORTS)
+def test_what_checks_and_people_found_loads(morning: Morning, formats: tuple[Format, ...], metadata: Metadata) -> None:
+    """In every format, by the card; scores of one tool are numbers, or texts, in all splits."""
+    checked(morning)
+    result = morning.export(*formats, metadata=metadata)
+    rows = json.loads(python(LOAD, morning.folder))
+    clips = {clip["text"]: clip for clips in rows.values() for clip in clips}
+    lost = Format.VIDEOFOLDER in formats and metadata is Metadata.JSONL
+    for column, expected in FOUND.items():
+        if lost and None in expected:
+            assert column not in clips["a"]
+            assert any(column in note for note in result.notes)
+        else:
+            assert [clips[name][column] for name in "abc"] == expected, column
+    for column, texts in TEXTS.items():
+        assert [clips[name][column] or None for name in "abc"] == texts, column
+
+
+def test_what_checks_and_people_found_is_in_every_table(morning: Morning) -> None:
+    """Without the card; a number is a number in all of its rows."""
+    from pyarrow import parquet
+
+    checked(morning)
+    morning.export(Format.JSONL, Format.CSV, Format.PARQUET)
+    lines = [json.loads(line) for line in (morning.dataset / "clips.jsonl").read_text().splitlines()]
+    with (morning.dataset / "clips.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    table = parquet.read_table(morning.dataset / "clips.parquet")
+    for column, expected in {**FOUND, **TEXTS}.items():
+        assert [row[column] for row in lines] == expected
+        assert [row[column] for row in cells] == ["" if value is None else str(value) for value in expected]
+        assert table[column].to_pylist() == expected
+    assert str(table.schema.field("score_clip_score").type) == "double"
+    assert [list(row) for row in lines] == [list(cells[0])] * 3 == [table.column_names] * 3
+
+
+def test_every_score_has_a_column_of_its_own() -> None:
+    """Also two whose names differ only in signs that no column has."""
+    columns = name_score_columns(["A.b", "a.b", "a_b", "clip.score", "é.x"])
+    assert columns["A.b"] == "score_A_b"
+    assert re.fullmatch("score_a_b_[0-9a-f]{6}", columns["a.b"])
+    assert re.fullmatch("score_a_b_[0-9a-f]{6}", columns["a_b"])
+    assert (columns["clip.score"], columns["é.x"]) == ("score_clip_score", "score__x")
+
+
+def test_an_earlier_export_gets_the_new_columns(morning: Morning) -> None:
+    """Clips that are chosen again have all; of one that is not, they are not known. Shards stay as they are."""
+    morning.make("a")
+    job = morning.make("b")
+    morning.export(Format.VIDEOFOLDER, Format.JSONL, Format.WEBDATASET)
+    index = morning.dataset / INDEX_FILE
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    new = [*CHECKED, "verdict", "take", "picks", "rejects", "rating"]
+    for line in lines:
+        for name in new:
+            line.get("clip", {}).pop(name, None)
+    index.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    morning.make("c")
+    with morning.store() as store:
+        store.checks.record_measures(job, MEASURES, now=20.0)
+    result = morning.export(where='name != "a"')
+    assert (result.clips, result.added, result.troubles) == (3, 1, [])
+    rows = {row["name"]: row for row in map(json.loads, (morning.dataset / "clips.jsonl").read_text().splitlines())}
+    assert [rows[name]["motion"] for name in "abc"] == [None, 3.5, None]
+    assert [rows[name]["take"] for name in "abc"] == [None, 1, 1]
+    loaded = {clip["name"]: clip for clip in json.loads(python(LOAD, morning.folder))["train"]}
+    assert [loaded[name]["motion"] for name in "abc"] == [None, 3.5, None]
+
+
+def test_measures_serve_if_pyav_is_absent(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They agree with the headers of the file, which a later export reads that can."""
+    job = morning.make("a")
+    measures = measure_file(morning.videos / "a.mp4", CheckLevel.BASIC)
+    with morning.store() as store:
+        store.checks.record_measures(job, measures, now=20.0)
+    with monkeypatch.context() as without:
+        without.setattr("batchveo.dataset.clips.can_probe", lambda: False)
+        morning.export()
+    (before,) = morning.metadata()
+    morning.export()
+    (after,) = morning.metadata()
+    same = ("width", "height", "fps", "seconds", "frames", "video_codec", "has_sound")
+    assert {name: before[name] for name in same} == {name: after[name] for name in same}
+    assert (before["pixel_format"], after["pixel_format"]) == ("", "yuv420p")
 
 
 def test_a_table_begins_with_rows_that_show_its_types(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchveo.dataset import Format
+from batchveo.core.votes import VoteKind
+from batchveo.dataset import Format, Metadata
 from batchveo.dataset.columns import COLUMNS
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
@@ -72,6 +73,17 @@ def test_the_rows_in_shards_are_read(morning: Morning) -> None:
     (row,) = json.loads(python(ROWS, morning.folder))
     assert row[0] == job.id
     assert json.loads(row[1])["seed"] == 5
+
+
+@pytest.mark.parametrize("metadata", Metadata)
+def test_pairs_are_read(morning: Morning, metadata: Metadata) -> None:
+    """As records of their own."""
+    jobs = [morning.make(name, prompt="a fox", request={"seed": n}) for n, name in enumerate("ab")]
+    morning.vote(VoteKind.BETTER, *jobs)
+    morning.export(pairs=True, metadata=metadata)
+    (row,) = json.loads(python(READ.replace("clips", "pairs").replace("sha256", "chosen"), morning.folder))[2]
+    assert (row["text"], row["chosen"]) == (None, "train/a.mp4")
+    assert f"`pairs.{metadata.value}` has 1 pairs of clips" in (morning.dataset / "README.md").read_text()
 
 
 def test_it_names_files_with_their_hashes(morning: Morning) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from markdown_it import MarkdownIt
 
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format
 from tests.helpers.finished_jobs import HOSTILE, Morning, python
 
@@ -45,6 +47,42 @@ def test_it_is_written_from_the_data(morning: Morning) -> None:
     assert "1970-01-01 (UTC) through https://s.example" in text
     assert "rewrite the prompts of 1 clips" in text
     assert "No licence was chosen" in text
+
+
+def test_measures_verdicts_and_votes_are_summed_up(morning: Morning) -> None:
+    """How each measure and score is distributed, and what gates and people say; no table without any."""
+    morning.make("unmeasured")
+    morning.export()
+    text = (morning.dataset / "README.md").read_text()
+    assert "## Measures" not in text
+    assert "## Verdicts" not in text
+    for number, black in enumerate((0.0, 1.0, 5.0)):
+        job = morning.make(f"c{number}")
+        measures = Measures(level=CheckLevel.BASIC, frames=1, black_seconds=black, motion=2.5, bitrate=90_000)
+        with morning.store() as store:
+            store.checks.record_measures(job, measures, now=20.0)
+            store.checks.record_scores(job, {"clip.score": 3 * number, "caption.text": "a sea"}, now=20.0)
+        morning.judge(job)
+    morning.vote(VoteKind.PICK, job)
+    morning.vote(VoteKind.RATE, job, rating=4)
+    morning.export()
+    text = (morning.dataset / "README.md").read_text()
+    table = text.partition("## Measures\n\n")[2].partition("##")[0]
+    assert table.splitlines()[2:] == [
+        "| `bitrate` | bit/s | 90,000 | 90,000 | 90,000 | 90,000 | 1 |",
+        "| `black_seconds` | s | 0 | 1 | 2 | 5 | 1 |",
+        "| `motion` | %/s | 2.5 | 2.5 | 2.5 | 2.5 | 1 |",
+        "| `mismatches` |  | 0 | 0 | 0 | 0 | 1 |",
+        "| `score_clip_score` |  | 0 | 3 | 3 | 6 | 1 |",
+        "",
+    ]
+    table = text.partition("## Verdicts and votes\n\n")[2].partition("##")[0]
+    assert table.splitlines()[2:] == [
+        "| accepted by their gates | 3 |",
+        "| picked by people | 1 |",
+        "| rated by people | 1 |",
+        "",
+    ]
 
 
 def test_hostile_captions_are_text(morning: Morning) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.votes import VoteKind
 from batchveo.dataset.columns import COLUMNS
+from batchveo.dataset.pairs import PAIR_COLUMNS
 from batchveo.manifest import Manifests
 from tests.helpers.finished_jobs import Morning, python
 
@@ -25,23 +29,30 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     """Each block as it stands there, in the folder that the commands above it leave."""
     for n in range(12):
         morning.make(f"clip {n}", request={"seed": n})
+    pair = [morning.make(f"take {n}", prompt="a fox", meta={"n": n}) for n in range(2)]
+    morning.vote(VoteKind.BETTER, *pair)
+    morning.vote(VoteKind.PICK, pair[0])
+    with morning.store() as store:
+        measures = Measures(level=CheckLevel.BASIC, frames=1, motion=2.0, black_seconds=0.0)
+        store.checks.record_measures(pair[0], measures, now=20.0)
     monkeypatch.chdir(morning.folder)
     (morning.folder / "state").mkdir()
     morning.state.rename(morning.folder / "state" / "batchveo.db")
     commands = re.findall(r"^batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
-    assert [status_of(command.split()) for command in commands] == [0] * 4
-    videofolder, card, shards, croissant, captions, lines, ours = (
+    assert [status_of(shlex.split(command)) for command in commands] == [0] * 7
+    pairs, videofolder, card, shards, croissant, captions, lines, ours = (
         python(code, morning.folder) for code in blocks("python")
     )
     train = len(morning.metadata())
     assert len(videofolder.splitlines()) == len(shards.splitlines()) == train > 6
     assert "clip 1.mp4 clip 1 google/veo3 8.0" in videofolder
     assert card == f"Value('int64') {train}\n"
-    assert croissant == "12 captions\n"
+    assert croissant == "14 captions\n"
     assert len(captions.splitlines()) == train
     assert "clip 1.mp4 | clip 1\n" in captions
-    assert lines == "6.0 US dollars\n"
-    assert ours == "12\n"
+    assert lines == "7.0 US dollars\n"
+    assert ours == "14\n"
+    assert pairs.endswith("a fox preferences/train/take 0.mp4 preferences/train/take 1.mp4 1\n")
 
 
 def test_the_manifest_is_strict(tmp_path: Path) -> None:
@@ -54,6 +65,9 @@ def test_the_manifest_is_strict(tmp_path: Path) -> None:
 
 def test_every_column_is_told() -> None:
     """And no other."""
-    table = REFERENCE.partition("## Columns")[2]
+    table = REFERENCE.partition("## Columns")[2].partition("## Pairs")[0]
     told = [name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]]
     assert sorted(told) == sorted(COLUMNS)
+    table = REFERENCE.partition("## Pairs")[2]
+    told = [name for row in table.splitlines() if row.startswith("| `") for name in row.split("|")[1].split("`")[1::2]]
+    assert sorted(told) == sorted(PAIR_COLUMNS)

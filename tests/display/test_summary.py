@@ -6,10 +6,12 @@ import signal
 from pathlib import Path
 
 from batchveo.core.errors import BudgetReached
+from batchveo.core.gates import CheckPolicy, Judgement, Verdict
 from batchveo.core.models import JobState
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
+from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import going, moved_on
 
 S = JobState
@@ -46,6 +48,24 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
         "2 still generating at the service",
     ):
         assert words in text, words
+
+
+def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:
+    """With the number of those that were made again."""
+    gate = "black_seconds < 0.5"
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, 2, now=1.0)
+        jobs = [moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0) for _ in range(2)]
+        store.checks.set_policy(jobs, CheckPolicy(gates=(gate,)))
+        assert "rejected" not in said(store, began.run)
+        rejected = Judgement(verdict=Verdict.REJECTED, gate=gate, values={"black_seconds": 2.0})
+        take = NewTake(request="{}", tries=1)
+        for job, again in zip(jobs, (take, None), strict=True):
+            store.checks.record_verdict(job, rejected, run=began.run, now=3.0, take=again)
+        lines = said(store, began.run).splitlines()
+    listing = f"batchveo jobs --where 'verdict == \"rejected\"' --state {store.path}"
+    place = lines.index(f"2 clips rejected, 1 of them made again; `{listing}` lists them")
+    assert lines[place + 1] == "  2 rejected by black_seconds < 0.5"
 
 
 def test_why_it_stopped(tmp_path: Path) -> None:

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchveo.core.gates import Judgement, Verdict
+from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.dataset import Exported, ExportSettings, Format, export
 from batchveo.dataset.splits import Splitting
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
+from batchveo.store.clip_checks import NewTake
 from tests.helpers.factories import make_spec
 from tests.helpers.process_server import run_loader
 
@@ -58,20 +62,49 @@ class Morning:
         """A job that succeeded, with its video on disk."""
         model = changes.pop("model", "google/veo3")
         request = {"model": model, "prompt": prompt or name, **changes.pop("request", {})}
-        content = sample_video("sea", label=name, seconds=4, portrait=False)
-        self.videos.mkdir(exist_ok=True)
-        (self.videos / f"{name}.mp4").write_bytes(content)
+        clip = changes.pop("clip", "sea")
         with self.store() as store:
             if store.runs.find_latest() is None:
-                store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+                run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
+                store.runs.end_run(run, status=0, now=1.0)
             store.imports.add_jobs([make_spec(name, model=model, request=request, **changes)], run=1, now=1.0)
-            job = store.transitions.claim_job(run=1, now=2.0)
-            assert job is not None
-            job = _move(store, job, Accepted(generation_id=f"g-{name}"))
-            job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
-            digest = hashlib.sha256(content).hexdigest()
-            stored = Downloaded(folder=str(self.videos), file=f"{name}.mp4", bytes=len(content), sha256=digest)
-            return _move(store, job, stored)
+            return self._finish_next(store, name, cost, clip)
+
+    def _finish_next(self, store: Store, name: str, cost: float | None, clip: str = "sea") -> Job:
+        """The next pending job, done, with its video on disk."""
+        content = sample_video(clip, label=name, seconds=4, portrait=False)
+        self.videos.mkdir(exist_ok=True)
+        (self.videos / f"{name}.mp4").write_bytes(content)
+        job = store.transitions.claim_job(run=1, now=2.0)
+        assert job is not None
+        assert job.name == name, "another pending job came first"
+        job = _move(store, job, Accepted(generation_id=f"g-{name}"))
+        job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
+        digest = hashlib.sha256(content).hexdigest()
+        stored = Downloaded(folder=str(self.videos), file=f"{name}.mp4", bytes=len(content), sha256=digest)
+        return _move(store, job, stored)
+
+    def judge(self, job: Job, gate: str = "") -> Job:
+        """Accept the clip of ``job``, or reject it by ``gate``."""
+        verdict = Verdict.REJECTED if gate else Verdict.ACCEPTED
+        with self.store() as store:
+            judgement = Judgement(verdict=verdict, gate=gate)
+            return store.checks.record_verdict(job, judgement, run=1, now=20.0).job
+
+    def make_again(self, job: Job, gate: str = "") -> Job:
+        """Reject the clip of ``job``, and make another take of it, which succeeds; returns the take."""
+        with self.store() as store:
+            take = NewTake(request=canonical_json(job.request), tries=3)
+            judgement = Judgement(verdict=Verdict.REJECTED, gate=gate)
+            added = store.checks.record_verdict(job, judgement, run=1, now=20.0, take=take).added
+            assert added is not None
+            return self._finish_next(store, added.name, 0.5)
+
+    def vote(self, kind: VoteKind, job: Job, other: Job | None = None, *, person: str = "ann", **changes: Any) -> None:
+        """Record what a person says of ``job``."""
+        seq = None if other is None else other.seq
+        with self.store() as store:
+            store.votes.record_vote(Vote(person=person, kind=kind, job=job.seq, other=seq, **changes))
 
     def export(self, *formats: Format, split: str = "auto", by: str = "prompt", **changes: Any) -> Exported:
         """Export into the dataset's folder."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.core.errors import ManifestError, UsageError
+from batchveo.core.fields import parse_condition
 from batchveo.core.job_row import Row
 from batchveo.manifest import Extra, Manifests, ReadOptions, Summary, pairs_of
 from tests.helpers.manifests import T2V, read, told
@@ -301,3 +302,36 @@ def test_ids_do_not_depend_on_the_choice(tmp_path: Path) -> None:
         manifests.read(taken.extend)
         ids = [job.id for job in manifests.specs() if job.name.startswith("dog")]
     assert [job[0] for job in taken] == ids
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ('"DOG" in prompt and repeat >= 1', ["dog-1", "dog-2"]),
+        ('request.model != "google/veo3" and "cat" in name and seed == null', ["cat-0", "cat-1", "cat-2"]),
+        (f'model == "{T2V}" and name in ["cow[1]-0", "cow"] and meta.split == "test"', ["cow[1]-0"]),
+    ],
+)
+def test_a_condition_chooses_jobs(where: str, names: list[str], tmp_path: Path) -> None:
+    options = ReadOptions(where=parse_condition(where), sets={"meta.split": "test"})
+    summary, found = chosen(tmp_path, options)
+    assert found == names
+    assert summary.choice_note == f"{len(names)} of 11 chosen by --where"
+
+
+def test_conditions_join_the_other_choices(tmp_path: Path) -> None:
+    options = ReadOptions(only=("dog-*", "cat-*"), where=parse_condition("repeat != 1"), limit=3)
+    summary, names = chosen(tmp_path, options)
+    assert names == ["cat-0", "cat-2", "dog-0"]
+    assert summary.choice_note == "3 of 11 chosen by --only and --where and --limit"
+
+
+def test_a_condition_that_is_never_true_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--where repeat > 7: true for none of 11 jobs"):
+        chosen(tmp_path, ReadOptions(where=parse_condition("repeat > 7")))
+
+
+@pytest.mark.parametrize("where", ["black_seconds > 1", "verdict == 'rejected'", "clip.score > 1", "take == 1"])
+def test_what_is_not_known_before_the_clip_is_made_is_an_error(where: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not known before the clip is made\n  .*\n  \^"):
+        chosen(tmp_path, ReadOptions(where=parse_condition(where)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,8 +56,12 @@ def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def open_store(bucket: Bucket) -> S3Store:
+    return S3Store(bucket.name, prefix="my night", client_options={"allow_http": True})
+
+
 def damage(bucket: Bucket, stem: str, content: bytes) -> None:
-    S3Store(bucket.name, prefix="my night", client_options={"allow_http": True}).put(f"{stem}.mp4", content)
+    open_store(bucket).put(f"{stem}.mp4", content)
 
 
 def test_run_again_verify_and_refetch(night: Bucket, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +145,7 @@ async def test_the_page_plays_them(night: Bucket) -> None:
         assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
         assert (await client.get(f"/sidecars/{job.id}.json")).json()["job_id"] == job.id
         assert (await client.get(f"/posters/{job.id}.jpg")).status_code == 200
-        S3Store(night.name, prefix="my night", client_options={"allow_http": True}).delete(str(job.file))
+        open_store(night).delete(str(job.file))
         assert (await client.get(url)).status_code == 404
 
 
@@ -171,3 +176,29 @@ def test_a_dataset_from_a_bucket(night: Bucket, form: str, capsys: pytest.Captur
     capsys.readouterr()
     assert status_of(["export", "more", "--format", form]) == 1
     assert "recorded were" in capsys.readouterr().err
+
+
+def test_clips_in_a_bucket_are_measured_and_scored(night: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
+    """By copies, which are gone then; what was measured is added to the sidecars there."""
+    Path("size.py").write_text(
+        "import json, sys\n"
+        "for clip in map(json.loads, sys.stdin):\n"
+        "    size = len(open(clip['path'], 'rb').read())\n"
+        "    print(json.dumps({'id': clip['id'], 'bytes': size, 'path': clip['path']}))\n"
+    )
+    assert status_of(["check"]) == 0
+    assert status_of(["check", "--with", f"'{sys.executable}' size.py"]) == 0
+    for row in rows(capsys):
+        assert isinstance(row["scores"], dict)
+        assert row["scores"]["size.bytes"] == row["bytes"]
+        assert not Path(row["scores"]["size.path"]).exists()
+        assert isinstance(row["checks"], dict)
+        sidecar = json.loads(bytes(open_store(night).get(f"{Path(str(row['file'])).stem}.json").bytes()))
+        assert sidecar["checks"] == row["checks"]
+    damage(night, STEMS[1], b"no video")
+    S3Store(night.name, prefix="my night", client_options={"allow_http": True}).delete(f"{STEMS[2]}.mp4")
+    assert status_of(["check", "--again"]) == 0
+    out, err = capsys.readouterr()
+    assert f"{night.url}/{STEMS[1]}.mp4: it is no MP4, MOV, WebM or Matroska file" in out
+    assert f"{night.url}/{STEMS[2]}.mp4: cannot be read: " in out
+    assert "3 clips, 2 measured now, 2 unreadable" in err

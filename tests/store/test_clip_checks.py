@@ -10,12 +10,14 @@ from unittest import mock
 
 import pytest
 
+from batchveo.core.fields import parse_condition
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
 from batchveo.core.job_row import JobRow, canonical_json
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
 from batchveo.core.state_machine import NOT_NEEDED, Move
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import LastTake, MoveLost, StagingTable, Store, preview_jobs
 from batchveo.store.clip_checks import NewTake, make_take_id
 from tests.helpers.factories import make_spec
@@ -50,8 +52,17 @@ def test_measures_belong_to_the_bytes_that_were_measured(store: Store) -> None:
     assert store.checks.read_measures(job) is None
     store.checks.record_measures(job, MEASURES, now=11.0)
     assert store.checks.read_measures(job) == MEASURES
+    store.checks.record_measures(job, replace(MEASURES, bitrate=90_000), now=11.0)
+    assert repr(store.checks.read_measures(job)) == repr(replace(MEASURES, bitrate=90_000))
     assert store.checks.read_measures(replace(job, sha256="01")) is None
-    assert [(seq, len(blob)) for seq, blob in store.checks.list_hashes()] == [(job.seq, 16)]
+    assert list(store.checks.list_hashes()) == [(job.seq, (1, 2**64 - 1))]
+    (clip,) = store.checks.list_clips()
+    assert (clip.seq, clip.policy, clip.verdict, clip.level) == (job.seq, POLICY, None, CheckLevel.BASIC)
+    assert list(store.checks.list_clips(parse_condition("black_seconds > 1"))) == [clip]
+    assert list(store.checks.list_clips(parse_condition("black_seconds > 2"))) == []
+    store.checks.record_measures(replace(job, sha256="01"), MEASURES, now=11.0)  # of another file than it has now
+    assert list(store.checks.list_hashes()) == []
+    assert [clip.level for clip in store.checks.list_clips()] == [None]
 
 
 def test_a_policy_makes_a_clip_wait_for_a_verdict(store: Store) -> None:
@@ -169,6 +180,33 @@ def test_one_take_of_a_family_counts(store: Store) -> None:
         store.checks.record_measures(job, replace(MEASURES, black_seconds=black), now=22.0)
         store.checks.record_verdict(store.queries.read_job(job.seq), ACCEPTED, run=run, now=23.0)
     assert store.checks.find_uncounted() == {first.seq}
+
+
+def test_what_people_say_of_takes_comes_before_gates(store: Store) -> None:
+    run = begun(store, make_policed())
+    first = finish(store, run, generation="g")
+    reject(store, first, run)
+    second = finish(store, run, generation="h", sha256="01")
+    store.checks.record_verdict(second, ACCEPTED, run=run, now=21.0)
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=first.seq))
+    assert store.checks.find_uncounted() == {second.seq}
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=second.seq))
+    assert store.checks.find_uncounted() == set()
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.REJECT, job=second.seq))
+    assert store.checks.find_uncounted() == {second.seq}
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.REJECT, job=first.seq))
+    assert store.checks.find_uncounted() == {first.seq, second.seq}
+
+
+def test_measures_and_scores_of_several_jobs_are_read_at_once(store: Store) -> None:
+    run = begun(store, *map(make_policed, "abc"))
+    jobs = [finish(store, run, generation=name) for name in "ghi"]
+    for job in jobs[:2]:
+        store.checks.record_measures(job, MEASURES, now=11.0)
+    store.checks.record_scores(jobs[1], {"clip.score": 0.5, "a.label": "good"}, now=12.0)
+    anew = replace(jobs[0], sha256="01")
+    assert store.checks.read_measures_of([anew, *jobs[1:]]) == {jobs[1].seq: MEASURES}
+    assert store.checks.read_scores_of(jobs) == {jobs[1].seq: {"a.label": "good", "clip.score": 0.5}}
 
 
 def test_scores_open_a_verdict_again(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchveo.core.expressions import evaluate
@@ -123,6 +123,7 @@ def choose_in_python(store: Store, text: str) -> list[str]:
 
 
 @settings(max_examples=300, deadline=None)
+@example(text="name < prompt")
 @given(text=expressions)
 def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> None:
     try:

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.gates import Judgement, Verdict
+from batchveo.core.votes import Standing, Vote, VoteKind
 from batchveo.store import Store
-from batchveo.store.job_search import ERRORS, MOVED_SINCE, PAGE, PAGE_FROM_END
+from batchveo.store.job_search import ERRORS, MOVED_SINCE, PAGE, PAGE_FROM_END, standing_of
 from tests.helpers.factories import make_spec
+from tests.helpers.finished_jobs import Morning
+
+K = VoteKind
 
 
 @pytest.fixture
@@ -72,3 +77,24 @@ def test_no_page_needs_a_temporary_sort(store: Store, query: str) -> None:
     plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", columns)]
     assert not any("TEMP B-TREE" in step for step in plan)
     assert any("INTEGER PRIMARY KEY" in step for step in plan)
+
+
+def test_cards_have_what_people_and_gates_say(tmp_path: Path) -> None:
+    """The same as the view counts: of each person the latest choice and rating, undone votes left out."""
+    made = Morning(tmp_path)
+    job = made.make("a")
+    made.make("b")
+    acts = [("ann", K.PICK), ("bob", K.PICK), ("bob", K.REJECT), ("eve", K.PICK), ("ann", K.RATE), ("bob", K.RATE)]
+    with made.store() as store:
+        rejected = Judgement(verdict=Verdict.REJECTED, gate="cuts == 0")
+        store.checks.record_verdict(job, rejected, run=1, now=5.0)
+        for number, (person, kind) in enumerate(acts):
+            rating = number - 1 if kind is K.RATE else None
+            store.votes.record_vote(Vote(person=person, kind=kind, job=job.seq, rating=rating))
+        store.votes.record_vote(Vote(person="ann", kind=K.REJECT, job=job.seq))
+        store.votes.undo_latest("ann", now=6.0)
+        first, second = store.search.read_page(most=9)
+        said = Standing(picks=2, rejects=1, rating=3.5)
+        assert standing_of(first["votes"]) == store.votes.read_standing(job.seq) == said
+    assert (first["verdict"], first["gate"]) == ("rejected", "cuts == 0")
+    assert (second["gate"], standing_of(second["votes"])) == (None, Standing())

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.fields import parse_condition
+from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.models import Job, JobState
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store, page_index
-from batchveo.store.job_search import Filter
+from batchveo.store.job_search import Choice, Filter
 from batchveo.store.page_index import PageIndex
 from tests.helpers.factories import make_spec
+from tests.helpers.finished_jobs import Morning
 from tests.helpers.job_histories import Night
 from tests.store.steps import Walk, begun
 
@@ -54,8 +58,8 @@ def test_states_are_found_in_both_directions_page_by_page(store: Store, index: P
     cancelled, two = Filter(states=(S.CANCELLED,)), Filter(states=(S.CANCELLED, S.PENDING))
     assert names_found(store, index, cancelled) == ["job nr00", "job nr10", "job nr20"]
     assert index.find_jobs(two, most=2, newest=True).seqs == [30, 29]
-    assert index.find_more_jobs(cancelled, after=1, most=9) == [11, 21]
-    assert index.find_more_jobs(cancelled, after=21, newest=True, most=9) == [11, 1]
+    assert index.find_more_jobs(cancelled, after=1, most=9) == ([11, 21], None)
+    assert index.find_more_jobs(cancelled, after=21, newest=True, most=9) == ([11, 1], None)
     assert (index.find_jobs(cancelled, most=1).total, index.find_jobs(two, most=1).total) == (3, 30)
 
 
@@ -247,3 +251,55 @@ def test_a_full_disk_is_not_filled_again_and_again(
     thread = index._thread
     refresh()
     assert index._thread is not thread
+
+
+def test_a_condition_is_one_more_filter(store: Store, index: PageIndex) -> None:
+    """Beside words and states, in both directions, page by page."""
+    fill(store)
+    where = parse_condition('name in ["job nr03", "job nr10", "job nr20", "job nr21"] and model == "google/veo3"')
+    assert names_found(store, index, Filter(where=where)) == ["job nr03", "job nr10", "job nr20", "job nr21"]
+    assert names_found(store, index, Filter.of("nr2", where=where)) == ["job nr20", "job nr21"]
+    assert names_found(store, index, Filter(where=where, states=(S.CANCELLED,))) == ["job nr10", "job nr20"]
+    found = index.find_jobs(Filter(where=where, states=(S.CANCELLED,)), most=1, newest=True)
+    assert (found.seqs, found.total, found.by_state, found.upto) == ([21], 2, {"cancelled": 2, "pending": 2}, None)
+    assert index.find_more_jobs(Filter(where=where), after=4, most=2) == ([11, 21], None)
+    assert index.find_more_jobs(Filter(where=where), after=21, newest=True, most=9) == ([11, 4], None)
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_condition_that_takes_too_long_is_resumed_where_it_stopped(
+    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch, *, newest: bool
+) -> None:
+    """Nothing is left out between two pages, and nothing comes twice."""
+    fill(store)
+    monkeypatch.setattr(page_index, "CONDITION_STEP", 4)
+    where = parse_condition('state == "cancelled"')
+    monkeypatch.setattr(page_index, "CONDITION_SECONDS", -1.0)
+    assert index.find_jobs(Filter(where=where), most=9, newest=newest).upto == (31 if newest else 0)
+    ticks = iter(range(1000))
+    monkeypatch.setattr("batchveo.store.page_index.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr(page_index, "CONDITION_SECONDS", 2.0)
+    first = index.find_jobs(Filter(where=where), most=9, newest=newest)
+    assert first.upto == (23 if newest else 8)
+    found = list(first.seqs)
+    upto: int | None = first.upto
+    while upto is not None:
+        more, upto = index.find_more_jobs(Filter(where=where), after=upto, newest=newest, most=9)
+        found += more
+    assert found == ([21, 11, 1] if newest else [1, 11, 21])
+
+
+def test_rejected_and_chosen_clips_are_found(tmp_path: Path) -> None:
+    """By gates, and by people."""
+    made = Morning(tmp_path)
+    for name in ("good", "black", "dull"):
+        made.make(name)
+    with made.store() as store, PageIndex(made.state) as index:
+        rejected = Judgement(verdict=Verdict.REJECTED, gate="black_seconds < 1")
+        store.checks.record_verdict(made.job("black"), rejected, run=1, now=5.0)
+        for name, kind in (("good", VoteKind.PICK), ("dull", VoteKind.REJECT)):
+            store.votes.record_vote(Vote(person="ann", kind=kind, job=made.job(name).seq))
+        assert names_found(store, index, Filter(rejected=True)) == ["black"]
+        assert names_found(store, index, Filter(choice=Choice.PICKED)) == ["good"]
+        assert names_found(store, index, Filter(choice=Choice.REJECTED)) == ["dull"]
+        assert names_found(store, index, Filter(choice=Choice.PICKED, rejected=True)) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.fields import parse_condition
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import Move
@@ -35,6 +36,8 @@ def test_what_succeeded_comes_in_pages(tmp_path: Path, done: Job, monkeypatch: p
             assert other.connection.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         assert names == ["a", "b", "c", "e"]
         assert list(other.jobs(JobState.SUCCEEDED)) == list(other.queries.iter_succeeded())
+        pages = store.queries.iter_succeeded_pages(parse_condition('name in ["b", "c", "e"]'))
+        assert [[job.name for job in page] for page in pages] == [["b", "c"], ["e"]]
 
 
 def test_held_jobs_are_counted_apart(store: Store, run: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option
+from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import shorten_text
 from batchveo.core.models import JobState
@@ -99,10 +99,24 @@ _choice_options = join_decorators(
     ),
     option(
         "--where-meta",
-        "where",
+        "meta",
         multiple=True,
         metavar="KEY=VALUE",
         help="Export only jobs with this meta value; may be given several times.",
+    ),
+    where_option,
+    option("--picked", is_flag=True, envvar=None, help="Export only clips that people picked."),
+    option(
+        "--pairs",
+        is_flag=True,
+        envvar=None,
+        help="Export the clips of which people preferred one, and a table of these pairs.",
+    ),
+    option(
+        "--include-rejected",
+        is_flag=True,
+        envvar=None,
+        help="Also export clips that people or gates rejected, and all takes.",
     ),
 )
 
@@ -158,7 +172,11 @@ def _read_settings(options: dict[str, Any]) -> ExportSettings:
         dry_run=options["dry_run"],
         models=options["models"],
         manifests=options["manifests"],
-        meta=tuple(map(_parse_pair, options["where"])),
+        meta=tuple(map(_parse_pair, options["meta"])),
+        where=options["where"],
+        picked=options["picked"],
+        pairs=options["pairs"],
+        include_rejected=options["include_rejected"],
     )
 
 
@@ -179,6 +197,9 @@ def _make_row(result: Exported) -> dict[str, object]:
         "placed": dict(result.placed),
         "shards": list(result.shards),
         "left_out": result.left_out,
+        "left_out_because": dict(result.left_out_because),
+        "kept": dict(result.kept),
+        "pairs": result.pairs,
         "troubles": [
             {"id": t.job.id, "name": t.job.name, "file": str(t.path), "problem": t.problem} for t in result.troubles
         ],
@@ -193,7 +214,8 @@ def _print_result(result: Exported) -> None:
     click.echo(f"{result.folder}: {result.clips} clips{f' ({splits})' if splits else ''}, {result.added} {verb}")
     parts = [f"{count} {how}" for how, count in result.placed.items()]
     parts += [f"new shards: {len(result.shards)}"] if result.shards else []
-    parts += [f"{result.left_out} not chosen"] if result.left_out else []
+    parts += [f"{result.pairs} pairs"] if result.pairs is not None else []
+    parts += [f"{count} {reason}" for reason, count in result.left_out_because.items()]
     if parts:
         click.echo(", ".join(parts), err=True)
     for note in result.notes:

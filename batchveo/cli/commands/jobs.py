@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import json_option, models_option, option, state_option
+from batchveo.cli.options import json_option, models_option, option, state_option, where_option
 from batchveo.core.destination import VIDEO_SUFFIX
+from batchveo.core.fields import read_where
 from batchveo.core.formatting import state_words
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_table
 from batchveo.operations import manage
+from batchveo.operations.clip_rows import ClipRows, read_gate
 from batchveo.operations.status import make_job_row
 from batchveo.store import Store
 
@@ -25,7 +27,7 @@ SCREEN = (
     Column("model", width=25, from_width=100),
     Column("job", width=0),
 )
-PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "generation id", "error")))
+PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "generation id", "error", "verdict", "gate")))
 
 
 @click.command("jobs")
@@ -37,46 +39,53 @@ PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "gener
     help="List only jobs in this state; may be given several times.",
 )
 @models_option
+@where_option
 @json_option
-def command(state: Path, state_is: tuple[str, ...], *, models: tuple[str, ...], as_json: bool) -> int:
+def command(
+    state: Path, state_is: tuple[str, ...], *, models: tuple[str, ...], where: str | None, as_json: bool
+) -> int:
     """List the jobs.
 
     A pipe or file gets a line for each job, with tabs between whole values: id, state, cost, name, model, file,
-    generation id, error. --json prints one JSON object per line.
+    generation id, error, verdict, gate. --json prints one JSON object per line.
     """
+    condition = read_where(where)
     with Store(state, writing=False) as store:
         manage.check_models(store, models)
-        jobs = store.queries.list_jobs(*map(JobState, dict.fromkeys(state_is)), models=models)
+        states = map(JobState, dict.fromkeys(state_is))
+        jobs = store.queries.list_jobs(*states, models=models, where=condition)
         if as_json:
+            clips = ClipRows(store)
             for job in jobs:
-                click.echo(json.dumps(make_job_row(job), ensure_ascii=False))
+                click.echo(json.dumps({**make_job_row(job), **clips.make_row(job)}, ensure_ascii=False))
         elif sys.stdout.isatty():
-            print_table(SCREEN, map(_screen_row, jobs), sys.stdout)
+            print_table(SCREEN, (_screen_row(job, read_gate(store, job)) for job in jobs), sys.stdout)
         else:
-            print_table(PIPE, map(_pipe_row, jobs), sys.stdout)
+            print_table(PIPE, (_pipe_row(job, read_gate(store, job)) for job in jobs), sys.stdout)
     return 0
 
 
-def _screen_row(job: Job) -> tuple[str, ...]:
-    return job.id[:ID_SHOWN], _describe_state(job), _format_cost(job), job.model, _describe_job(job)
+def _screen_row(job: Job, gate: str | None) -> tuple[str, ...]:
+    return job.id[:ID_SHOWN], _describe_state(job), _format_cost(job), job.model, _describe_job(job, gate)
 
 
-def _pipe_row(job: Job) -> tuple[str, ...]:
+def _pipe_row(job: Job, gate: str | None) -> tuple[str, ...]:
     """A line in a pipe; columns are added at the end over time, never moved."""
     fields = (job.name, job.model, job.file or "", job.generation_id or "", job.error or "")
-    return job.id, _describe_state(job), _format_cost(job), *fields
+    return job.id, _describe_state(job), _format_cost(job), *fields, job.verdict or "", gate or ""
 
 
 def _format_cost(job: Job) -> str:
     return "" if job.cost_usd is None else f"{job.cost_usd:.6g}"
 
 
-def _describe_job(job: Job) -> str:
-    """The video's file, or the error or generation id of a job that has none."""
+def _describe_job(job: Job, gate: str | None) -> str:
+    """The video's file, with the gate that rejects it, or the error or generation id of a job that has none."""
     detail = job.error or (None if job.file else job.generation_id)
     if detail:
         return f"{job.name}: {detail}"
-    return _describe_file(job) or job.name
+    name = _describe_file(job) or job.name
+    return f"{name}: {job.verdict}, {gate}" if gate else name
 
 
 def _describe_state(job: Job) -> str:

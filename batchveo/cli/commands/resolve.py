@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import option, state_option
+from batchveo.cli.options import option, state_option, where_option
 from batchveo.cli.run_command import ask_yes, is_person_there
 from batchveo.core.errors import UsageError
+from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
@@ -33,6 +34,7 @@ DECLINED = 130
     envvar=None,
     help="Resolve every job in this state (generating: only with --fail); may be given several times.",
 )
+@where_option
 @option("--resubmit", is_flag=True, envvar=None, help="Submit again; use only if you know that nothing was charged.")
 @option("--generation-id", envvar=None, metavar="ID", help="Download this generation, which the job bought.")
 @option("--fail", is_flag=True, envvar=None, help="Mark as failed.")
@@ -44,6 +46,7 @@ def command(
     everything: bool,
     held: bool,
     state_is: tuple[str, ...],
+    where: str | None,
     resubmit: bool,
     generation_id: str | None,
     fail: bool,
@@ -56,14 +59,15 @@ def command(
     All jobs in doubt:  resolve --all --fail
 
     The provider's site lists the generations of your key. --resubmit pays twice if the first submit arrived.
-    With --all, --held or --state-is, the possible cost is shown first, and confirmed at a terminal.
+    With --all, --held, --state-is or --where, the possible cost is shown first, and confirmed at a terminal.
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     manage.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
-    by_state = everything or held or bool(state_is)
+    condition = read_where(where)
+    by_state = everything or held or bool(state_is) or condition is not None
     if bool(jobs) == by_state:
-        raise UsageError("name the jobs to resolve, or give --all, --held or --state-is")
+        raise UsageError("name the jobs to resolve, or give --all, --held, --state-is or --where")
     with Store.existing(state) as store:
-        chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, held=held)
+        chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, condition, held=held)
         if by_state:
             words = _describe_cost(store, chosen, resubmit=resubmit)
             # jobs that are named one by one were meant; a whole state may be more than expected
@@ -84,9 +88,9 @@ def command(
     return 0
 
 
-def _list_jobs(store: Store, state_is: Sequence[str], *, held: bool) -> list[Job]:
+def _list_jobs(store: Store, state_is: Sequence[str], where: Condition | None, *, held: bool) -> list[Job]:
     wanted = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
-    return [job for job in store.jobs(*wanted) if job.held or not held]
+    return [job for job in store.queries.list_jobs(*wanted, where=where) if job.held or not held]
 
 
 def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:

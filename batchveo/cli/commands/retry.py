@@ -16,9 +16,11 @@ from batchveo.cli.options import (
     option,
     read_catalogue,
     state_option,
+    where_option,
 )
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_count, write_value
+from batchveo.core.fields import read_where
+from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.operations import manage, remake
@@ -36,6 +38,7 @@ from batchveo.store import Store
     help="Retry every job in this state (pending only with --to); may be given several times.",
 )
 @models_option
+@where_option
 @option(
     "--to",
     "new",
@@ -56,7 +59,7 @@ from batchveo.store import Store
 def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: Any) -> int:
     """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
 
-    JOB is a name, an id or the beginning of an id. --model leaves out the jobs of other models, named ones too.
+    JOB is a name, an id or the beginning of an id. --model and --where leave out other jobs, named ones too.
     `run` or `resume` then submits these jobs again.
 
     With --model OLD --to NEW, pending and failed jobs of a model that ends are replaced by new jobs under another
@@ -64,13 +67,16 @@ def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: A
     """
     if jobs and options["state_is"]:
         raise UsageError("name the jobs to retry, or give --state-is")
+    where = read_where(options["where"])
+    if new is not None and where is not None:
+        raise UsageError("--where is not for --to: name the jobs, or give --state-is")
     if new is not None:
         return _remake(jobs, state, new.strip(), options)
     if options["drop"] or options["dry_run"] or JobState.PENDING in options["state_is"]:
         raise UsageError("--drop, --dry-run and --state-is pending need --model OLD --to NEW")
     with Store.existing(state) as store:
         wanted = _read_states(options) or [JobState.FAILED]
-        chosen = manage.choose_jobs(store, jobs, states=wanted, models=options["models"])
+        chosen = manage.choose_jobs(store, jobs, states=wanted, models=options["models"], where=where)
         done = manage.retry_jobs(store, chosen, now=time.time())
     click.echo(f"{format_count(done, 'job')} set to pending", err=True)
     return 0
@@ -110,17 +116,10 @@ def _describe(made: remake.Remake, *, dry: bool) -> Iterator[str]:
     if made.known:
         them = "it" if made.known == 1 else "them"
         yield f"{format_count(made.known, 'job')} {would}cancelled: {made.new} has the same as {them} already"
-    for default in made.defaults:
-        before, after = (_write_default(value) for value in (default.before, default.after))
-        jobs = format_count(default.jobs, "job")
-        yield f"{default.name}: {before} by default before, {after} now, in {jobs} that do not give it"
+    yield from map(str, made.defaults)
     yield from _list_left(made)
     if dry:
         yield "nothing was written"
-
-
-def _write_default(value: object) -> str:
-    return "not known" if value is None else write_value(value)
 
 
 def _list_left(made: remake.Remake) -> Iterator[str]:

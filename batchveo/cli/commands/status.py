@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,17 @@ from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.formatting import describe_wait, format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.table import UNLIMITED
+from batchveo.operations.clip_rows import make_verdict_row
 from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
 LEAST_USD = 0.005
+VERDICTS = {
+    "accepted": "Clips that meet all their gates.",
+    "rejected": "Clips that fail a gate.",
+    "open": "Clips whose gates name a value that is not known.",
+}
 
 
 @click.command("status")
@@ -50,7 +57,7 @@ def _watch_drawn(store: Store) -> None:
 
 def _print_status(store: Store, *, as_json: bool) -> None:
     shot = SnapshotReader(store=store).read_snapshot(time.time())
-    row = make_snapshot_row(store, shot)
+    row = {**make_snapshot_row(store, shot), **make_verdict_row(store)}
     click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, shot.waits_since))
 
 
@@ -60,6 +67,7 @@ def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
     ]
     counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
     lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
+    lines += _list_verdicts(row)
     lines.append(_describe_spending(row))
     if row["running"] and row["videos_per_hour"]:
         lines.append(f"{row['videos_per_hour']:,.0f} videos/h · {format_usd(row['usd_per_hour'])}/h")
@@ -77,6 +85,16 @@ def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
         name = shorten_text(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)
         lines.append(f"{word}: {name} ({doubt['client_request_id']})")
     return "\n".join(lines)
+
+
+def _list_verdicts(row: dict[str, Any]) -> Iterator[str]:
+    for verdict, clips in row["verdicts"].items():
+        if clips:
+            yield f"  {verdict:12} {clips:>9,}  {VERDICTS[verdict]}"
+    for gate, clips in row["rejected_by"].items():
+        yield f"  rejected by {shorten_text(gate, 200)}: {clips:,}"
+    if row["takes"]:
+        yield f"{format_count(row['takes'], 'take')} added for rejected clips"
 
 
 def _describe_spending(row: dict[str, Any]) -> str:

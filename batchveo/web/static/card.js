@@ -48,7 +48,7 @@ function createCard(source, lost) {
     link.title = job.name;
     parts.prompt.textContent = job.prompt || "";
     parts.facts.replaceChildren(
-      el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word),
+      el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word, Words.rated(job)),
       el("span", { class: "card-model", title: job.model }, Words.model(job.model)),
       el("span", { class: "card-seed" }, job.seed === null ? "" : `seed ${job.seed}`),
       el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Money.words(job.cost_usd)),

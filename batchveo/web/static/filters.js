@@ -4,16 +4,28 @@ import { el, icon } from "./dom.js";
 import * as Words from "./words.js";
 
 const TYPING = 220;
-const NOTHING = { states: [], model: "", manifest: "", split: "", q: "", order: "manifest", list: false };
+const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
+const NOTHING = {
+  ...Object.fromEntries(TEXTS.map((key) => [key, ""])),
+  states: [],
+  order: "manifest",
+  list: false,
+};
+// What gates and people say: one choice on the page, two parts of the address.
+const SAID = {
+  "": {},
+  gate: { gate: "rejected" },
+  picked: { choice: "picked" },
+  rejected: { choice: "rejected" },
+};
 
 function parseFilter(query) {
   const params = new URLSearchParams(query);
   return {
     states: params.getAll("state").filter((state) => state in Words.STATES),
-    model: params.get("model") || "",
-    manifest: params.get("manifest") || "",
-    split: params.get("split") || "",
-    q: params.get("q") || "",
+    ...Object.fromEntries(TEXTS.map((key) => [key, params.get(key) || ""])),
+    gate: params.get("gate") === "rejected" ? "rejected" : "",
+    choice: params.get("choice") in SAID ? params.get("choice") : "",
     order: params.get("order") === "newest" ? "newest" : "manifest",
     list: params.get("as") === "list",
   };
@@ -22,13 +34,13 @@ function parseFilter(query) {
 function queryOf(wanted) {
   const params = new URLSearchParams();
   for (const state of wanted.states) params.append("state", state);
-  for (const key of ["model", "manifest", "split", "q"]) if (wanted[key]) params.set(key, wanted[key]);
+  for (const key of TEXTS) if (wanted[key]) params.set(key, wanted[key]);
   if (wanted.order === "newest") params.set("order", "newest");
   if (wanted.list) params.set("as", "list");
   return params.toString();
 }
 
-function createFilters(form, chosen) {
+function createFilters(form, chosen, { conditions }) {
   let wanted = { ...NOTHING };
   let timer;
   let all;
@@ -54,6 +66,30 @@ function createFilters(form, chosen) {
   const model = choice("Model", "model");
   const manifest = choice("Manifest", "manifest");
   const split = choice("Split", "split");
+  const said = el(
+    "select",
+    {
+      "aria-label": "Verdict",
+      onchange: () => set({ gate: "", choice: "", ...SAID[said.value] }),
+    },
+    el("option", { value: "" }, "Every verdict"),
+    el("option", { value: "picked" }, "Picked"),
+    el("option", { value: "rejected" }, "Rejected by people"),
+    el("option", { value: "gate" }, "Rejected by a gate"),
+  );
+  const where = el("input", {
+    type: "text",
+    class: "condition",
+    placeholder: "Condition, such as black_seconds < 0.5 and picked",
+    "aria-label": "Condition",
+    "aria-describedby": "where-wrong",
+    autocomplete: "off",
+    spellcheck: "false",
+    hidden: !conditions,
+    maxlength: 1000,
+  });
+  where.addEventListener("change", () => set({ where: where.value.trim() }));
+  const wrong = el("p", { class: "wrong-text", id: "where-wrong", role: "alert", hidden: true });
   const order = el(
     "select",
     { "aria-label": "Order", onchange: () => set({ order: order.value }) },
@@ -66,11 +102,11 @@ function createFilters(form, chosen) {
     "List",
   );
   const chips = el("div", { class: "chips", role: "group", "aria-label": "States" });
-  form.append(search, model, manifest, split, order, list, chips);
+  form.append(search, model, manifest, split, said, order, list, where, wrong, chips);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    set({ q: search.value });
+    set({ q: search.value, where: where.value.trim() });
   });
   const buttons = new Map(Words.ORDER.map((state) => [state, chip(state)]));
   chips.append(...buttons.values());
@@ -139,6 +175,8 @@ function createFilters(form, chosen) {
       if (pressed) button.hidden = false;
     }
     if (document.activeElement !== search) search.value = wanted.q;
+    if (document.activeElement !== where) where.value = wanted.where;
+    said.value = wanted.choice || (wanted.gate && "gate");
     for (const [select, key] of [
       [model, "model"],
       [manifest, "manifest"],
@@ -152,9 +190,17 @@ function createFilters(form, chosen) {
     list.removeAttribute("aria-pressed");
   }
 
+  // What is wrong with the condition, with the place in it; nothing if it is right.
+  function explain(text) {
+    wrong.hidden = !text;
+    wrong.textContent = text || "";
+    where.setAttribute("aria-invalid", Boolean(text));
+  }
+
   return {
     offer,
     count,
+    explain,
     show: (filter) => {
       wanted = filter;
       mark();

@@ -15,6 +15,8 @@ function createGallery(source, container, { lost }) {
   let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
   let jobs = [];
   let more = false;
+  let rest; // where the comparison with a condition goes on, if there was no time for all jobs
+  let scanned; // how far it came
   let total;
   let byState; // how many fit the search in each state
   let loading;
@@ -85,7 +87,7 @@ function createGallery(source, container, { lost }) {
     return card;
   }
 
-  const tell = () => listener({ total, loaded: jobs.length, byState, late });
+  const tell = (wrong) => listener({ total, loaded: jobs.length, byState, late, scanned, wrong });
 
   const draw = () => {
     if (frame === undefined) frame = requestAnimationFrame(render);
@@ -96,12 +98,13 @@ function createGallery(source, container, { lost }) {
     const turn = asked;
     loading = turn;
     try {
-      const page = await source.page(wanted, jobs.length ? jobs[jobs.length - 1].seq : undefined);
+      const page = await source.page(wanted, rest ?? (jobs.length ? jobs[jobs.length - 1].seq : undefined));
       if (turn !== asked) return;
       jobs = jobs.concat(page.jobs);
-      more = page.more;
+      ({ more } = page);
+      take(page);
       total = page.matching ?? total;
-      if (!more) total = jobs.length;
+      total = more ? Math.max(total, jobs.length) : jobs.length;
       catchUp();
       tell();
     } catch (error) {
@@ -138,11 +141,17 @@ function createGallery(source, container, { lost }) {
     answered = turn;
     for (const [index, card] of cards) put(index, card);
     ({ jobs, more } = page);
+    take(page);
     total = page.matching ?? page.jobs.length;
     byState = page.by_state;
     catchUp();
     tell();
     draw();
+  }
+
+  function take(page) {
+    rest = page.rest ?? undefined;
+    scanned = page.scanned ?? undefined;
   }
 
   // Nothing more is asked until the server is back: `again`.
@@ -151,8 +160,9 @@ function createGallery(source, container, { lost }) {
     failed = true;
     late = false;
     meanwhile = []; // they are in what is on the screen, or come with what is asked for next
-    if (total !== undefined) tell();
-    toast(error.message, { wrong: true });
+    const slip = error.status === 422; // of the condition: what is on the screen stays
+    if (slip || total !== undefined) tell(slip ? error.message : undefined);
+    if (!slip) toast(error.message, { wrong: true });
   }
 
   // The server answers again: what it could not give is asked for once more.
@@ -182,7 +192,7 @@ function createGallery(source, container, { lost }) {
     for (const job of changed) {
       recount(job);
       const at = jobs.findIndex((one) => one.seq === job.seq);
-      const fits = matches(job, wanted);
+      const fits = wanted.where ? at >= 0 : matches(job, wanted); // only the server compares with a condition
       if (at >= 0 && fits) jobs[at] = job;
       else if (at >= 0) {
         jobs.splice(at, 1);

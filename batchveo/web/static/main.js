@@ -1,7 +1,9 @@
-// What the address names is what is shown: #/videos?…, #/failures, #/charts, #/job/ID.
+// What the address names is what is shown: #/videos?…, #/choose?…, #/compare?…, #/failures, #/charts, #/job/ID.
 
 import { createActions } from "./actions.js";
 import { createChartsView } from "./charts-view.js";
+import { createChoose } from "./choose.js";
+import { createComparison } from "./compare.js";
 import { byId, el } from "./dom.js";
 import { createFailures } from "./failures.js";
 import { createFilters, isAll, parseFilter, queryOf } from "./filters.js";
@@ -12,8 +14,9 @@ import { openSource } from "./source.js";
 import { createTheme } from "./theme.js";
 import * as Words from "./words.js";
 
-const VIEWS = ["videos", "failures", "charts"];
 const source = openSource();
+// A report has no server to ask for groups of takes, and to send votes to.
+const VIEWS = ["videos", ...(source.canAct ? ["choose", "compare"] : []), "failures", "charts"];
 let view; // none is shown yet
 let wanted = parseFilter("");
 let shown;
@@ -24,7 +27,16 @@ const actions = createActions(source, () => {
   if (view === "failures") failures.show();
 });
 const gallery = createGallery(source, byId("gallery"), { lost });
-const filters = createFilters(byId("filters"), (filter) => location.replace(address("videos", filter)));
+const filters = createFilters(byId("filters"), (filter) => location.replace(address("videos", filter)), {
+  conditions: source.canAct,
+});
+const choose = createChoose(source, byId("choose"), {
+  moved: () => location.replace(address("choose")),
+  voted: () => {
+    shown = undefined; // the cards of the gallery are asked for again
+  },
+});
+const comparison = createComparison(source, byId("compare"), () => location.replace(address("compare")));
 const failures = createFailures(source, actions, byId("failures"));
 const charts = createChartsView(source, byId("charts"));
 const panel = createPanel(source, actions, {
@@ -67,11 +79,14 @@ async function lost({ id }) {
 }
 
 function address(name, filter) {
-  const query = name === "videos" ? queryOf(filter) : "";
+  const queries = { videos: () => queryOf(filter), choose: choose.query, compare: comparison.query };
+  const query = queries[name]?.();
   return `#/${name}${query ? `?${query}` : ""}`;
 }
 
-gallery.onCount(({ total, loaded, byState, late }) => {
+gallery.onCount(({ total, loaded, byState, late, scanned, wrong }) => {
+  filters.explain(wrong);
+  if (wrong) return;
   if (late) {
     byId("found").textContent = isAll(wanted) ? "Loading…" : "Searching…";
     return;
@@ -79,7 +94,10 @@ gallery.onCount(({ total, loaded, byState, late }) => {
   filters.count(undefined, byState ?? null);
   panel.retop();
   const beyond = total > 10000 && !isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
-  byId("found").textContent = isAll(wanted) ? beyond : `${beyond} found`;
+  const part = scanned
+    ? ` among the first ${Words.number(scanned.jobs)} of ${Words.counted(scanned.total, "job")}: scroll on for more`
+    : "";
+  byId("found").textContent = isAll(wanted) ? beyond : `${beyond} found${part}`;
   byId("nothing").hidden = loaded > 0;
   byId("nothing").replaceChildren(
     ...(isAll(wanted)
@@ -103,6 +121,8 @@ gallery.onCount(({ total, loaded, byState, late }) => {
 
 function show(name, query) {
   view = name;
+  byId("main").dataset.view = name;
+  if (name !== "choose") choose.hide();
   for (const one of VIEWS) {
     byId(one).hidden = one !== name;
     if (one === name) byId(`nav-${one}`).setAttribute("aria-current", "page");
@@ -110,6 +130,8 @@ function show(name, query) {
   }
   if (name === "failures") failures.show();
   if (name === "charts") charts.show();
+  if (name === "choose") choose.show(query);
+  if (name === "compare") comparison.show(query);
   if (name !== "videos") return;
   wanted = parseFilter(query);
   filters.show(wanted);
@@ -137,6 +159,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
 });
+for (const name of ["choose", "compare"]) byId(`nav-${name}`).hidden = !VIEWS.includes(name);
 addEventListener("hashchange", follow);
 createTheme(byId("theme"));
 follow();

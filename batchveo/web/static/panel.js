@@ -75,6 +75,7 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
       ),
       el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
       section("What it is", facts(job)),
+      checks(job),
       section("What happened", life(job)),
       job.attempts.length > 0 &&
         section(
@@ -242,6 +243,45 @@ function facts(job) {
       job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined,
     ],
   ]);
+}
+
+// What was measured, what gates and people say.
+function checks(job) {
+  const gates = job.verdicts.map(({ at, verdict, gate, values }) => {
+    const found = Object.entries(values).map(([name, value]) => `${name} is ${value ?? "not known"}`);
+    const says = { accepted: "Accepted", rejected: "Rejected", open: "Not decided" }[verdict];
+    return [
+      Moments.when(at),
+      [says, gate && ": ", code(gate || undefined), found.length > 0 && ` (${found.join(", ")})`],
+    ];
+  });
+  const links = job.near.map(({ id, name }) =>
+    el("li", {}, el("a", { href: `#/job/${encodeURIComponent(id)}` }, name)),
+  );
+  const scores = Object.entries(job.scores);
+  return [
+    (job.measures.length > 0 || scores.length > 0) &&
+      section(
+        "Measured",
+        listOf([...job.measures.map((one) => [Words.field(one.name), Words.measure(one)]), ...scores]),
+        [...job.mismatches, ...job.problems].map((text) => el("p", { class: "odd" }, text)),
+      ),
+    gates.length > 0 && section("Gates", listOf(gates)),
+    job.votes.length > 0 && section("Votes", listOf(job.votes.map((one) => [one.person, vote(one)]))),
+    links.length > 0 && section("Looks the same as", el("ul", { class: "near" }, links)),
+  ];
+}
+
+function vote({ kind, rating, other, at }) {
+  const says = {
+    pick: "picked it",
+    reject: "rejected it",
+    rate: `rated it ${rating} of 5`,
+    better: `prefers it to ${other}`,
+    worse: `prefers ${other}`,
+    both_bad: `finds it and ${other} bad`,
+  }[kind];
+  return [says, " ", el("span", { class: "when" }, Moments.when(at))];
 }
 
 function life(job) {

@@ -9,7 +9,9 @@ const NOT_HERE = {
 // Whether a card is among what is asked for; the server does the same for what it sends.
 function matches(job, wanted) {
   if (wanted.states.length && !wanted.states.includes(job.state)) return false;
-  for (const key of ["model", "manifest", "split"]) if (wanted[key] && job[key] !== wanted[key]) return false;
+  for (const key of ["model", "manifest", "split", "choice"])
+    if (wanted[key] && job[key] !== wanted[key]) return false;
+  if (wanted.gate && job.verdict !== wanted.gate) return false;
   const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return true;
   const text = [job.name, job.prompt, job.error, job.id, job.generation_id]
@@ -31,13 +33,15 @@ function live() {
     }
     const type = answer.headers.get("content-type") || "";
     const body = type.includes("json") ? await answer.json() : { error: (await answer.text()).trim() };
-    if (!answer.ok) throw new Error(body.error || `The server said ${answer.status}.`);
+    if (!answer.ok)
+      throw Object.assign(new Error(body.error || `The server said ${answer.status}.`), { status: answer.status });
     return body;
   }
   function query(wanted, after) {
     const params = new URLSearchParams({ most: PAGE, order: wanted.order });
     for (const state of wanted.states) params.append("state", state);
-    for (const key of ["model", "manifest", "split", "q"]) if (wanted[key]) params.set(key, wanted[key]);
+    for (const key of ["model", "manifest", "split", "q", "gate", "choice", "where"])
+      if (wanted[key]) params.set(key, wanted[key]);
     if (after !== undefined) params.set("after", after);
     return params;
   }
@@ -48,6 +52,8 @@ function live() {
     progress: (since) => ask(since === undefined ? "/api/progress" : `/api/progress?since=${since}`),
     failures: () => ask("/api/failures"),
     choices: () => ask("/api/choices"),
+    group: (wanted) => ask(`/api/groups?${new URLSearchParams(wanted)}`),
+    compare: (by) => ask(`/api/compare?${new URLSearchParams({ by })}`),
     charts: (night) => ask(night ? `/api/charts?${new URLSearchParams({ night })}` : "/api/charts"),
     act: (verb, body) =>
       ask(`/api/${verb}`, {
@@ -68,7 +74,7 @@ function kept(data) {
   function page(wanted, after) {
     const fitting = data.jobs.filter((job) => matches(job, { ...wanted, states: [] }));
     const found = fitting.filter((job) => matches(job, wanted));
-    const isNarrowed = wanted.q || wanted.model || wanted.manifest || wanted.split;
+    const isNarrowed = ["q", "model", "manifest", "split", "gate", "choice"].some((key) => wanted[key]);
     const counts = {};
     for (const { state } of fitting) counts[state] = (counts[state] || 0) + 1;
     if (wanted.order === "newest") found.reverse();

@@ -40,6 +40,26 @@ const HELD = {
   tone: "doubt",
   says: "The usage log stayed silent; a person decides what becomes of it.",
 };
+const CHOICES = {
+  picked: {
+    word: "Picked",
+    icon: "star",
+    tone: "succeeded",
+    says: "More people picked this clip than rejected it.",
+  },
+  rejected: {
+    word: "Rejected",
+    icon: "cross",
+    tone: "gone",
+    says: "More people rejected this clip than picked it.",
+  },
+};
+const gateFailed = ({ gate }) => ({
+  word: "Gate failed",
+  icon: "cross",
+  tone: "failed",
+  says: `The clip is kept, and left out of exports: ${gate} does not hold.`,
+});
 const ORDER = [
   "succeeded",
   "downloading",
@@ -54,7 +74,9 @@ const ORDER = [
 // A finished job whose file is gone or damaged is no success to whoever looks for the video.
 function state(job) {
   if (job.held) return HELD;
-  if (job.state !== "succeeded" || !job.problem) return STATES[job.state];
+  if (job.state !== "succeeded") return STATES[job.state];
+  if (!job.problem)
+    return CHOICES[job.choice] ?? (job.verdict === "rejected" ? gateFailed(job) : STATES.succeeded);
   return { word: job.problem.word, icon: "question", tone: "doubt", says: job.problem.says };
 }
 const UNPLAYABLE = {
@@ -98,4 +120,20 @@ function size(bytes) {
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-export { counted, model, number, ORDER, STATES, size, span, state, unplayed };
+// black_seconds, and 0.5 s: a measure with its unit.
+const field = (name) => {
+  const words = name.replace(/_(seconds|lufs)$/, "").replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+};
+function measure({ name, value, unit }) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return String(value);
+  if (unit === "bit/s") return `${Math.round(value / 1000).toLocaleString("en-US")} kbit/s`;
+  const shown = Number.isInteger(value) ? number(value) : String(Math.round(value * 100) / 100);
+  return unit && unit !== name ? `${shown} ${unit}` : shown; // cuts: 3, not 3 cuts
+}
+
+// The mean of people's ratings, beside a word.
+const rated = (job) => (job.rating ? ` · ${Math.round(job.rating * 10) / 10} of 5` : "");
+
+export { counted, field, measure, model, number, ORDER, rated, STATES, size, span, state, unplayed };

@@ -32,14 +32,34 @@ def test_cancelled_jobs_are_not_made(url: str, service: Service, capsys: pytest.
         (["dragon", "fox", "--model", "veo2"], ["fox"]),
         (["dragon", "--model", "veo2"], []),
         (["--all"], ["dragon", "fox"]),
+        (["--where", "model == 'veo2'"], ["fox"]),
+        (["--where", "'DRAG' in name", "--model", "veo2"], []),
+        (["dragon", "fox", "--where", "name == 'fox'"], ["fox"]),
+        (["--all", "--where", "name != 'fox'"], ["dragon"]),
     ],
 )
-def test_only_jobs_of_a_model(arguments: list[str], cancelled: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """It narrows what is chosen otherwise; alone it chooses every pending job of the model."""
+def test_only_jobs_of_a_model_or_of_a_condition(
+    arguments: list[str], cancelled: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It narrows what is chosen otherwise; alone it chooses every such pending job."""
     with Store(USUAL_STATE) as store:
         add_two_models(store)
     assert status_of(["cancel", *arguments]) == 0
     assert [job["name"] for job in list_rows(capsys, "--state-is", "cancelled")] == cancelled
+
+
+@pytest.mark.parametrize("command", ["cancel --all", "retry", "resolve --all --fail", "jobs"])
+def test_a_wrong_condition_is_pointed_at(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By each command that takes one; nothing is done."""
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of([*command.split(), "--where", "model = 'veo2'"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "batchveo: --where: = is not known here: write ==",
+        "  model = 'veo2'",
+        "        ^",
+    ]
+    assert [job["state"] for job in list_rows(capsys)] == ["pending", "pending"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["dragon", "--all"], ["dragon", "--all", "--model", "veo2"]])
@@ -48,4 +68,4 @@ def test_the_choice_must_be_clear(arguments: list[str], capsys: pytest.CaptureFi
     with Store(USUAL_STATE) as store:
         add_two_models(store)
     assert status_of(["cancel", *arguments]) == 2
-    assert "name the jobs to cancel, or give --all or --model" in capsys.readouterr().err
+    assert "name the jobs to cancel, or give --all, --model or --where" in capsys.readouterr().err

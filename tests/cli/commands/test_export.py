@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.votes import VoteKind
 from tests.helpers.finished_jobs import Morning
 
 
@@ -34,6 +35,39 @@ def test_a_dataset(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None
     assert (row["clips"], row["added"], row["left_out"], row["splits"]) == (3, 0, 2, {"train": 3})
     assert status_of(["export", "dataset", "--dry-run"]) == 0
     assert "0 would be added" in capsys.readouterr().out
+
+
+def test_what_is_left_out_is_said(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the reason, also of clips that stay; a condition that is wrong is shown with the place."""
+    jobs = morning.jobs()
+    morning.judge(jobs[0], "has_sound == false")
+    assert status_of(["export", "dataset", "--where", "meta.n != 'b'"]) == 0
+    out = capsys.readouterr()
+    assert "1 clips (train 1), 1 added" in out.out
+    assert "1 linked, 1 not chosen, 1 rejected by their gates" in out.err
+    morning.vote(VoteKind.REJECT, jobs[2])
+    assert status_of(["export", "dataset", "--json", "--include-rejected"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["clips"], row["left_out"], row["left_out_because"], row["kept"]) == (3, 0, {}, {})
+    assert status_of(["export", "dataset", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["kept"] == {"rejected by people": 1, "rejected by their gates": 1}
+    assert any("stay in the dataset" in note for note in row["notes"])
+    assert status_of(["export", "dataset", "--where", "motin > 2"]) == 2
+    assert "did you mean motion" in capsys.readouterr().err
+
+
+def test_pairs_and_picks(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = [morning.make(f"take {n}", prompt="a fox", meta={"n": n}) for n in range(2)]
+    morning.vote(VoteKind.PICK, pair[1])
+    morning.vote(VoteKind.REJECT, pair[0])
+    assert status_of(["export", "pairs", "--pairs"]) == 0
+    assert "2 linked, 1 pairs, 3 in no pair" in capsys.readouterr().err
+    assert status_of(["export", "picked", "--picked", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["clips"], row["pairs"]) == (1, None)
+    assert row["left_out_because"] == {"rejected by people": 1, "not picked": 3}
+    assert status_of(["export", "both", "--picked", "--pairs"]) == 2
 
 
 def test_a_wrong_video_is_status_1(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from batchveo.cli import status_of
+from batchveo.core.gates import CheckPolicy, Judgement, Verdict
+from batchveo.core.job_row import canonical_json
+from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import JobState
 from batchveo.store import Store
+from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec
 
@@ -44,7 +49,7 @@ def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert status_of(["jobs"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4
-    assert {len(row) for row in rows} == {8}
+    assert {len(row) for row in rows} == {10}
     with Store("b.db", writing=False) as store:
         assert [row[0] for row in rows] == [job.id for job in store.jobs()]
     assert rows[0][3] == LONG.strip()
@@ -69,6 +74,42 @@ def test_only_jobs_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert list_names("--model", "veo2", "--state-is", "failed") == []
     assert status_of(["jobs", "--model", "veo22"]) == 2
     assert "no job of the model 'veo22' (did you mean veo2" in capsys.readouterr().err
+
+
+def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    """At the end of a line in a pipe, as objects in JSON; a take names the first one by its id."""
+    gate = "black_seconds < 0.5"
+    rejected = Judgement(verdict=Verdict.REJECTED, gate=gate, values={"black_seconds": 2.0})
+    with Store("b.db") as store:
+        (job,) = store.jobs(S.SUCCEEDED)
+        store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, black_seconds=2.0), now=3.0)
+        store.checks.record_scores(job, {"clip.score": 0.25}, now=3.0)
+        take = NewTake(request=canonical_json(job.request), tries=1)
+        added = store.checks.record_verdict(job, rejected, run=None, now=3.0, take=take).added
+    assert added is not None
+    assert status_of(["jobs", "--where", "black_seconds > 1 and clip.score < 0.3"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split("\t")[-2:] == ["rejected", gate]
+    assert status_of(["jobs", "--json", "--where", "take_of_nobody.x == null"]) == 0
+    rows = {row["id"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    first, second = rows[job.id], rows[added.id]
+    assert (first["verdict"], first["gate"], first["take"], first["take_of"]) == ("rejected", gate, 1, None)
+    assert (first["checks"]["black_seconds"], first["scores"]) == (2.0, {"clip.score": 0.25})
+    assert (second["verdict"], second["take"], second["take_of"], second["checks"]) == (None, 2, job.id, None)
+    assert status_of(["status", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert (counted["verdicts"]["rejected"], counted["rejected_by"], counted["takes"]) == (0, {}, 0)  # no policy yet
+    with Store("b.db") as store:
+        store.checks.set_policy([job], CheckPolicy(gates=(gate,)))
+        store.checks.record_verdict(job, rejected, run=None, now=4.0)
+    assert status_of(["status", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert counted["verdicts"] == {"accepted": 0, "rejected": 1, "open": 0}
+    assert (counted["rejected_by"], counted["takes"]) == ({gate: 1}, 1)
+    assert status_of(["status"]) == 0
+    out = capsys.readouterr().out
+    assert "  rejected             1  Clips that fail a gate.\n  rejected by black_seconds < 0.5: 1\n" in out
+    assert "1 take added for rejected clips" in out
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])

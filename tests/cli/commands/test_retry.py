@@ -55,6 +55,9 @@ def test_only_jobs_of_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert retried() == ["dragon"]
     assert retried("--state-is", "cancelled", "--model", "google/veo3") == ["dragon"]
     assert retried("fox", "dragon", "--model", "veo2") == ["fox"]
+    assert retried("--state-is", "cancelled", "--where", "name == 'fox' and attempts == 1") == ["fox"]
+    assert retried("fox", "dragon", "--where", "'dr' in prompt") == ["dragon"]
+    assert status_of(["retry", "--where", "name == 'fox'", "--model", "veo2", "--to", "veo3"]) == 2
     both = ("--model", "veo2", "--model", "google/veo3")
     assert retried("--state-is", "cancelled", *both) == ["dragon", "fox"]
     capsys.readouterr()

@@ -10,6 +10,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.cli.commands.status import _describe_status
 from batchveo.core.models import JobState
+from batchveo.operations.clip_rows import make_verdict_row
 from batchveo.operations.status import make_status_row
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
@@ -19,7 +20,7 @@ from tests.helpers.factories import make_spec
 def test_what_is_left_reads_as_in_the_live_display(tmp_path: Path) -> None:
     """No more digits than a forecast has; nothing of it where no run goes on."""
     with Store(tmp_path / "b.db") as store:
-        row = {**make_status_row(store), "state": "b.db"}
+        row = {**make_status_row(store), **make_verdict_row(store), "state": "b.db"}
     ahead = {"eta_seconds": 11_403.0, "eta_low_seconds": 10_211.0, "eta_high_seconds": 13_190.0}
     assert "left" not in _describe_status({**row, **ahead})
     assert "about 3 h 10 min (2 h 50 min – 3 h 40 min) left" in _describe_status({**row, **ahead, "running": True})

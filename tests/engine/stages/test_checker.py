@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from batchveo.core.gates import CheckPolicy
-from batchveo.core.measures import CheckLevel, Measures
+from batchveo.core.measures import CheckLevel
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import ChecksAwaited, ChecksUnavailable, ClipNotMeasured, ClipRejected
-from batchveo.engine.stages.checker import LARGEST_SEED, change_seed, is_current
 from batchveo.sandbox import Service, Settings
-from tests.helpers.factories import make_job, make_spec
+from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
@@ -250,21 +249,6 @@ async def test_a_run_that_only_waits_for_checks_says_so_once(night: Night) -> No
     assert "are still to come" in event.text
 
 
-def test_the_next_seed_stays_within_what_the_model_takes() -> None:
-    assert change_seed(make_job(request={"prompt": "a"})) == ('{"prompt":"a"}', None)
-    assert change_seed(make_job(request={"seed": 7})) == ('{"seed":8}', 8)
-    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED})) == ('{"seed":0}', 0)
-    assert change_seed(make_job(request={"seed": True})) == ('{"seed":true}', None)
-
-
-def test_measures_are_current_if_version_and_level_suffice() -> None:
-    basic, everything = Measures(level=CheckLevel.BASIC), Measures(level=CheckLevel.ALL)
-    assert is_current(everything, CheckLevel.BASIC)
-    assert is_current(basic, CheckLevel.BASIC)
-    assert not is_current(basic, CheckLevel.ALL)
-    assert not is_current(Measures(level=CheckLevel.ALL, version=0), CheckLevel.BASIC)
-
-
 @pytest.mark.anyio
 async def test_nothing_is_made_again_while_another_take_is_accepted(night: Night) -> None:
     night.clips = FakeClips(judge=take_is())
@@ -393,8 +377,3 @@ async def test_takes_of_jobs_that_differ_in_their_seeds_ask_for_no_video_twice(n
     seeds = [job.request["seed"] for job in night.jobs()]
     assert len(seeds) == 9
     assert set(seeds) == set(range(1, 10))
-
-
-def test_the_next_seed_is_one_that_no_other_has() -> None:
-    assert change_seed(make_job(request={"seed": 1}), {1, 2, 4}) == ('{"seed":3}', 3)
-    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED}), {0, 1}) == ('{"seed":2}', 2)

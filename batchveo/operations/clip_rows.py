@@ -1,0 +1,50 @@
+"""What is known of the clip of a job as JSON that scripts rely on, and the counts of verdicts."""
+
+from __future__ import annotations
+
+from batchveo.core.gates import Verdict
+from batchveo.core.measures import describe_measures
+from batchveo.core.models import Job, JobState
+from batchveo.store import Store
+
+
+def read_gate(store: Store, job: Job) -> str | None:
+    """The gate that decides against the job's clip, or leaves it open; ``None`` if there is none."""
+    if job.verdict in (None, Verdict.ACCEPTED):
+        return None
+    judgement = store.checks.read_verdict(job)
+    return None if judgement is None else judgement.gate
+
+
+class ClipRows:
+    """Makes the part of a row of ``jobs --json`` that is about the clip. Fields are added over time, never removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._has_facts = store.checks.has_facts()
+
+    def make_row(self, job: Job) -> dict[str, object]:
+        """Verdict, take, measures and scores."""
+        facts = self._has_facts and job.state is JobState.SUCCEEDED  # else two look-ups less for each of a million jobs
+        checks = self._store.checks
+        measures = checks.read_measures(job) if facts else None
+        first = None if job.take_of is None else self._store.queries.read_job(job.take_of)
+        return {
+            "verdict": job.verdict,
+            "gate": read_gate(self._store, job),
+            "take": job.take,
+            "take_of": None if first is None else first.id,
+            "checks": None if measures is None else describe_measures(job.request, measures),
+            "scores": checks.read_scores(job) if facts else {},
+        }
+
+
+def make_verdict_row(store: Store) -> dict[str, object]:
+    """The part of ``status --json`` that is about the clips: how many have each verdict, and what rejects them."""
+    judged = store.checks.has_policies()  # else not even counted: that reads all jobs
+    counts = store.checks.count_verdicts() if judged else {}
+    return {
+        "verdicts": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict},
+        "rejected_by": store.checks.count_rejected_by_gate() if judged else {},
+        "takes": store.checks.count_takes() if judged else 0,
+    }
