@@ -60,7 +60,8 @@ class Checker:
     def add_job(self, job: Job) -> None:
         """Check the clip of ``job``, which has just succeeded, soon, if it has a policy."""
         # not by its verdict, which may be that of a video that this one replaces
-        if self._is_on and job.policy is not None:
+        # a generation of another manifest is downloaded by whatever run comes; its takes are for a run that names it
+        if self._is_on and job.policy is not None and self._context.store.runs.has_job(self._context.run, job.seq):
             self._new.append(job.seq)
             self._wake()
 

@@ -377,3 +377,14 @@ async def test_takes_of_jobs_that_differ_in_their_seeds_ask_for_no_video_twice(n
     seeds = [job.request["seed"] for job in night.jobs()]
     assert len(seeds) == 9
     assert set(seeds) == set(range(1, 10))
+
+
+@pytest.mark.anyio
+async def test_a_run_makes_no_takes_of_generations_of_other_manifests(night: Night) -> None:
+    """They were in progress when their own run was killed."""
+    first, other = policed(2)
+    night.clips = FakeClips(judge=take_is())
+    await night.killed([first], after=2.0)
+    assert [state for _, state, _ in rows(night)] == ["generating"]
+    await night.run([other])
+    assert [name for name, _, _ in rows(night)] == ["job 0", "job 1", "job 1-take2", "job 1-take3"]
