@@ -104,6 +104,9 @@ class CompiledCondition:
 
     def _json_value(self, column: str, parts: tuple[str, ...]) -> str:
         """The plain value at a path; a key with dots in its name is found as well."""
+        if len(parts) == 1 and '"' not in parts[0] and "\\" not in parts[0]:  # several times faster than in Python
+            path = self._param(f'$."{parts[0]}"')
+            return f"iif(json_type({column}, {path}) IN ('object', 'array'), NULL, json_extract({column}, {path}))"
         path = self._param(json.dumps(parts))
         return f"find_in({column}, {path})"
 

@@ -25,7 +25,11 @@ JOBS: list[dict[str, Any]] = [
     {"meta": {"split": "test", "score": 0.75, "flag": True}, "request": {"prompt": "a wolf", "duration": "8"}},
     {"meta": {"split": None, "list": [1]}, "request": {"prompt": "", "resolution": "720p"}, "model": "kling/v2"},
     {"meta": {"a": {"b": 2}}, "request": {"multi_prompt": [{"prompt": "first"}, {"prompt": "fox again"}]}},
-    {"meta": {"split": 'tr"ain; DROP TABLE jobs'}, "request": {"prompt": "雪"}, "model": "x/" + "y" * 30},
+    {
+        "meta": {'quo"te': 3, "split": 'tr"ain; DROP TABLE jobs'},
+        "request": {"prompt": "雪", "seed": 2**60},
+        "model": "x/" + "y" * 30,
+    },
 ]
 
 
@@ -64,6 +68,7 @@ NAMES = [
     "meta.flag",
     "meta.list",
     'meta."a.b"',
+    'meta."quo\\"te"',
     "request.seed",
     "request.multi_prompt",
     "clip.score",

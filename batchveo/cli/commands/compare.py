@@ -20,7 +20,7 @@ NONE = "(none)"
 FIGURES = (
     *(Column(title, right=True) for title in ("clips", "success", "rejected", "a clip")),
     Column("a second", right=True, from_width=110),
-    *(Column(title, right=True, from_width=100) for title in ("median", "90 % below")),
+    *(Column(title, right=True, from_width=100) for title in ("median", "90% within")),
     Column("picked", right=True),
     Column("win rate", right=True, whole=True),
 )
