@@ -61,6 +61,8 @@ def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> Ne
     others = [take for take in family if take.seq != job.seq and take.state is JobState.SUCCEEDED]
     if any(take.verdict != Verdict.REJECTED for take in others):
         return None
+    if any(store.votes.read_standing(take.seq).is_picked for take in family):
+        return None  # a person has the clip that was wanted
     limit = tries if family[0].tries is None else family[0].tries
     used = sum(take.tried + (take.state is JobState.SUCCEEDED) for take in family)
     if used >= limit:

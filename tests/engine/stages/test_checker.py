@@ -13,6 +13,7 @@ from batchveo.core.gates import CheckPolicy
 from batchveo.core.measures import CheckLevel
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import ChecksAwaited, ChecksUnavailable, ClipNotMeasured, ClipRejected
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.sandbox import Service, Settings
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
@@ -388,3 +389,13 @@ async def test_a_run_makes_no_takes_of_generations_of_other_manifests(night: Nig
     assert [state for _, state, _ in rows(night)] == ["generating"]
     await night.run([other])
     assert [name for name, _, _ in rows(night)] == ["job 0", "job 1", "job 1-take2", "job 1-take3"]
+
+
+@pytest.mark.anyio
+async def test_no_take_is_made_of_a_clip_that_a_person_picked(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(2, tries=1))
+    with night.store() as store:
+        store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=night.jobs()[0].seq))
+    await night.run(policed(2, tries=2))
+    assert [name for name, _, _ in rows(night)] == ["job 0", "job 1", "job 1-take2"]
