@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from batchveo.core.fields import read_field
@@ -51,23 +52,33 @@ def record_judgement(
 def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> NewTake | None:
     """The next take of a rejected clip; ``None`` if no try is left.
 
-    Tries are those of the first take. Each generation of the family that failed or was rejected is one.
+    Tries are those of the first take. Each generation of the family that failed or was rejected is one. While another
+    take is accepted, or may be, none is made: the last of them that is judged decides.
     """
     if judgement.verdict is not Verdict.REJECTED:
         return None
     family = store.checks.list_family(job)
+    others = [take for take in family if take.seq != job.seq and take.state is JobState.SUCCEEDED]
+    if any(take.verdict != Verdict.REJECTED for take in others):
+        return None
+    if any(store.votes.read_standing(take.seq).is_picked for take in family):
+        return None  # a person has the clip that was wanted
     limit = tries if family[0].tries is None else family[0].tries
     used = sum(take.tried + (take.state is JobState.SUCCEEDED) for take in family)
     if used >= limit:
         return None
-    request, seed = change_seed(job)
+    made = [take for take in family if take.state is JobState.SUCCEEDED]
+    request, seed = change_seed(made[-1], store.checks.list_seeds(family[0]) if "seed" in job.request else ())
     why = f"{job.name} was rejected by {judgement.gate}"
     detail = why if seed is None else f"{why}; with seed {seed}"
     return NewTake(request=request, tries=limit - used, detail=detail)
 
 
-def change_seed(job: Job) -> tuple[str, int | None]:
-    """The request of another take as canonical JSON, with the next seed if the request has one, and that seed."""
+def change_seed(job: Job, used: Collection[int] = ()) -> tuple[str, int | None]:
+    """The request of another take as canonical JSON, and its seed if the request has one: the next that is not used.
+
+    With a seed of ``used`` the same video would be bought that another job has, or will have.
+    """
     seed = job.request.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         return canonical_json(job.request), None
@@ -75,6 +86,9 @@ def change_seed(job: Job) -> tuple[str, int | None]:
     param = None if model is None else model.params.get("seed")
     most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)
     following = seed + 1 if seed < most else 0
+    for _ in used:
+        if following in used:
+            following = following + 1 if following < most else 0
     return canonical_json({**job.request, "seed": following}), following
 
 
