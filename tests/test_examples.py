@@ -26,6 +26,7 @@ WALKED = (
     "docs/guides/checks.md",
     "docs/guides/images.md",
     "docs/guides/python.md",
+    "docs/guides/choose.md",
     "docs/guides/compare.md",
     "docs/guides/prompt-list.md",
     "docs/guides/several-models.md",

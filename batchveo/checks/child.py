@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -36,10 +37,12 @@ def main() -> None:
 
 
 def limit_process(seconds: int) -> None:
-    """Bound memory and processor time of this process, and let all others go first, if the system has such limits.
+    """Bound memory and time of this process, and let all others go first, if the system has such limits.
 
-    ``seconds`` of processor; a parent that waits kills it earlier, but the parent may have died.
+    ``seconds`` of processor, and as many in all; a parent that waits kills it earlier, but the parent may have died.
     """
+    with suppress(AttributeError):  # Windows has no alarm
+        signal.alarm(seconds)  # a file on a disk that does not answer takes no time of the processor
     with suppress(OSError, AttributeError):  # Windows has no niceness
         os.nice(_NICENESS)
     with suppress(ImportError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
+from operator import sub
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -32,10 +34,16 @@ FREEZE_SECONDS, SILENCE_SECONDS = 1.0, 1.0
 """The shortest part that counts as frozen, or as silent."""
 CUT_SCORE = 10
 """A frame begins a scene if it differs from the one before by so many percent more than that one did."""
+SPOT_SIDE = 8
+"""Parts of the small picture, in pixels, that are compared beside the whole, which a bird does not change."""
+SPOT_CHANGE = 3
+"""A spot moves if its brightness is so far from what it was, of 255."""
+LEAST_MOVES = 4
+"""So many moves within a second are motion. Key frames of the coder change still pictures too, but not as often."""
 SILENT_LUFS = -70.0
 """The gate of EBU R 128: what is not louder has no loudness."""
 _PICTURE_FILTERS = (
-    ("blackdetect", "d=0:pic_th=0.98:pix_th=0.1"),
+    ("blackdetect", "d=0:pic_th=0.999:pix_th=0.1"),  # stars, or a candle, have more than one pixel in a thousand
     ("freezedetect", f"n=0.001:d={FREEZE_SECONDS}"),
     ("scdet", f"t={CUT_SCORE}"),
 )
@@ -49,10 +57,16 @@ _LEAST_CONTRAST = 3
 
 
 class PartTimer:
-    """Adds up the parts of a clip of which a filter reports the begin and the end, as seconds, in two metadata keys."""
+    """Adds up the parts of a clip of which a filter reports the begin and the end, as seconds, in two metadata keys.
 
-    def __init__(self, begin_key: str, end_key: str) -> None:
+    ``measure`` gives the seconds that count from a begin to an end; by default all.
+    """
+
+    def __init__(
+        self, begin_key: str, end_key: str, measure: Callable[[float, float], float] = lambda begin, end: end - begin
+    ) -> None:
         self._begin_key, self._end_key = begin_key, end_key
+        self._measure = measure
         self._begun: float | None = None
         self._seconds = 0.0
 
@@ -74,7 +88,7 @@ class PartTimer:
 
     def _end_part(self, end: float) -> None:
         if self._begun is not None:
-            self._seconds += max(0.0, end - self._begun)
+            self._seconds += max(0.0, self._measure(self._begun, end))
         self._begun = None
 
 
@@ -86,7 +100,13 @@ class PictureMeter:
         self.first_size: tuple[int, int] | None = None
         self.changes_size = False
         self.black = PartTimer("lavfi.black_start", "lavfi.black_end")
-        self.frozen = PartTimer("lavfi.freezedetect.freeze_start", "lavfi.freezedetect.freeze_end")
+        self.frozen = PartTimer(
+            "lavfi.freezedetect.freeze_start",
+            "lavfi.freezedetect.freeze_end",
+            lambda begin, end: sum_still(begin, end, self._moves),
+        )
+        self._moves: list[float] = []
+        self._spots = b""
         self.cuts = 0
         self._changes: list[float] = []
         self._blurs: list[float] = []
@@ -95,7 +115,7 @@ class PictureMeter:
         self._thumbnails: list[bytes] = []
         self._small = _FilteredPicture(LONGER_SIDE, _PICTURE_FILTERS)
         self._large = _FilteredPicture(BLUR_SIDE, (("blurdetect", None),))
-        self._tiny = VideoReformatter()
+        self._tiny, self._spotter = VideoReformatter(), VideoReformatter()  # one for each size: a change costs
 
     def add_frame(self, frame: VideoFrame, seconds: float) -> None:
         """Measure the next frame, which is seen at ``seconds``. Raises what PyAV raises."""
@@ -104,7 +124,9 @@ class PictureMeter:
         self.changes_size = self.changes_size or size != self.first_size
         small, metadata = self._small.filter_frame(frame, self.first_size)
         self.frames += 1
-        self._thumbnails.append(self._make_thumbnail(small))
+        self._thumbnails.append(_make_grey(self._tiny, small, _HASH_WIDTH, _HASH_HEIGHT))
+        width, height = small.width // SPOT_SIDE, small.height // SPOT_SIDE
+        self._watch_spots(_make_grey(self._spotter, small, width, height), seconds)
         self.black.read_metadata(metadata)
         self.frozen.read_metadata(metadata)
         if "lavfi.scd.time" in metadata:
@@ -130,11 +152,12 @@ class PictureMeter:
         middles = [(2 * part + 1) * self.frames // (2 * HASHED_FRAMES) for part in range(HASHED_FRAMES)]
         return tuple(hash_thumbnail(self._thumbnails[middle]) for middle in middles) if self.frames else ()
 
-    def _make_thumbnail(self, frame: VideoFrame) -> bytes:
-        tiny = self._tiny.reformat(frame, _HASH_WIDTH, _HASH_HEIGHT, "gray", interpolation=Interpolation.AREA)
-        plane = tiny.planes[0]
-        content, step = bytes(plane), plane.line_size  # lines are padded
-        return b"".join(content[row * step : row * step + _HASH_WIDTH] for row in range(_HASH_HEIGHT))
+    def _watch_spots(self, spots: bytes, seconds: float) -> None:
+        """Note that something moves, if a spot is no longer as it was at the last move: also slow things do."""
+        if self._spots and max(map(abs, map(sub, spots, self._spots))) < SPOT_CHANGE:
+            return
+        self._spots = spots
+        self._moves.append(seconds)
 
 
 class SoundMeter:
@@ -231,10 +254,28 @@ def _pull_frames(graph: Graph) -> Iterator[VideoFrame | AudioFrame]:
             yield graph.pull()
 
 
+def _make_grey(scaler: VideoReformatter, frame: VideoFrame, width: int, height: int) -> bytes:
+    """A picture of this size, a byte a pixel, row by row."""
+    plane = scaler.reformat(frame, width, height, "gray", interpolation=Interpolation.AREA).planes[0]
+    content, step = bytes(plane), plane.line_size  # lines are padded
+    return b"".join(content[row * step : row * step + width] for row in range(height))
+
+
 def shrink_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Even width and height in pixels whose longer one is at most ``side``, in the same shape if it is usual."""
     part = min(1.0, side / max(width, height))
     return tuple(max(LEAST_SIDE, 2 * round(length * part / 2)) for length in (width, height))  # type: ignore[return-value]
+
+
+def sum_still(begin: float, end: float, moves: Sequence[float]) -> float:
+    """The seconds from ``begin`` to ``end`` without motion, in parts that are as long as frozen ones."""
+    inside = moves[bisect_left(moves, begin) : bisect_right(moves, end)]
+    still, last = 0.0, begin
+    for first, later in zip(inside, inside[LEAST_MOVES - 1 :], strict=False):
+        if later - first < 1:
+            still += first - last if first - last >= FREEZE_SECONDS else 0.0
+            last = max(last, later)
+    return still + (end - last if end - last >= FREEZE_SECONDS or last == begin else 0.0)
 
 
 def hash_thumbnail(pixels: bytes) -> int:

@@ -92,17 +92,28 @@ def _give_up(level: CheckLevel, problem: str) -> Measures:
 
 
 def _make_environment() -> Mapping[str, str]:
-    """The import path of this process (``-P`` adds nothing to it), and little else."""
+    """The import path of this process, and little else.
+
+    Not the working folder, which a notebook and ``python -m`` have in the path: a ``json.py`` among the videos is no
+    module. This package may be there, and then comes last.
+    """
     kept = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    return {**kept, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
+    path = [entry for entry in sys.path if not _is_working_folder(entry)]
+    return {**kept, "PYTHONPATH": os.pathsep.join([*path, str(Path(__file__).parents[2])])}
+
+
+def _is_working_folder(entry: str) -> bool:
+    with suppress(OSError):  # there may be no such folder
+        return Path(entry or os.curdir).samefile(os.curdir)
+    return False
 
 
 def _read_answer(answer: bytes, path: Path, level: CheckLevel) -> Measures:
     """The measures; raises the child's ``OSError``."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         record = json.loads(answer)
         if isinstance(record, dict) and "message" in record:
-            raise OSError(record.get("errno"), record["message"], str(path))
+            raise OSError(record.get("errno"), str(record["message"]), str(path))
         if isinstance(record, dict):
             return Measures.from_record(record)
     return _give_up(level, "the process that decodes it sends no measures")

@@ -9,7 +9,7 @@ nor false of a clip that was not measured. ``x == null`` asks for that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
@@ -18,8 +18,10 @@ Value = str | float | int | bool | None
 
 MOST_CHARACTERS = 4_000
 LONGEST_NUMBER = 40
-MOST_DEPTH = 50
-"""Parentheses and ``not`` inside of each other: a hostile text must not end in a deep recursion."""
+MOST_DEPTH = 20
+"""Parentheses and ``not`` inside of each other: SQLite's parser may refuse 25."""
+MOST_CONDITIONS = 500
+"""SQLite takes up to 1,000 in a row."""
 
 
 class ExpressionError(ValueError):
@@ -109,6 +111,8 @@ def parse_expression(text: str) -> Expression:
     """Parse an expression; raises ``ExpressionError``."""
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"longer than {MOST_CHARACTERS:,} characters")
+    if broken := _NO_CHARACTER.search(text):  # no database stores it
+        raise ExpressionError(f"{broken[0]!a} is no character", broken.start())
     parser = _Parser(text)
     expression = parser.parse_or()
     parser.expect_end()
@@ -163,12 +167,12 @@ def evaluate(expression: Expression, get: Getter) -> bool | None:
             value = _read_operand(item, get)
             if value is None:
                 return None
-            return any(compare_values(value, "==", choice.value) is True for choice in choices)
+            return is_among(value, [choice.value for choice in choices])
         case Contains(part=part, text=text):
             needle, hay = _read_operand(part, get), _read_operand(text, get)
             if needle is None or hay is None:
                 return None
-            return write_text(needle).lower() in write_text(hay).lower()
+            return is_part(needle, hay)
         case _:
             assert_never(expression)
 
@@ -218,6 +222,16 @@ def compare_values(first: Value, operator: str, second: Value) -> bool | None:
     return _OPERATORS[operator](a, b)
 
 
+def is_among(value: Value, choices: Iterable[Value]) -> bool:
+    """Whether a value is equal to one of the ``choices``."""
+    return any(compare_values(value, "==", choice) is True for choice in choices)
+
+
+def is_part(part: Value, text: Value) -> bool:
+    """Whether a text has a part, in any case of its letters; of numbers that is asked of how they are written."""
+    return write_text(part).lower() in write_text(text).lower()
+
+
 _OPERATORS: dict[str, Callable[[float | str, float | str], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -228,6 +242,8 @@ _OPERATORS: dict[str, Callable[[float | str, float | str], bool]] = {
 }
 ORDERING = frozenset(("<", "<=", ">", ">="))
 
+_NO_CHARACTER = re.compile(r"[\ud800-\udfff]")
+"""Halves of characters; what is not UTF-8 on a command line becomes these."""
 _NUMBER_TEXT = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
 
 
@@ -248,12 +264,10 @@ def is_true(value: Value) -> bool:
 
 
 def write_text(value: Value) -> str:
-    """A value as a text: ``true`` and ``false`` as they are written here, whole numbers without a point."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    """A value as a text: whole numbers without a point, and ``true`` as 1, which it is in a database."""
     if isinstance(value, float):
         return f"{value:.15g}"
-    return "" if value is None else str(value)
+    return str(int(value)) if isinstance(value, bool) else "" if value is None else str(value)
 
 
 # -- parsing
@@ -272,11 +286,23 @@ _TOKEN = re.compile(
     |(?P<name>[^\W\d][\w-]*(?:\.(?:[\w-]+|"(?:[^"\\]|\\.)*"))*)
     |(?P<operator>==|!=|<=|>=|<|>)
     |(?P<mark>[()\[\],])""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _WORDS = frozenset(("and", "or", "not", "in"))
 _LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None, "none": None}
-_INSTEAD = {"=": "==", "&&": "and", "||": "or", "!": "not", "<>": "!=", "=>": ">=", "=<": "<="}
+_INSTEAD = {
+    "=": "==",
+    "&&": "and",
+    "||": "or",
+    "!": "not",
+    "<>": "!=",
+    "=>": ">=",
+    "=<": "<=",
+    "is": "==",
+    "contains": '"text" in FIELD',
+    "like": '"text" in FIELD',
+    "between": "1 <= FIELD <= 2",
+}
 _WRONG = re.compile(r"&&|\|\||<>|=>|=<|=|!")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
@@ -289,8 +315,7 @@ def _split_tokens(text: str) -> Iterator[_Token]:
         if wrong is not None and (found is None or len(wrong[0]) > len(found[0])):
             raise ExpressionError(f"{wrong[0]} is not known here: write {_INSTEAD[wrong[0]]}", place)
         if found is None:
-            why = "the quotation mark is not closed" if text[place] in "\"'" else f"{text[place]!r} is not known here"
-            raise ExpressionError(why, place)
+            raise ExpressionError(_explain_character(text, place), place)
         kind = str(found.lastgroup)
         if kind == "name" and found[0].lower() in _WORDS:
             kind = "word"
@@ -300,6 +325,16 @@ def _split_tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "", len(text))
 
 
+def _explain_character(text: str, place: int) -> str:
+    """Why no token begins at the ``place``."""
+    character = text[place]
+    if character in "\"'":
+        return "the quotation mark is not closed"
+    if word := re.compile(r"[+-]?[\d.][\w.]*").match(text, place):
+        return f"{word[0]} is no number"
+    return f"{character!r} is not known here{': there is no arithmetic' if character in '+-*/%' else ''}"
+
+
 class _Parser:
     """Recursive descent: one method a level of precedence."""
 
@@ -307,6 +342,7 @@ class _Parser:
         self._tokens = list(_split_tokens(text))
         self._next = 0
         self._depth = 0
+        self._conditions = 0
 
     @property
     def _token(self) -> _Token:
@@ -323,6 +359,8 @@ class _Parser:
         """Raise ``ExpressionError`` if something follows."""
         if self._token.kind == "end":
             return
+        if instead := _INSTEAD.get(self._token.text.lower()):
+            raise ExpressionError(f"{self._token.text} is not known here: write {instead}", self._token.place)
         raise ExpressionError(f"{self._token.text} is not expected here: and, or, or the end", self._token.place)
 
     def parse_or(self) -> Expression:
@@ -355,7 +393,10 @@ class _Parser:
             self._depth -= 1
 
     def _parse_condition(self) -> Expression:
+        self._count_condition()
         operand = self._parse_operand()
+        if is_null(operand) and self._token.text.lower() in ("in", "not"):
+            raise ExpressionError("null is compared by == or != only", self._token.place)
         if self._take("word", "in"):
             return self._parse_in(operand)
         if self._token.kind == "word" and self._token.text.lower() == "not":
@@ -368,11 +409,18 @@ class _Parser:
             right = self._parse_operand()
             if (is_null(operand) or is_null(right)) and operator.text in ORDERING:
                 raise ExpressionError("null is compared by == or != only", operator.place)
+            if comparisons:
+                self._count_condition()
             comparisons.append(Comparison(operand, operator.text, right))
             operand = right
         if not comparisons:
             return Truth(operand)
         return comparisons[0] if len(comparisons) == 1 else And(tuple(comparisons))
+
+    def _count_condition(self) -> None:
+        self._conditions += 1
+        if self._conditions > MOST_CONDITIONS:
+            raise ExpressionError(f"more than {MOST_CONDITIONS} conditions", self._token.place)
 
     def _parse_in(self, item: Operand) -> Expression:
         opening = self._take("mark", "[", "(")
@@ -416,7 +464,7 @@ class _Parser:
 
 def split_name(name: str) -> tuple[str, ...]:
     """The parts of a field's name between its dots; a part in quotation marks may have any characters."""
-    parts = re.findall(r'"(?:[^"\\]|\\.)*"|[^.]+', name)
+    parts = re.findall(r'(?s:"(?:[^"\\]|\\.)*"|[^.]+)', name)
     return tuple(_ESCAPE.sub(r"\1", part[1:-1]) if part.startswith('"') else part for part in parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.expressions import (
     ORDERING,
     Comparison,
+    Contains,
     Expression,
     ExpressionError,
     FieldRef,
@@ -61,6 +63,9 @@ BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", *
 """Fields that are known before a job is submitted, beside values of ``meta`` and parameters."""
 
 MISMATCHES = "mismatches"
+_OTHER_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What YAML reads as true and false."""
+_LARGEST_INTEGER = 2**63 - 1
 _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
 _JOB_FIELDS = (
     Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
@@ -166,7 +171,9 @@ def _check_name(ref: FieldRef, *, in_gate: bool) -> None:
         return
     if len(parts) > 1 and parts[0] not in FIELDS:  # of meta, of the request, or a score
         return
-    others = f"meta.{ref.name} would be of the manifest, SOURCE.{ref.name} a score"
+    others = f'meta.{ref.name} would be of the manifest, SOURCE.{ref.name} a score, "{ref.name}" a text'
+    if word := _OTHER_WORDS.get(ref.name.lower()):
+        raise ExpressionError(f"{ref.name} is not a field; did you mean {word}?", ref.place)
     meant = suggest_closest(ref.name, [field.name for field in FIELDS.values() if field.in_gates or not in_gate])
     raise ExpressionError(f"{ref.name} is not a field{f'; {meant}' if meant else ''} ({others})", ref.place)
 
@@ -183,6 +190,8 @@ def _check_kinds(node: Expression) -> None:
             _check_literal(ref, literal, ordered=operator in ORDERING)
         case Comparison(left=Literal() as literal, operator=operator, right=FieldRef() as ref):
             _check_literal(ref, literal, ordered=operator in ORDERING)
+        case Contains(text=text):
+            _check_text(text)
         case Membership(item=FieldRef() as ref, choices=choices):
             for choice in choices:
                 _check_literal(ref, choice, ordered=False)
@@ -205,6 +214,13 @@ def _check_literal(ref: FieldRef, literal: Literal, *, ordered: bool) -> None:
         raise ExpressionError(f"{ref.name} is one of {', '.join(field.choices)}", literal.place)
     if field.kind is Kind.BOOLEAN and ordered:
         raise ExpressionError(f"{ref.name} is true or false: compare it by == or !=", ref.place)
+
+
+def _check_text(ref: FieldRef) -> None:
+    field = FIELDS.get(ref.name)
+    if field is not None and field.kind in (Kind.NUMBER, Kind.BOOLEAN):
+        what = "a number" if field.kind is Kind.NUMBER else "true or false"
+        raise ExpressionError(f"{ref.name} is {what}: nothing is a part of it", ref.place)
 
 
 # -- values
@@ -253,14 +269,28 @@ def _plain(value: object) -> Value:
 
 
 def find_in(values: Mapping[str, object], path: tuple[str, ...]) -> Value:
-    """The plain value at ``path`` in nested mappings; a key with dots in its name is found as well."""
+    """The plain value at ``path`` in nested mappings; a key with dots in its name is found as well.
+
+    A number is one that a database can have: of 64 bits, or a float; ``NaN`` is not known.
+    """
     if not path:
         return None
     whole = values.get(".".join(path))
     if isinstance(whole, bool | int | float | str):
-        return whole
+        return _fit_number(whole)
     inner = values.get(path[0])
     return find_in(inner, path[1:]) if isinstance(inner, Mapping) else None
+
+
+def _fit_number(value: Value) -> Value:
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    if isinstance(value, int) and not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
+        try:
+            return float(value)
+        except OverflowError:
+            return math.copysign(math.inf, value > 0 or -1)
+    return value
 
 
 def _generation_seconds(job: Job) -> float | None:

@@ -75,9 +75,16 @@ class Judgement:
         """The verdict in words, with its reason."""
         if not self.gate:
             return "accepted by its gates"
-        values = ", ".join(f"{name} = {'unknown' if value is None else value}" for name, value in self.values.items())
+        values = ", ".join(f"{name} = {_show_value(value)}" for name, value in self.values.items())
         word = "rejected by" if self.verdict is Verdict.REJECTED else "not decided:"
         return f"{word} {self.gate} ({values})"
+
+
+def _show_value(value: Value) -> str:
+    """A value as a condition has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "unknown" if value is None else str(value)
 
 
 @lru_cache(maxsize=1024)

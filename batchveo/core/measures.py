@@ -18,6 +18,9 @@ SECONDS_OFF = 0.5
 PART_OFF = 0.05
 """Models round sizes to multiples of 8 or 16 pixels: the part by which a side or a ratio may differ."""
 _AREA_OFF = 0.1
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 20, 500
+_LARGEST = 2**53
+"""No measure is larger: every number of it is one in JSON, and in a database."""
 _LINES = {"hd": 720, "fhd": 1080, "2k": 1440, "4k": 2160, "8k": 4320}
 _SOUND_PARAMETERS = ("generate_audio", "sound", "audio")
 _SIZE = re.compile(r"(\d{2,5})\s*[x*×]\s*(\d{2,5})", re.IGNORECASE)
@@ -106,8 +109,8 @@ class Measures:
             _check_type(name, value)
         return cls(
             level=CheckLevel(str(record["level"])),
-            hashes=tuple(int(str(text), 16) for text in hashes),
-            problems=tuple(str(text) for text in problems),
+            hashes=tuple(_read_hash(text) for text in hashes),
+            problems=tuple(_read_text(text) for text in problems[:_MOST_PROBLEMS]),
             is_conclusive=record["is_conclusive"] is True,
             **plain,  # type: ignore[arg-type]  # checked one by one
         )
@@ -162,6 +165,21 @@ def _check_type(name: str, value: object) -> None:
     fits = type(value) is wanted or (wanted is float and type(value) is int) or (value is None and name in MEASURES)
     if not fits:
         raise ValueError(f"{name} is not of the type {wanted.__name__}")
+    if isinstance(value, str) and _read_text(value) != value:
+        raise ValueError(f"{name} has other characters than a codec")
+    if isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:  # NaN, too
+        raise ValueError(f"{name} is out of bounds")
+
+
+def _read_text(text: object) -> str:
+    """A text that a database and a terminal can have."""
+    return "".join(character if character.isprintable() else "?" for character in str(text)[:_LONGEST_PROBLEM])
+
+
+def _read_hash(text: object) -> int:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{16}", text):
+        raise ValueError("not a hash of 64 bits")
+    return int(text, 16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +207,17 @@ def compare_request(request: Mapping[str, object], measures: Measures) -> tuple[
         *(_compare_sound(name, request.get(name), measures) for name in _SOUND_PARAMETERS),
     )
     return tuple(mismatch for mismatch in comparisons if mismatch is not None)
+
+
+def describe_measures(request: Mapping[str, object], measures: Measures) -> dict[str, object]:
+    """The measures with a value, what came otherwise than asked, and what is wrong with the file, as JSON values."""
+    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
+    return {
+        "level": measures.level.value,
+        **found,
+        "mismatches": [str(each) for each in compare_request(request, measures)],
+        "problems": list(measures.problems),
+    }
 
 
 def _compare_duration(asked: object, measures: Measures) -> Mismatch | None:

@@ -22,6 +22,8 @@ LEAST_PROMPTS = 5
 _TAIL = 0.025
 """Part of the resamples beyond each end of an interval, which so holds 95 %."""
 
+Twins = tuple[int, int]
+"""Two jobs by their numbers, the lower one first."""
 _Block = tuple[tuple[tuple[str, str], int], ...]
 """The wins on one prompt: how often the first option of each pair was preferred to the second."""
 
@@ -55,26 +57,42 @@ class WinRate:
         return self.duels >= LEAST_DUELS and self.prompts >= LEAST_PROMPTS
 
 
-def list_preferred(votes: Iterable[Vote]) -> list[tuple[int, int]]:
-    """The pairs of jobs, better one first, that follow from votes; each pair of one person once.
+def find_comparisons(votes: Iterable[Vote]) -> dict[Twins, dict[str, int | None]]:
+    """By two jobs, and by each person who compared their clips, the job that the person prefers; ``None``: neither.
 
-    A comparison of two says which is better; the later one of the same person about the same two counts. A clip that a
-    person picked is better than those shown beside it that the same person did not pick. Ties are left out.
+    A vote on two clips says which is better; the later one of the same person about the same two counts. A clip that a
+    person picked is better than those shown beside it that the same person did not pick, unless a vote on the two says
+    otherwise.
     """
-    compared: dict[tuple[str, frozenset[int]], tuple[int, int] | None] = {}
+    found: dict[Twins, dict[str, int | None]] = defaultdict(dict)
     chosen: dict[tuple[str, int], Vote] = {}
     for vote in votes:
         if vote.other is not None:
-            pair = (vote.job, vote.other) if vote.kind is VoteKind.BETTER else None
-            compared[vote.person, frozenset((vote.job, vote.other))] = pair
+            better = vote.job if vote.kind is VoteKind.BETTER else None
+            found[order_twins(vote.job, vote.other)][vote.person] = better
         elif vote.kind in (VoteKind.PICK, VoteKind.REJECT):
             chosen[vote.person, vote.job] = vote
     picked = {key for key, vote in chosen.items() if vote.kind is VoteKind.PICK}
-    for person, job in picked:
+    for person, job in sorted(picked):
         for other in chosen[person, job].shown:
             if other != job and (person, other) not in picked:
-                compared.setdefault((person, frozenset((job, other))), (job, other))
-    return sorted(pair for pair in compared.values() if pair is not None)
+                found[order_twins(job, other)].setdefault(person, job)
+    return found
+
+
+def order_twins(first: int, second: int) -> Twins:
+    """Two jobs as the key of their comparisons."""
+    return min(first, second), max(first, second)
+
+
+def list_preferred(votes: Iterable[Vote]) -> list[tuple[int, int]]:
+    """The pairs of jobs, better one first, that follow from votes; one for each person. Ties are left out."""
+    return sorted(
+        (better, sum(twins) - better)
+        for twins, people in find_comparisons(votes).items()
+        for better in people.values()
+        if better is not None
+    )
 
 
 def fit_strengths(

@@ -68,6 +68,10 @@ MADE_AGAIN = "made again as"
 """The beginning of the error of a cancelled job that another job replaces."""
 NOT_NEEDED = "not needed: another take was accepted"
 """The error of a cancelled take, once a clip of its family was accepted."""
+JUDGED_FIRST = "not needed until the clip before is judged by what the manifest says now"
+"""The error of a cancelled take, after the manifest changed the gates or the tries that led to it."""
+UNNEEDED = (NOT_NEEDED, JUDGED_FIRST)
+"""The errors of cancelled takes that become pending again once a rejected clip needs them."""
 BOUGHT_NOTHING: Mapping[str, object] = MappingProxyType(
     dict.fromkeys(("generation_id", "video_url", "error", "cost_usd", "completed_at", "finished_at"))
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from batchveo.core.models import Job
-from batchveo.core.votes import Standing, Vote, VoteKind
+from batchveo.core.preferences import Twins, find_comparisons, order_twins
+from batchveo.core.votes import Standing
 from batchveo.dataset.columns import ColumnTypes, Kind, Row
 from batchveo.dataset.settings import Metadata
 from batchveo.dataset.tables import write_jsonl, write_parquet
@@ -59,14 +60,14 @@ def find_pairs(store: Store, jobs: Mapping[int, Job]) -> list[Pair]:
     """
     inputs = {seq: _list_inputs(job) for seq, job in jobs.items()}
     votes = [vote for vote in store.votes.list_votes() if vote.job in jobs]
-    comparisons = _Comparisons()
-    for vote in votes:
-        comparisons.add_vote(vote)
-    for vote in _find_latest_picks(votes):
-        comparisons.add_pick(vote)
-    compared = comparisons.count_wins(inputs)
+    compared = {
+        twins: Counter(better for better in people.values() if better is not None)
+        for twins, people in find_comparisons(votes).items()
+        if inputs.get(twins[0]) == inputs.get(twins[1], ())
+    }
+    direct = {order_twins(vote.job, vote.other) for vote in votes if vote.other is not None}
     pairs = chain(
-        _decide_compared(jobs, compared, comparisons),
+        _decide_compared(jobs, compared, direct),
         _decide_picked(jobs, inputs, store.votes.list_standings(), compared),
     )
     return sorted(pairs, key=lambda pair: (pair.chosen.seq, pair.rejected.seq))
@@ -83,55 +84,8 @@ def _list_inputs(job: Job) -> tuple[str, ...]:
     return job.prompt, *map(str, chain.from_iterable(media))
 
 
-_Twins = tuple[int, int]
-"""Two jobs by their numbers, the lower one first."""
-
-
-class _Comparisons:
-    """By two jobs and a person, which of them the person prefers, ``None`` for neither."""
-
-    def __init__(self) -> None:
-        self.direct: set[_Twins] = set()
-        """Those that somebody compared by a vote on both."""
-        self._preferred: dict[_Twins, dict[str, int | None]] = {}
-
-    def add_vote(self, vote: Vote) -> None:
-        """Add a vote on two clips, in place of earlier ones of the person; others are ignored."""
-        if vote.other is not None:
-            twins = _order(vote.job, vote.other)
-            self.direct.add(twins)
-            better = vote.job if vote.kind is VoteKind.BETTER else None
-            self._preferred.setdefault(twins, {})[vote.person] = better
-
-    def add_pick(self, vote: Vote) -> None:
-        """Add what a pick says of the clips in ``shown``, unless the person compared the two."""
-        for other in set(vote.shown) - {vote.job}:
-            self._preferred.setdefault(_order(vote.job, other), {}).setdefault(vote.person, vote.job)
-
-    def count_wins(self, inputs: Mapping[int, tuple[str, ...]]) -> dict[_Twins, Counter[int]]:
-        """How many people prefer each clip of two that are made from the same ``inputs``."""
-        return {
-            twins: Counter(better for better in people.values() if better is not None)
-            for twins, people in self._preferred.items()
-            if inputs.get(twins[0]) == inputs.get(twins[1], ())
-        }
-
-
-def _order(first: int, second: int) -> _Twins:
-    return min(first, second), max(first, second)
-
-
-def _find_latest_picks(votes: Iterable[Vote]) -> Iterator[Vote]:
-    """The picks that count, each ``shown`` beside the clips that the same person did not pick."""
-    latest = {(vote.person, vote.job): vote for vote in votes if vote.kind in (VoteKind.PICK, VoteKind.REJECT)}
-    picked = {key for key, vote in latest.items() if vote.kind is VoteKind.PICK}
-    for person, job in sorted(picked):
-        vote = latest[person, job]
-        yield replace(vote, shown=tuple(seq for seq in vote.shown if (person, seq) not in picked))
-
-
 def _decide_compared(
-    jobs: Mapping[int, Job], compared: Mapping[_Twins, Counter[int]], comparisons: _Comparisons
+    jobs: Mapping[int, Job], compared: Mapping[Twins, Counter[int]], direct: Set[Twins]
 ) -> Iterator[Pair]:
     for twins, wins in compared.items():
         better, worse = sorted(twins, key=lambda seq: -wins[seq])
@@ -141,7 +95,7 @@ def _decide_compared(
                 rejected=jobs[worse],
                 votes_for=wins[better],
                 votes_against=wins[worse],
-                decided_by=DIRECT if twins in comparisons.direct else SINGLE,
+                decided_by=DIRECT if twins in direct else SINGLE,
             )
 
 
@@ -149,7 +103,7 @@ def _decide_picked(
     jobs: Mapping[int, Job],
     inputs: Mapping[int, tuple[str, ...]],
     standings: Mapping[int, Standing],
-    compared: Mapping[_Twins, Counter[int]],
+    compared: Mapping[Twins, Counter[int]],
 ) -> Iterator[Pair]:
     groups: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
     for seq in jobs.keys() & standings.keys():
@@ -161,7 +115,7 @@ def _decide_picked(
     for picked, rejected in groups.values():
         for better in picked:
             for worse in rejected:
-                if _order(better, worse) in compared:  # people saw both, and decided
+                if order_twins(better, worse) in compared:  # people saw both, and decided
                     continue
                 yield Pair(
                     chosen=jobs[better],

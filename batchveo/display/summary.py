@@ -33,6 +33,8 @@ def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
         yield f"stopped early: {shorten_text(str(result.stopped), 300)}. {again} to resume."
     elif result.interrupted is not None and any(counts[state] for state in JobState if not state.is_terminal):
         yield "interrupted; run the same command to resume"
+    if result.rejected:
+        yield f"of {format_count(result.rejected, 'job')} no clip meets the gates"
     if result.late:
         yield f"{result.late:,} still generating at the service; run the same command to download them"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from batchveo.core.fields import read_field
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, judge_clip
 from batchveo.core.job_row import canonical_json
-from batchveo.core.measures import MEASURES, VERSION, CheckLevel, Measures, compare_request
+from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measures
 from batchveo.core.models import Job, JobState
+from batchveo.provider.catalog import MODELS
 from batchveo.store import Store
 from batchveo.store.clip_checks import Judged, NewTake
 
@@ -50,32 +52,43 @@ def record_judgement(
 def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> NewTake | None:
     """The next take of a rejected clip; ``None`` if no try is left.
 
-    Tries are those of the first take. Each generation of the family that failed or was rejected is one.
+    Tries are those of the first take. Each generation of the family that failed or was rejected is one. While another
+    take is accepted, or may be, none is made: the last of them that is judged decides.
     """
     if judgement.verdict is not Verdict.REJECTED:
         return None
     family = store.checks.list_family(job)
+    others = [take for take in family if take.seq != job.seq and take.state is JobState.SUCCEEDED]
+    if any(take.verdict != Verdict.REJECTED for take in others):
+        return None
+    if any(store.votes.read_standing(take.seq).is_picked for take in family):
+        return None  # a person has the clip that was wanted
     limit = tries if family[0].tries is None else family[0].tries
     used = sum(take.tried + (take.state is JobState.SUCCEEDED) for take in family)
     if used >= limit:
         return None
-    request, seed = change_seed(job)
+    made = [take for take in family if take.state is JobState.SUCCEEDED]
+    request, seed = change_seed(made[-1], store.checks.list_seeds(family[0]) if "seed" in job.request else ())
     why = f"{job.name} was rejected by {judgement.gate}"
     detail = why if seed is None else f"{why}; with seed {seed}"
     return NewTake(request=request, tries=limit - used, detail=detail)
 
 
-def change_seed(job: Job) -> tuple[str, int | None]:
-    """The request of another take as canonical JSON, with the next seed if the request has one, and that seed."""
+def change_seed(job: Job, used: Collection[int] = ()) -> tuple[str, int | None]:
+    """The request of another take as canonical JSON, and its seed if the request has one: the next that is not used.
+
+    With a seed of ``used`` the same video would be bought that another job has, or will have.
+    """
     seed = job.request.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         return canonical_json(job.request), None
-    from batchveo.provider.catalog import MODELS  # `status` does without, and it takes long to import
-
     model = MODELS.get(job.model)
     param = None if model is None else model.params.get("seed")
     most = LARGEST_SEED if param is None or param.maximum is None else int(param.maximum)
     following = seed + 1 if seed < most else 0
+    for _ in used:
+        if following in used:
+            following = following + 1 if following < most else 0
     return canonical_json({**job.request, "seed": following}), following
 
 
@@ -83,18 +96,7 @@ def describe_check(job: Job, measures: Measures, judgement: Judgement | None) ->
     """What a sidecar says of a check: the take, what was measured, and the verdict, if the job has gates."""
     return {
         "take": job.take,
-        "checks": describe_measures(job, measures),
+        "checks": describe_measures(job.request, measures),
         "verdict": None if judgement is None else judgement.verdict.value,
         "gate": None if judgement is None else judgement.gate or None,
-    }
-
-
-def describe_measures(job: Job, measures: Measures) -> dict[str, object]:
-    """The measures with a value, what came otherwise than asked, and what is wrong with the file."""
-    found = {name: getattr(measures, name) for name in MEASURES if getattr(measures, name) is not None}
-    return {
-        "level": measures.level.value,
-        **found,
-        "mismatches": [str(each) for each in compare_request(job.request, measures)],
-        "problems": list(measures.problems),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -41,7 +41,8 @@ class RunSpec:
     It holds API keys: it travels to other processes as an argument or an answer of a call, which Ray forgets, never
     to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
     ``endings``: sentences about models that end and have no listed price, by the jobs' names of them.
-    ``poll_share``: the part of the rate of polls that one worker may use.
+    ``poll_share``: the part of the rate of polls that one worker may use. ``to_judge``: the jobs, by number, whose
+    clips are judged though they came before this run; ``None``: all that need it.
     """
 
     run: int
@@ -52,6 +53,7 @@ class RunSpec:
     durations: Durations = field(default_factory=Durations)
     endings: Mapping[str, str] = field(default_factory=dict)
     poll_share: float = 1.0
+    to_judge: Sequence[int] | None = None
 
 
 class EventBus:

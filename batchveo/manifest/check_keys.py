@@ -16,6 +16,12 @@ from batchveo.manifest.accepted_values import text
 from batchveo.manifest.problems import Fault, join_faults, shown
 
 _ORDER = [*CheckLevel]
+_ADVICE = {
+    "{": "nothing is filled in here; meta.KEY and request.KEY are values of the job",
+    "[": "in a text, join conditions by and",
+    ";": "join conditions by and",
+}
+"""What is right, by the character that is wrong."""
 _SHOWN = 60
 """The most characters of a gate that a problem quotes."""
 
@@ -94,8 +100,7 @@ def _read_gate(value: object) -> str:
     try:
         return read_gate(written).text
     except ExpressionError as error:
-        is_template = written[error.place : error.place + 1] == "{"
-        right = "nothing is filled in here; meta.KEY and request.KEY are values of the job" if is_template else None
+        right = _ADVICE.get(written[error.place : error.place + 1])
         raise Fault(f"{_describe_place(written, error.place)}: {error}", right) from None
 
 

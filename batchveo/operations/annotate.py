@@ -106,9 +106,17 @@ class _Table:
         found = [column for column in ((named,) if named else KEYS[key]) if column in names]
         if found:
             return found[0]
+        self._report_broken_rows()
         missing = named or key
         meant = suggest_closest(missing, names) or f"it has {', '.join(names[:_MOST_COLUMNS_NAMED])}"
         raise UsageError(f"{self._label} has no column {missing} ({meant}); --on {key}=COLUMN names another one")
+
+    def _report_broken_rows(self) -> None:
+        """Raise ``ManifestError`` if rows cannot be read: what is missing may be in them."""
+        for row in self._rows.rows(()):
+            if isinstance(row, Fault):
+                self._problems.add_fault(self._label, row.line, None, row)
+        self._problems.raise_if_any()
 
     def _choose_columns(self, columns: Sequence[str]) -> list[str]:
         names = self._rows.names

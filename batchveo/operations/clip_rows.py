@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from batchveo.core.gates import Verdict
+from batchveo.core.measures import describe_measures
 from batchveo.core.models import Job, JobState
-from batchveo.engine.clip_judgement import describe_measures
 from batchveo.store import Store
 
 
@@ -34,7 +34,7 @@ class ClipRows:
             "gate": read_gate(self._store, job),
             "take": job.take,
             "take_of": None if first is None else first.id,
-            "checks": None if measures is None else describe_measures(job, measures),
+            "checks": None if measures is None else describe_measures(job.request, measures),
             "scores": checks.read_scores(job) if facts else {},
         }
 

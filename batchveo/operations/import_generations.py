@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import safe_stem
+from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Completed, GenerationFailed, StillGenerating
+from batchveo.engine.clip_judgement import change_seed
 from batchveo.provider import ApiClient
 from batchveo.provider.service import label_errors
 from batchveo.provider.service_lists import Row, read_log, read_success
@@ -18,6 +21,11 @@ from batchveo.store import GenerationTaken, Store
 
 _OURS = re.compile(r"bv\.([0-9a-f]{20})\.(\d{1,9})\.[0-9a-f]{8}")
 """A client request id of ours: job id, attempt, nonce."""
+
+
+MOST_TAKES = 10
+"""The highest number of a take that is looked for in the log."""
+RESTORED = "restored because of the usage log, which does not show its seed: it may be another one"
 
 
 @dataclass(slots=True)
@@ -57,10 +65,40 @@ async def import_from_log(
     for label, api in apis.items():
         with label_errors(label):
             adopted.whole &= await _read_successes(api, label, hours, found)
+    takes = _restore_takes(store, {bought.job_id for bought in found.values()}, now)
     # each log has its newest first; over several logs the newest must be first again
     for generation, bought in sorted(found.items(), key=lambda item: item[1].created, reverse=True):
         _import_success(store, adopted, generation, bought, now)
+    for take in map(store.queries.read_job, takes):
+        if take.state is JobState.PENDING:
+            store.checks.withdraw_take(take, now=now)
     return adopted
+
+
+def _restore_takes(store: Store, job_ids: Collection[str], now: float) -> list[int]:
+    """Add the takes of rejected clips that a lost database made: no manifest names them. Returns their numbers.
+
+    ``job_ids`` are those in the log. A seed follows from that of the take before, most often as it did then.
+    """
+    left = {job_id for job_id in job_ids if not store.queries.find_jobs(job_id)}
+    restored = []
+    for number in range(2, MOST_TAKES + 1) if left else ():
+        firsts = store.checks.find_firsts(dict.fromkeys(left, number))
+        left -= firsts.keys()
+        for first in firsts.values():
+            request = _make_request(store, first, number)
+            take = store.checks.restore_take(first, number, request, run=None, now=now, detail=RESTORED)
+            restored.append(take.seq)
+    return restored
+
+
+def _make_request(store: Store, first: Job, number: int) -> str:
+    job, used = store.checks.list_family(first)[-1], store.checks.list_seeds(first)
+    text = canonical_json(job.request)
+    for _ in range(job.take, number):
+        text, seed = change_seed(job, used)
+        job, used = replace(job, request=json.loads(text)), used | ({seed} if seed is not None else set())
+    return text
 
 
 async def _read_successes(api: ApiClient, label: str, hours: int, found: dict[str, _Bought]) -> bool:

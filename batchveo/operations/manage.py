@@ -8,7 +8,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import MADE_AGAIN, NOT_NEEDED
+from batchveo.core.state_machine import MADE_AGAIN, UNNEEDED
 from batchveo.store import GenerationTaken, MoveLost, Store
 
 TOGETHER = 100
@@ -105,7 +105,7 @@ def choose_jobs(
 
 def is_made_again(job: Job) -> bool:
     """Whether another job replaces ``job``: under another model, or another take of the clip that was accepted."""
-    return job.state is JobState.CANCELLED and (job.error or "").startswith((MADE_AGAIN, NOT_NEEDED))
+    return job.state is JobState.CANCELLED and (job.error or "").startswith((MADE_AGAIN, *UNNEEDED))
 
 
 def check_models(store: Store, models: Sequence[str]) -> None:

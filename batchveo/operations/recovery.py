@@ -107,7 +107,7 @@ async def recover_videos(
         recovered.unlisted = error.strerror or str(error)
         stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
-    _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)
+    takes = _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)
     by_job = _match_jobs(store, found)
     ours = {seq: [each for each in several if _is_for(each, sandbox=sandbox)] for seq, several in by_job.items()}
     recovered.others += [store.queries.read_job(seq) for seq, several in ours.items() if not several]
@@ -120,6 +120,10 @@ async def recover_videos(
         with store.connection.sharing():
             for seq, (sidecar, flaw) in sorted(checked.items(), key=itemgetter(0)):
                 _record_sidecar(store, seq, sidecar, flaw, recovered, run=run, now=now, labels=labels)
+    # none is bought because of a sidecar: a verdict on the clip before it brings it back
+    for take in map(store.queries.read_job, takes):
+        if take.state is JobState.PENDING:
+            store.checks.withdraw_take(take, now=now)
     return recovered
 
 
@@ -170,19 +174,22 @@ async def _find_sidecars(
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
 
 
-def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: float) -> None:
-    """Add the takes that the lost database had made of rejected clips: no manifest names them."""
+def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: float) -> list[int]:
+    """Add the takes that the lost database made of rejected clips: no manifest names them. Returns their numbers."""
     takes = {
         sidecar.job_id: sidecar
         for sidecar in found
         if sidecar.take > 1 and sidecar.generation_id and store.queries.find_job_by_id(sidecar.job_id) is None
     }
     if not takes:
-        return
+        return []
     firsts = store.checks.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
+    restored = []
     for job_id, first in firsts.items():
         sidecar = takes[job_id]
-        store.checks.restore_take(first, sidecar.take, canonical_json(sidecar.request), run=run, now=now)
+        request = canonical_json(sidecar.request)
+        restored.append(store.checks.restore_take(first, sidecar.take, request, run=run, now=now).seq)
+    return restored
 
 
 def _match_jobs(store: Store, found: Sequence[Sidecar]) -> Mapping[int, list[Sidecar]]:

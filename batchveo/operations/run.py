@@ -197,11 +197,11 @@ async def _run_to_end(options: RunOptions, staged: StagedJobs | None) -> RunResu
         async with open_database(setup) as (store, findings):
             with start_backend(options) as backend:
                 run = begin_run(setup, store)
-                import_jobs(setup, store, run, staged, findings)
+                to_judge = import_jobs(setup, store, run, staged, findings)
                 report_findings(setup, findings)
                 await check_destination(setup)
                 await recover_finished(setup, store, run)
-                spec = await estimate_run(setup, store, run)
+                spec = await estimate_run(setup, store, run, to_judge)
                 result = await run_engine(setup, store, spec, backend)
                 await collect_run_costs(setup, store, spec, result)
                 finish_run(setup, store, result)

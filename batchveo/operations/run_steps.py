@@ -221,19 +221,24 @@ def begin_run(setup: RunSetup, store: Store) -> int:
     return run
 
 
-def import_jobs(setup: RunSetup, store: Store, run: int, staged: StagedJobs | None, findings: Findings) -> None:
-    """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished."""
+def import_jobs(
+    setup: RunSetup, store: Store, run: int, staged: StagedJobs | None, findings: Findings
+) -> Sequence[int] | None:
+    """Give the run its jobs: the ``staged`` ones, which leave the staging table, or all that is unfinished.
+
+    Returns the numbers of the jobs whose clips it judges; ``None``: all.
+    """
     options = setup.options
     if findings.is_new:  # whoever meant another database sees it before anything is bought
         options.reporter(DatabaseCreated(state=options.state.absolute()))
     if staged is None:
         store.runs.take_on_all(run)
-        store.checks.reopen_rejected()
-    else:
-        with staged.table:  # a run takes hours, and does not need it any more
-            added = staged.add_to(store, run=run, now=setup.clock.now())
-            for notice in _list_import_notices(staged.summary, added, store):
-                options.reporter(notice)
+        return None
+    with staged.table:  # a run takes hours, and does not need it any more
+        added = staged.add_to(store, run=run, now=setup.clock.now())
+        for notice in _list_import_notices(staged.summary, added, store):
+            options.reporter(notice)
+    return added.to_judge
 
 
 def _list_import_notices(summary: Summary, added: Added, store: Store) -> Iterator[Message]:
@@ -300,8 +305,11 @@ async def recover_finished(setup: RunSetup, store: Store, run: int) -> None:
         report(notice)
 
 
-async def estimate_run(setup: RunSetup, store: Store, run: int) -> RunSpec:
-    """What the engine begins with: prices and expected generation times of what is still to be made."""
+async def estimate_run(setup: RunSetup, store: Store, run: int, to_judge: Sequence[int] | None) -> RunSpec:
+    """What the engine begins with: prices and expected generation times of what is still to be made.
+
+    ``to_judge`` is from ``import_jobs``.
+    """
     apis = await setup.open_clients()  # the sandbox has its address from here on
     settings = setup.options.settings
     models = store.queries.list_pending_models(run)
@@ -314,6 +322,7 @@ async def estimate_run(setup: RunSetup, store: Store, run: int) -> RunSpec:
         prices=prices,
         endings=await _describe_endings(setup, [model for model in models if prices.find_pricing(model) is None]),
         durations=await _expect_durations(pick_client(apis), store, models, settings),
+        to_judge=to_judge,
     )
 
 

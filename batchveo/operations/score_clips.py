@@ -14,9 +14,9 @@ import anyio.to_thread
 from batchveo.core.expressions import Value
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import format_count
+from batchveo.core.measures import describe_measures
 from batchveo.core.models import Job
 from batchveo.core.scores import ScoreError, read_scores
-from batchveo.engine.clip_judgement import describe_measures
 from batchveo.engine.lifecycle import single_error
 from batchveo.operations.check_clips import Checked, choose_clips, judge_scored, list_still_rejected
 from batchveo.operations.scoring_program import LONGEST_LINE, ProgramFailed, ScoringProgram
@@ -139,7 +139,7 @@ class _Scoring:
             "prompt": job.prompt,
             "request": dict(job.request),
             "meta": dict(job.meta),
-            "measures": None if measures is None else describe_measures(job, measures),
+            "measures": None if measures is None else describe_measures(job.request, measures),
         }
 
     def _check_answers(self, rows: Sequence[Mapping[str, object]], answers: _Answers) -> None:

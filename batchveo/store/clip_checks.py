@@ -6,16 +6,17 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchveo.core.expressions import Value
 from batchveo.core.fields import MISMATCHES, Condition, read_field
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy, rank_takes
+from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import NOT_NEEDED, Move
+from batchveo.core.state_machine import JUDGED_FIRST, NOT_NEEDED, UNNEEDED, Move
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
@@ -59,6 +60,8 @@ SET_VERDICT = """UPDATE jobs SET verdict = :verdict
     WHERE seq = :seq AND state = 'succeeded' AND sha256 IS :sha256"""
 # any state -> the same
 FORGET_VERDICT = "UPDATE jobs SET verdict = NULL WHERE seq = :seq"
+# cancelled -> the same, before its move to pending: this run takes it on
+RENEW_TAKE = "UPDATE jobs SET tries = :tries, run = coalesce(:run, run) WHERE seq = :seq"
 SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
 ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
 POLICY = "SELECT id FROM policies WHERE policy = :policy"
@@ -70,6 +73,10 @@ ADD_TAKE = """INSERT INTO jobs
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
            unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq
     FROM jobs WHERE seq = :first"""
+# the same request with other seeds: those of a matrix have numbers near each other
+SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
+    WHERE (seq BETWEEN :first - :near AND :first + :near OR take_of BETWEEN :first - :near AND :first + :near)
+    AND model = :model AND json_remove(request, '$.seed') = json_remove(:request, '$.seed')"""
 FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
 PICKED = "SELECT job FROM standings WHERE picks > rejects"
@@ -89,9 +96,17 @@ COUNT_TAKES = "SELECT count(*) AS takes FROM jobs WHERE take_of IS NOT NULL"
 # how a model's clips fared: for what gates and tries may cost
 REJECTION_RATES = """SELECT model, count(*) AS judged, sum(verdict = 'rejected') AS rejected FROM jobs
     WHERE verdict IN ('accepted', 'rejected') GROUP BY model"""
-# succeeded -> the same: there may be more tries now
-REOPEN_REJECTED = f"UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}"
+# clips that a run judges: those without a verdict, and rejected ones, since there may be more tries now
+TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL
+    UNION ALL SELECT seq FROM jobs WHERE policy IS NOT NULL AND {REJECTED_AT_LAST}"""
+COME_SINCE = """SELECT seq FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL AND run = :run"""
 PAGE = 500
+NEAR = 500
+"""Jobs before and after one among which its request is looked for with other seeds."""
+MOST_NUMBERS = 20
+"""Numbers of takes that are looked for after a database was lost, the smallest first."""
 _ID_BYTES = 10
 
 
@@ -122,7 +137,7 @@ class ClipRecord:
 class Judged:
     """What a verdict changed: the job that was judged, a take that was added, takes that are not needed any more.
 
-    ``is_last``: the job has no later take.
+    ``is_last``: the job has no later take, and no take of its family is accepted.
     """
 
     job: Job
@@ -230,6 +245,15 @@ class ClipChecks(Part):
             yield from page
             after = page[-1].seq if page else None
 
+    def list_to_judge(self, known: Sequence[int] | None, *, run: int) -> Sequence[int]:
+        """The numbers of the jobs whose clips a run judges: the ``known`` ones, and those that ``run`` has made since.
+
+        Without ``known`` all: clips that have no verdict, and rejected ones, since there may be more tries now.
+        """
+        if known is None:
+            return [row["seq"] for row in self._db.execute(TO_JUDGE)]
+        return list(dict.fromkeys([*known, *(row["seq"] for row in self._db.execute(COME_SINCE, {"run": run}))]))
+
     def read_verdict(self, job: Job) -> Judgement | None:
         """The latest verdict on the job's clip."""
         row = self._db.execute(LATEST_VERDICT, {"seq": job.seq}).fetchone()
@@ -249,8 +273,9 @@ class ClipChecks(Part):
     ) -> Judged:
         """Record a verdict on the clip of ``job``, and what follows from it, in one transaction.
 
-        A rejected clip gets the take ``take``, unless its family has a later one already. An accepted one makes the
-        takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one now.
+        A rejected clip gets the take ``take``, unless its family has one that is still to come. An accepted one makes
+        the takes of its family that are not submitted yet unnecessary. Raises ``MoveLost`` if the clip is another one
+        now.
         """
         columns = {"seq": job.seq, "sha256": job.sha256, "verdict": judgement.verdict.value}
         with self._transaction():
@@ -268,7 +293,10 @@ class ClipChecks(Part):
                 cancelled = self._cancel_takes(job, now)
             elif judgement.verdict is Verdict.REJECTED and take is not None:
                 added = self._add_take(job, take, run, now)
-            is_last = self.list_family(job)[-1].seq == job.seq
+            is_last = not any(
+                take.verdict == Verdict.ACCEPTED or (take.take > job.take and not _is_withdrawn(take))
+                for take in self.list_family(job)
+            )
             return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled, is_last=is_last)
 
     def _cancel_takes(self, job: Job, now: float) -> list[Job]:
@@ -279,11 +307,12 @@ class ClipChecks(Part):
     def _add_take(self, job: Job, take: NewTake, run: int | None, now: float) -> Job | None:
         family = self.list_family(job)
         last = family[-1]
-        if last.seq != job.seq:  # judged again: the take after it exists
-            if last.state is not JobState.CANCELLED or last.error != NOT_NEEDED:
-                return None
+        if _is_withdrawn(last):
+            self._db.execute(RENEW_TAKE, {"seq": last.seq, "tries": take.tries, "run": run})
             again = Move(to=JobState.PENDING, detail="needed again", set={"error": None, "finished_at": None})
-            return self._transitions.apply_move(last, again, run=run, now=now)
+            return self._transitions.apply_move(replace(last, tries=take.tries), again, run=run, now=now)
+        if last.verdict != Verdict.REJECTED:  # judged again: the take after it exists
+            return None
         return self._insert_take(family[0], last.take + 1, take, run, now)
 
     def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float) -> Job:
@@ -309,21 +338,39 @@ class ClipChecks(Part):
         self._transitions.record_note(added, take.detail, run=run, now=now)
         return added
 
-    def restore_take(self, first: Job, number: int, request: str, *, run: int, now: float) -> Job:
-        """The take of that number, added if a lost database had it: its video was found, with the ``request``."""
+    def list_seeds(self, first: Job) -> set[int]:
+        """The seeds with which jobs near ``first``, and takes of them, ask for the same video otherwise."""
+        wanted = {"first": first.seq, "near": NEAR, "model": first.model, "request": canonical_json(first.request)}
+        return {row["seed"] for row in self._db.execute(SEEDS_NEAR, wanted)}
+
+    def restore_take(
+        self, first: Job, number: int, request: str, *, run: int | None, now: float, detail: str = "restored"
+    ) -> Job:
+        """The take of that number, added if a lost database had it: its generation was found.
+
+        ``detail`` is for its history.
+        """
         known = self._queries.find_job_by_id(make_take_id(first.id, number))
         if known is not None:
             return known
         with self._transaction():
-            return self._insert_take(first, number, NewTake(request=request, tries=1), run, now)
+            return self._insert_take(first, number, NewTake(request=request, tries=1, detail=detail), run, now)
+
+    def withdraw_take(self, take: Job, *, now: float) -> Job:
+        """Cancel a pending take until a clip of its family is rejected."""
+        withdrawn = Move(to=JobState.CANCELLED, detail=JUDGED_FIRST, set={"finished_at": now, "error": JUDGED_FIRST})
+        return self._transitions.apply_move(take, withdrawn, run=None, now=now)
 
     # -- takes
 
     def find_firsts(self, takes: Mapping[str, int]) -> dict[str, Job]:
         """The first takes of the ids of takes, which are given with their numbers; unknown ones are left out."""
-        numbers = set(takes.values())
+        # a hash for each job and number: sidecars that name all of them must not keep a run from its work
+        numbers = sorted(set(takes.values()))[:MOST_NUMBERS]
         found: dict[str, Job] = {}
         for row in self._db.execute(FIRSTS).fetchall():
+            if len(found) == len(takes):
+                break
             for number in numbers:
                 take_id = make_take_id(row["id"], number)
                 if takes.get(take_id) == number:
@@ -386,11 +433,6 @@ class ClipChecks(Part):
         """How many clips each gate rejects, the largest number first."""
         return {row["gate"]: row["jobs"] for row in self._db.execute(REJECTED_BY_GATE)}
 
-    def reopen_rejected(self) -> None:
-        """Let every rejected clip without a later take be judged anew."""
-        with self._transaction():
-            self._db.execute(REOPEN_REJECTED)
-
     def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
         """For each model, how many of its clips were judged, and how many of these were rejected."""
         return {row["model"]: (row["judged"], row["rejected"]) for row in self._db.execute(REJECTION_RATES)}
@@ -410,6 +452,10 @@ def find_or_add_policy(db: sqlite3.Connection, policy: str | None) -> int | None
     db.execute(ADD_POLICY, {"policy": policy})
     number: int = db.execute(POLICY, {"policy": policy}).fetchone()[0]
     return number
+
+
+def _is_withdrawn(take: Job) -> bool:
+    return take.state is JobState.CANCELLED and take.error in UNNEEDED
 
 
 def make_take_id(first: str, number: int) -> str:

@@ -24,10 +24,11 @@ from batchveo.core.expressions import (
     Truth,
     Value,
     compare_values,
+    is_among,
     is_null,
+    is_part,
     is_true,
     split_name,
-    write_text,
 )
 from batchveo.core.fields import FIELDS, META, MISMATCHES, REQUEST, REQUEST_FIELDS, Condition, Kind, find_in
 from batchveo.core.measures import MEASURES
@@ -57,31 +58,41 @@ class CompiledCondition:
             case Or(conditions=conditions):
                 return f"({' OR '.join(map(self._compile, conditions))})"
             case Not(condition=condition):
-                return f"(NOT {self._compile(condition)})"
+                return f"NOT {self._compile(condition)}"
             case Truth(operand=operand):
-                value = self._operand(operand)
-                return value if _kind_of(operand) in (Kind.NUMBER, Kind.BOOLEAN) else f"is_true({_as_bytes(value)})"
+                if _kind_of(operand) in (Kind.NUMBER, Kind.BOOLEAN):
+                    return self._operand(operand)
+                return f"is_true({self._as_bytes(operand)})"
             case Comparison(left=left, operator=operator, right=right):
                 return self._compare(left, operator, right)
             case Membership(item=item, choices=choices):
-                return f"({' OR '.join(self._compare(item, '==', choice) for choice in choices)})"
+                return self._is_among(item, choices)
             case Contains(part=part, text=text):
-                return f"contains({_as_bytes(self._operand(part))}, {_as_bytes(self._operand(text))})"
+                return f"contains({self._as_bytes(part)}, {self._as_bytes(text)})"
             case _:
                 assert_never(expression)
 
     def _compare(self, left: Operand, operator: str, right: Operand) -> str:
-        first, second = self._operand(left), self._operand(right)
         if is_null(left) or is_null(right):
-            return f"({first} {_AS_ONE[operator]} {second})"
-        kinds = {_kind_of(left), _kind_of(right)}
-        # SQLite compares these as Python does; an index may serve them
-        if kinds <= {Kind.NUMBER, Kind.BOOLEAN} or kinds == {Kind.TEXT}:
-            return f"({first} {operator} {second})"
-        return f"compare({_as_bytes(first)}, {self._param(operator)}, {_as_bytes(second)})"
+            return f"({self._operand(left)} {_AS_ONE[operator]} {self._operand(right)})"
+        if _are_alike(left, right):
+            return f"({self._operand(left)} {operator} {self._operand(right)})"
+        return f"compare({self._as_bytes(left)}, {self._param(operator)}, {self._as_bytes(right)})"
+
+    def _is_among(self, item: Operand, choices: tuple[Literal, ...]) -> str:
+        if _are_alike(item, *choices):
+            return f"({self._operand(item)} IN ({', '.join(map(self._operand, choices))}))"
+        values = self._param(json.dumps([choice.value for choice in choices]))
+        return f"is_among({self._as_bytes(item)}, {values})"
 
     def _operand(self, operand: Operand) -> str:
         return self._param(operand.value) if isinstance(operand, Literal) else self._field(operand)
+
+    def _as_bytes(self, operand: Operand) -> str:
+        """The value with texts as bytes, as values of the manifest are already."""
+        value = self._operand(operand)
+        is_plain = value.startswith("find_in(") or (isinstance(operand, Literal) and not isinstance(operand.value, str))
+        return value if is_plain else f"iif(typeof({value}) = 'text', CAST({value} AS BLOB), {value})"
 
     def _param(self, value: Value) -> str:
         name = f"where{len(self.params)}"
@@ -104,6 +115,16 @@ class CompiledCondition:
 
     def _json_value(self, column: str, parts: tuple[str, ...]) -> str:
         """The plain value at a path; a key with dots in its name is found as well."""
+        if len(parts) == 1 and '"' not in parts[0] and "\\" not in parts[0]:  # several times faster than in Python
+            path, whole = self._param(f'$."{parts[0]}"'), self._param(json.dumps(parts))
+            # not what SQLite reads otherwise than Python: NaN, which is no JSON, true and false, numbers beyond 64 bits
+            return (
+                f"CASE WHEN NOT json_valid({column}) THEN find_in({column}, {whole})"
+                f" WHEN json_type({column}, {path}) IN ('object', 'array') THEN NULL"
+                f" WHEN json_type({column}, {path}) IN ('true', 'false') OR (json_type({column}, {path}) = 'integer'"
+                f" AND typeof(json_extract({column}, {path})) != 'integer') THEN find_in({column}, {whole})"
+                f" ELSE json_extract({column}, {path}) END"
+            )
         path = self._param(json.dumps(parts))
         return f"find_in({column}, {path})"
 
@@ -122,7 +143,7 @@ class CompiledField(CompiledCondition):
 
     def __init__(self, name: str) -> None:
         self.params = {}
-        self.sql = _as_bytes(self._field(FieldRef(name)))
+        self.sql = self._as_bytes(FieldRef(name))
 
 
 def register_functions(db: sqlite3.Connection) -> None:
@@ -130,6 +151,7 @@ def register_functions(db: sqlite3.Connection) -> None:
     for name, arguments, function in (
         ("compare", 3, _compare),
         ("contains", 2, _contains),
+        ("is_among", 2, _is_among),
         ("is_true", 1, lambda value: None if value is None else is_true(text_of(value))),
         ("find_prompt", 1, lambda request: _encode(find_prompt(json.loads(request)))),
         ("find_in", 2, _find_in),
@@ -144,7 +166,12 @@ def _compare(first: object, operator: str, second: object) -> bool | None:
 
 def _contains(part: object, text: object) -> bool | None:
     needle, hay = text_of(part), text_of(text)
-    return None if needle is None or hay is None else write_text(needle).lower() in write_text(hay).lower()
+    return None if needle is None or hay is None else is_part(needle, hay)
+
+
+def _is_among(item: object, choices: str) -> bool | None:
+    value = text_of(item)
+    return None if value is None else is_among(value, json.loads(choices))
 
 
 def _find_in(content: str, path: str) -> object:
@@ -161,8 +188,10 @@ def text_of(value: object) -> Value:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value  # type: ignore[return-value]
 
 
-def _as_bytes(value: str) -> str:
-    return f"iif(typeof({value}) = 'text', CAST({value} AS BLOB), {value})"
+def _are_alike(*operands: Operand) -> bool:
+    """Whether SQLite compares these as Python does, so that an index may serve them."""
+    kinds = set(map(_kind_of, operands))
+    return kinds <= {Kind.NUMBER, Kind.BOOLEAN} or kinds == {Kind.TEXT}
 
 
 def _kind_of(operand: Operand) -> Kind:

@@ -16,8 +16,9 @@ from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
+from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
-from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
+from batchveo.store.mapping import IS_LATER, REJECTED_AT_LAST, UNFINISHED, UNSETTLED
 from batchveo.store.queries import LastTake
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
@@ -54,8 +55,19 @@ RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
 SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.policy IS NOT {_POLICY}"""
-# succeeded -> the same: a rejected clip without another take is judged anew, since there may be more tries now
-REOPEN_REJECTED = f"""UPDATE jobs SET verdict = NULL WHERE {REJECTED_AT_LAST}
+# pending -> cancelled: the clip before is judged first by other gates or tries, and this take may not be needed
+_WAITING = f"""FROM temp.known CROSS JOIN temp.named USING (position)
+    CROSS JOIN jobs AS first ON first.seq = known.seq CROSS JOIN jobs AS take ON take.take_of = first.seq
+    WHERE edited AND take.state = 'pending' AND (first.tries IS NOT named.tries OR first.policy IS NOT {_POLICY})"""
+NOTE_WITHDRAWN = f"""INSERT INTO events (job, run, at, from_state, to_state, detail)
+    SELECT take.seq, :run, :now, 'pending', 'cancelled', '{JUDGED_FIRST}' {_WAITING}"""
+WITHDRAW_TAKES = f"""UPDATE jobs SET state = 'cancelled', error = '{JUDGED_FIRST}', finished_at = :now
+    WHERE seq IN (SELECT take.seq {_WAITING})"""
+# clips that the run judges: those without a verdict, and rejected ones, since there may be more tries now
+TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
+    WHERE state = 'succeeded' AND policy IS NOT NULL AND verdict IS NULL
+    AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)
+    UNION ALL SELECT seq FROM jobs WHERE policy IS NOT NULL AND {REJECTED_AT_LAST}
     AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)"""
 # any state -> the same: the other takes of a job are as it is
 RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy,
@@ -104,13 +116,17 @@ TALLY_NEW = "UPDATE tallies SET jobs = jobs + :new WHERE state = 'pending' AND h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What the manifests changed in the database."""
+    """What the manifests changed in the database.
+
+    ``to_judge``: the jobs, by number, whose clips a run with these manifests judges before others come.
+    """
 
     named: int = 0
     new: int = 0
     renamed: int = 0
     by_state: Mapping[JobState, int] = field(default_factory=dict)
     no_longer_named: Mapping[JobState, int] = field(default_factory=dict)
+    to_judge: Sequence[int] = ()
 
     @property
     def known(self) -> int:
@@ -186,10 +202,12 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
     known = _count_by_state(db, KNOWN_BY_STATE)
     gone = {} if partial else _count_by_state(db, NO_LONGER_NAMED)
     renamed = db.execute(RENAME_PENDING).rowcount
+    db.execute(NOTE_WITHDRAWN, stamp)
+    db.execute(WITHDRAW_TAKES, stamp)
     db.execute(RELABEL)
     db.execute(SET_POLICIES)
     db.execute(RELABEL_TAKES)
-    db.execute(REOPEN_REJECTED)
+    to_judge = tuple(row[0] for row in db.execute(TO_JUDGE))
     _assign_run(db, stamp)
     if partial:
         db.execute(TAKE_ON_UNSETTLED, stamp)
@@ -197,7 +215,7 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
     missing = named - sum(known.values())
     new = _add_new(db, stamp, missing) if missing else 0
     states = known | {JobState.PENDING: new + known.get(JobState.PENDING, 0)} if new else known
-    return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone)
+    return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone, to_judge=to_judge)
 
 
 def _count_by_state(db: sqlite3.Connection, query: str) -> dict[JobState, int]:
@@ -255,9 +273,10 @@ PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL", takes="")
 PREVIEW_TAKES = _PREVIEW.format(
     last="""coalesce(last.take, 1), last.state,
         CASE WHEN last.policy IS (SELECT id FROM policies WHERE policies.policy = named.policy)
-             THEN last.verdict END""",
-    takes="""LEFT JOIN jobs AS last ON last.seq = coalesce(
-        (SELECT seq FROM jobs AS take WHERE take.take_of = jobs.seq ORDER BY take.take DESC LIMIT 1), jobs.seq)""",
+             THEN CASE WHEN jobs.verdict = 'accepted' THEN jobs.verdict ELSE last.verdict END END""",
+    takes=f"""LEFT JOIN jobs AS last ON last.seq = coalesce(
+        (SELECT seq FROM jobs AS later WHERE later.take_of = jobs.seq AND {IS_LATER.format("jobs")}
+         ORDER BY later.take DESC LIMIT 1), jobs.seq)""",
 )
 # most databases have no takes, and to look for those of a million jobs takes seconds
 HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)

@@ -9,6 +9,7 @@ from dataclasses import fields
 
 from batchveo.core.job_row import field_names
 from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import UNNEEDED
 
 
 def list_states(states: Iterable[JobState]) -> str:
@@ -27,8 +28,11 @@ UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
 ACCEPTED = list_states(state for state in JobState if state.is_accepted)
-REJECTED_AT_LAST = """state = 'succeeded' AND verdict = 'rejected' AND NOT EXISTS (SELECT 1 FROM jobs AS later
-    WHERE later.take_of = coalesce(jobs.take_of, jobs.seq) AND later.take > jobs.take)"""
+IS_LATER = f"""later.take > {{0}}.take AND NOT (later.state = 'cancelled'
+    AND coalesce(later.error, '') IN ({", ".join(f"'{error}'" for error in UNNEEDED)}))"""
+"""Whether ``later`` is a later take than the job of that alias; one that was withdrawn does not count."""
+REJECTED_AT_LAST = f"""state = 'succeeded' AND verdict = 'rejected' AND NOT EXISTS (SELECT 1 FROM jobs AS later
+    WHERE later.take_of = coalesce(jobs.take_of, jobs.seq) AND {IS_LATER.format("jobs")})"""
 """Jobs whose clip was rejected, and that have no later take."""
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""

@@ -62,7 +62,7 @@ MOST_CONDITIONS = 100
 """Words with a condition of their own: SQLite takes no thousand, and somebody may look for a whole prompt."""
 BLOCK = 256
 """Events after which the copy has the moves of all events so far; events never change."""
-CONDITION_STEP = 5_000
+CONDITION_STEP = 20_000
 """Jobs that are compared with a condition between two looks at the time."""
 CONDITION_SECONDS = 0.4
 _BEYOND = 2**62

@@ -13,7 +13,7 @@ from batchveo.core.fields import Condition
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
-from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
+from batchveo.store.mapping import COLUMNS, IS_LATER, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
 
 MICROS = "SELECT micros FROM money"
 ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
@@ -71,17 +71,18 @@ EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job =
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 # jobs for which a resumed run may buy a clip: one part for each index that finds them
-_LAST_TAKES = """SELECT last.model, last.request, policies.policy, first.tries, last.take, last.state, last.verdict
+_LAST_TAKES = f"""SELECT last.model, last.request, policies.policy, first.tries, last.take, last.state, last.verdict
     FROM jobs AS last JOIN jobs AS first ON first.seq = coalesce(last.take_of, last.seq)
     LEFT JOIN policies ON policies.id = last.policy
-    WHERE {} AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.take_of = first.seq AND later.take > last.take)"""
+    WHERE {{}} AND NOT EXISTS (SELECT 1 FROM jobs AS later
+        WHERE later.take_of = first.seq AND {IS_LATER.format("last")})"""
 LAST_TAKES = " UNION ALL ".join(
     _LAST_TAKES.format(condition)
     for condition in (
         "last.state = 'pending'",
         f"last.policy IS NOT NULL AND last.state IN ({UNSETTLED})",
         "last.state = 'succeeded' AND last.policy IS NOT NULL AND last.verdict IS NULL",
-        "last.state = 'succeeded' AND last.verdict = 'rejected'",
+        "last.state = 'succeeded' AND last.verdict = 'rejected' AND first.verdict IS NOT 'accepted'",
     )
 )
 MODELS_TO_BUY = f"SELECT DISTINCT model FROM ({LAST_TAKES})"

@@ -11,6 +11,7 @@ from typing import Any
 from batchveo.core.errors import StateLocked
 from batchveo.core.version import __version__
 from batchveo.store.database import Connection, Part
+from batchveo.store.mapping import TAKES_FROM
 
 BEGIN_RUN = """INSERT INTO runs (command, service, version, host, pid, started_at)
     VALUES (:command, :service, :version, :host, :pid, :now) RETURNING id"""
@@ -26,6 +27,7 @@ LATEST_RUN = f"{_RUN} ORDER BY id DESC LIMIT 1"
 LATEST_WORK = f"{_RUN} WHERE command IN ('run', 'resume') ORDER BY id DESC LIMIT 1"
 SERVICES = "SELECT DISTINCT service FROM runs"
 TAKE_ON_ALL = "UPDATE runs SET takes_from = 0 WHERE id = :run"
+HAS_JOB = f"SELECT run BETWEEN {TAKES_FROM} AND :run FROM jobs WHERE seq = :seq"
 
 LATEST = 2**63 - 1
 """Larger than the number of any run."""
@@ -112,6 +114,11 @@ class Runs(Part):
         """Let this run take on every unfinished job."""
         with self._transaction():
             self._db.execute(TAKE_ON_ALL, {"run": run})
+
+    def has_job(self, run: int, seq: int) -> bool:
+        """Whether the run has taken on the job of that number."""
+        row = self._db.execute(HAS_JOB, {"run": run, "seq": seq}).fetchone()
+        return row is not None and bool(row[0])
 
     def list_services(self) -> set[str]:
         """The names of the services of all runs."""

@@ -31,11 +31,11 @@ Change = Callable[[Store, Sequence[Job], Body], int]
 
 
 def list_jobs(request: Request) -> Response:
-    """A page of cards. The first page has ``matching``, a count up to 10,001.
+    """A page of cards, each with how many other clips look the same (``copies``).
 
-    With a search or a filter other than states, the first page has ``by_state``: the matches in each state. If a
-    condition took too long, ``scanned`` says how many jobs were compared with it, and ``rest`` is what to ask for next
-    (``after``).
+    The first page has ``matching``, a count up to 10,001. With a search or a filter other than states, it has
+    ``by_state`` too: the matches in each state. If a condition took too long, ``scanned`` says how many jobs were
+    compared with it, and ``rest`` is what to ask for next (``after``).
     """
     query, index = request.query_params, request.app.state.index
     wanted, after, newest = _read_filter(query), _read_number(query, "after"), query.get("order") == "newest"
@@ -60,7 +60,11 @@ def list_jobs(request: Request) -> Response:
                 rest = seqs[-1] if len(seqs) == most else upto
             # a run may have moved some of them since
             found = [row for row in store.search.read_cards(seqs) if wanted.has_state(row["state"])]
-    cards = serializers.make_cards(found, request.app.state.presence)
+    copies = request.app.state.near_copies.find_counts()
+    cards = [
+        {**card, "copies": copies.get(card["seq"], 0)}
+        for card in serializers.make_cards(found, request.app.state.presence)
+    ]
     counts = {"matching": matching, "by_state": by_state}
     return make_answer({"jobs": cards, "more": more, **counts, "scanned": scanned, "rest": rest})
 

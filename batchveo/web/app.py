@@ -19,6 +19,7 @@ from batchveo.core.expressions import ExpressionError
 from batchveo.store.page_index import PageIndex
 from batchveo.web import api, choices, media
 from batchveo.web.file_presence import VideoPresence
+from batchveo.web.near_copies import NearCopies
 from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, has_media_extra
@@ -33,6 +34,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
     inner.state.index = PageIndex(state)
     inner.state.videos = videos
     inner.state.presence = VideoPresence(videos)
+    inner.state.near_copies = NearCopies(state)
     inner.state.groups = {}
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
@@ -43,6 +45,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
 def _send_page(request: Request) -> Response:
     state = request.app.state
     state.index.refresh_soon()
+    state.near_copies.find_counts()  # begun now, it is mostly ready for the first cards
     return HTMLResponse(make_live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
 
 

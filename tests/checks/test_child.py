@@ -32,3 +32,8 @@ def test_memory_above_the_bound_is_refused() -> None:
     """An allocation bomb ends in an error of its process."""
     script = f"try:\n    bytearray({MOST_MEMORY})\nexcept MemoryError:\n    print('refused')"
     assert run_limited(script) == "refused"
+
+
+def test_a_process_whose_parent_died_ends_though_it_only_waits() -> None:
+    script = "import signal; print(0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 7, signal.getsignal(signal.SIGALRM))"
+    assert run_limited(script) == "True 0"

@@ -77,13 +77,15 @@ def test_the_main_module_is_not_run_again(tmp_path: Path) -> None:
         "from batchveo.checks.worker import measure_video\n"
         "from batchveo.core.measures import CheckLevel\n"
         "print('begins', flush=True)\n"
+        "sys.path.insert(0, '')\n"  # as a notebook has it
         "async def main():\n"
         "    limiter = anyio.CapacityLimiter(1)\n"
         "    print((await measure_video(Path(sys.argv[1]), CheckLevel.BASIC, limiter=limiter)).frames)\n"
         "anyio.run(main)\n"
     )
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/fractions.py").write_text("raise SystemExit('not ours')\n")
+    for name in ("fractions.py", "av.py", "sitecustomize.py"):
+        (tmp_path / "folder" / name).write_text("raise SystemExit('not ours')\n")
     done = subprocess.run(
         [sys.executable, script, CLIP], cwd=tmp_path / "folder", capture_output=True, text=True, timeout=60, check=False
     )
@@ -144,7 +146,7 @@ async def test_a_pyav_that_cannot_be_loaded_says_nothing_of_the_clip(
 
 
 @pytest.mark.usefixtures("_with_media")
-@pytest.mark.parametrize("answer", ["", "[]", "7", "null", "{", "{}", '{"frames": 1}', "\xff"])
+@pytest.mark.parametrize("answer", ["", "[]", "7", "null", "{", "{}", '{"frames": 1}', "\xff", "[" * 100_000])
 async def test_other_answers_are_no_measures(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Whatever a broken process prints."""
     replace_child(monkeypatch, "import sys; sys.stdout.buffer.write(sys.argv[1].encode('latin-1'))", answer)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from batchveo.core.expressions import (
     MOST_CHARACTERS,
+    MOST_CONDITIONS,
     MOST_DEPTH,
     And,
     Comparison,
@@ -128,9 +129,18 @@ def test_an_unknown_value_decides_only_if_the_rest_leaves_it_open(text: str, exp
         ('model in "abc"', 9, "a list"),
         ("width not 3", 10, "not in"),
         ("width < null", 6, "== or !="),
+        ("null in [3]", 5, "== or !="),
+        ("null not in [3]", 5, "== or !="),
+        ("model == '\ud800'", 10, "no character"),
         ("width + 3 < 4", 6, "'+' is not known"),
         ("open('x')", 4, "not expected here"),
-        ("width < 3px", 8, "is not known here"),
+        ("width < 3px", 8, "3px is no number"),
+        ("width < 1.2.3", 8, "1.2.3 is no number"),
+        ("width / 3 < 4", 6, "no arithmetic"),
+        ("width # 3", 6, "'#' is not known"),
+        ("has_sound is true", 10, "write =="),
+        ("prompt contains 'fox'", 7, 'write "text" in FIELD'),
+        ("width between 3 and 4", 6, "write 1 <= FIELD <= 2"),
         ("{{ width }} < 3", 0, "'{' is not known"),
     ],
 )
@@ -144,6 +154,9 @@ def test_a_wrong_expression_names_the_place_and_what_would_be_right(text: str, p
 def test_hostile_lengths_and_depths_are_refused() -> None:
     with pytest.raises(ExpressionError, match="longer than"):
         parse_expression("a" * (MOST_CHARACTERS + 1))
+    for many in ("1 or " * MOST_CONDITIONS + "1", "1<" * MOST_CONDITIONS + "1 or 1"):
+        with pytest.raises(ExpressionError, match=f"more than {MOST_CONDITIONS}"):
+            parse_expression(many)
     for opening in ("(", "not "):
         with pytest.raises(ExpressionError, match=f"more than {MOST_DEPTH}"):
             parse_expression(opening * 500 + "a")

@@ -10,6 +10,7 @@ from batchveo.core.gates import Verdict
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 
+NUMBERS = {"large": 2**64, "larger": -(10**400), "nan": float("nan")}
 JOB = Job(
     seq=1,
     id="abc",
@@ -18,7 +19,14 @@ JOB = Job(
     state=JobState.SUCCEEDED,
     model="google/veo-3.1",
     request={"prompt": "A fox", "seed": 7, "shots": [1], "inner": {"a": 1.5}},
-    meta={"split": "train", "a.b": "whole", "a": {"c": True}},
+    meta={
+        "split": "train",
+        "a.b": "whole",
+        "a": {"c": True},
+        "large": 2**64,
+        "larger": -(10**400),
+        "nan": float("nan"),
+    },
     submitted_at=100.0,
     completed_at=130.5,
     cost_usd=0.8,
@@ -40,6 +48,9 @@ JOB = Job(
         ("meta.a.b", "whole"),
         ("meta.a.c", True),
         ("meta.nothing", None),
+        ("meta.large", float(2**64)),
+        ("meta.larger", float("-inf")),
+        ("meta.nan", None),
         ("generation_seconds", 30.5),
         ("cost_usd", 0.8),
         ("bytes", None),
@@ -77,6 +88,10 @@ def test_the_values_of_a_verdict_are_those_of_gates() -> None:
         ("model == 3", 9, 'write "3"'),
         ("model in [3]", 10, 'write "3"'),
         ("model.name == 3", 0, "not a field"),
+        ("'3' in width", 7, "a number"),
+        ("'true' in has_sound", 10, "true or false"),
+        ("model == veo", 9, '"veo" a text'),
+        ("has_sound == yes", 13, "did you mean true?"),
     ],
 )
 def test_a_slip_is_refused_with_its_place(text: str, place: int, words: str) -> None:

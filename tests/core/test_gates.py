@@ -70,3 +70,11 @@ def test_the_best_take_is_the_first_of_the_highest_or_lowest() -> None:
     assert rank_takes("-motion", [3, 2, 2.0]) == 1
     assert rank_takes("motion", [None, "x", 1]) == 2
     assert rank_takes("motion", [None, None]) == 0
+
+
+def test_the_sentence_has_values_as_conditions_have_them() -> None:
+    """So that they can be copied into one."""
+    values = {"has_sound": False, "motion": 0.5, "loudness_lufs": None}
+    judged = judge_clip(["has_sound and motion > 1 and loudness_lufs > -50"], values.get)
+    assert judged.sentence.endswith("(has_sound = false, motion = 0.5, loudness_lufs = unknown)")
+    assert judged.sentence.startswith("rejected by has_sound and")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchveo.core.measures import MEASURES, CheckLevel, Measures, Mismatch, compare_request
+from batchveo.core.measures import MEASURES, CheckLevel, Measures, Mismatch, compare_request, describe_measures
 
 CLIP = Measures(
     level=CheckLevel.ALL,
@@ -67,12 +67,29 @@ def test_a_record_becomes_the_same_measures(measures: Measures) -> None:
         {"hashes": None},
         {"problems": "none"},
         {"unknown": 1},
+        {"width": 2**63},
+        {"motion": float("nan")},
+        {"bitrate": -(2**80)},
+        {"fps": float("inf")},
+        {"codec": "\ud800"},
+        {"codec": "\x1b[2J"},
+        {"hashes": ["-1"]},
+        {"hashes": ["f" * 17]},
     ],
 )
 def test_other_records_are_refused(change: dict[str, object]) -> None:
     """They come from a process that may have been broken into."""
     with pytest.raises(ValueError):
         Measures.from_record(CLIP.to_record() | change)
+
+
+def test_problems_are_texts_of_one_line() -> None:
+    """Of some length: they are shown on the terminal."""
+    record = CLIP.to_record() | {"problems": ["\x1b[2J\n\ud800", "x" * 10**6] + ["more"] * 1000}
+    first, second, *others = Measures.from_record(record).problems
+    assert first == "?[2J??"
+    assert len(second) == 500
+    assert len(others) == 18
 
 
 def test_a_file_that_cannot_be_decoded_has_no_numbers() -> None:
@@ -162,3 +179,17 @@ def test_all_mismatches_are_reported() -> None:
     request = {"generate_audio": True, "aspect_ratio": "1:1", "resolution": "480p", "duration": 4}
     found = compare_request(request, came(has_sound=False))
     assert [mismatch.parameter for mismatch in found] == ["duration", "resolution", "aspect_ratio", "generate_audio"]
+
+
+def test_measures_as_json_leave_out_what_is_not_known() -> None:
+    measures = Measures(
+        level=CheckLevel.BASIC, frames=9, duration_seconds=4.0, black_seconds=0.0, problems=("cut off",)
+    )
+    assert describe_measures({"duration": 8}, measures) == {
+        "level": "basic",
+        "frames": 9,
+        "duration_seconds": 4.0,
+        "black_seconds": 0.0,
+        "mismatches": ["duration: asked for 8 s, got 4 s"],
+        "problems": ["cut off"],
+    }

@@ -33,7 +33,7 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
             moved_on(store, began.run, S.GENERATING, S.FAILED, now=2.0, error=reason)
         held = moved_on(store, began.run, S.IN_DOUBT, now=2.0, held=True)
         moved_on(store, began.run, S.IN_DOUBT, now=2.0)
-        text = said(store, began.run, late=2)
+        text = said(store, began.run, late=2, rejected=2)
     assert text.isprintable() is False
     assert all(line.isprintable() for line in text.splitlines())
     for words in (
@@ -45,6 +45,7 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
         "1 held in doubt",
         f"  job 4: `batchveo resolve {held.id} --resubmit --state {store.path}`",
         "1 in doubt: run the same command",
+        "of 2 jobs no clip meets the gates",
         "2 still generating at the service",
     ):
         assert words in text, words

@@ -20,3 +20,8 @@ def test_measures_are_current_if_version_and_level_suffice() -> None:
     assert is_current(basic, CheckLevel.BASIC)
     assert not is_current(basic, CheckLevel.ALL)
     assert not is_current(Measures(level=CheckLevel.ALL, version=0), CheckLevel.BASIC)
+
+
+def test_the_next_seed_is_one_that_no_other_has() -> None:
+    assert change_seed(make_job(request={"seed": 1}), {1, 2, 4}) == ('{"seed":3}', 3)
+    assert change_seed(make_job(model="own/model", request={"seed": LARGEST_SEED}), {0, 1}) == ('{"seed":2}', 2)

@@ -88,9 +88,9 @@ class Night:
             number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
             if jobs is None:
                 store.runs.take_on_all(number)
-                store.checks.reopen_rejected()
+                to_judge = None
             else:
-                store.imports.add_jobs(jobs, run=number, now=self.clock.now())
+                to_judge = store.imports.add_jobs(jobs, run=number, now=self.clock.now()).to_judge
             using = services.Service(base_url=BASE_URL, keys=(self.key,))
             preflight.follow_keys(store, using)
             await recover_videos(store, chosen.output, run=number, now=self.clock.now(), sandbox=False, disk=at_once)
@@ -111,6 +111,7 @@ class Night:
                     service=using,
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
+                    to_judge=to_judge,
                 )
                 told, apis = self.events.append, {self.key.name: api}
                 going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once, clips=self.clips)

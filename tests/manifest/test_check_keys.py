@@ -250,6 +250,13 @@ def test_a_template_is_answered_by_what_takes_its_place(tmp_path: Path) -> None:
     assert found.suggestion == "nothing is filled in here; meta.KEY and request.KEY are values of the job"
 
 
+@pytest.mark.parametrize("gates", ["[cuts < 1, has_sound]", "cuts < 1; has_sound"])
+def test_several_conditions_in_one_text_are_joined_by_and(gates: str, tmp_path: Path) -> None:
+    """As in a cell or after ``--set``."""
+    [found] = problems(write(tmp_path, json.dumps([{"model": T2V, "prompt": "A", "gates": gates}])))
+    assert str(found.suggestion).endswith("join conditions by and")
+
+
 def test_a_field_that_no_gate_can_name_is_not_suggested(tmp_path: Path) -> None:
     """``verdict`` would be the nearest."""
     [found] = problems(write(tmp_path, f"- {{model: {T2V}, prompt: A, gates: verdct == 1}}\n"))

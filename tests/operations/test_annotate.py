@@ -220,3 +220,11 @@ def test_a_database_without_clips(tmp_path: Path) -> None:
     path.write_text("name,x\na,1\n")
     with Store(tmp_path / "b.db") as store, pytest.raises(ManifestError, match="no finished clip"):
         annotate_clips(store, path, on="name")
+
+
+def test_a_row_that_cannot_be_read_is_no_missing_column(morning: Morning) -> None:
+    """Python writes NaN into JSON, which has none."""
+    path = write(morning, "t.jsonl", '{"name": "a", "score": NaN}\n')
+    [problem] = list_problems(morning, path)
+    assert problem.startswith("1: ")
+    assert "NaN" in problem

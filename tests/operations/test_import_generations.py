@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from batchveo.core.errors import UsageError
+from batchveo.core.gates import CheckPolicy
 from batchveo.core.models import JobState
 from batchveo.operations.import_generations import (
     ImportedGenerations,
@@ -19,6 +22,7 @@ from batchveo.provider import ApiClient, ApiKey, service_lists
 from batchveo.sandbox import Settings, transport
 from batchveo.store import GenerationTaken, Store
 from tests.helpers.factories import make_spec
+from tests.helpers.fake_clips import FakeClips
 from tests.helpers.several_keys import AccountsByKey
 from tests.helpers.virtual_run import BASE_URL, Night, specs
 
@@ -181,3 +185,28 @@ async def test_which_key_knows_a_generation(tmp_path: Path) -> None:
             with pytest.raises(UsageError, match=r"a: .*b: .*--key LABEL") as caught:
                 await find_key_label(opened, "f_X_unknown")
     assert "sk-" not in str(caught.value)
+
+
+async def test_takes_of_rejected_clips_are_found_in_the_log_too(tmp_path: Path) -> None:
+    """With the seeds that they were asked for with; none of them is bought again."""
+    policy = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
+    same = [{"model": "veo2", "prompt": "a", "seed": seed} for seed in (1, 2)]
+    jobs = [replace(spec, policy=policy, tries=3, request=same[i]) for i, spec in enumerate(specs(2))]
+    n = night(tmp_path)
+    n.clips = FakeClips(judge=lambda job: job.take == 3)
+    await n.run(jobs)
+    before = {(job.name, job.generation_id, job.verdict): job.request for job in n.jobs()}
+    assert len(before) == 6
+    for path in tmp_path.glob("b.db*"):
+        path.unlink()
+    shutil.rmtree(tmp_path / "videos")
+    with n.store() as store:
+        store.imports.add_jobs(jobs, run=store.runs.begin_run(command="adopt", service="s", now=1.0), now=1.0)
+        adopted = await from_log(n, store)
+        assert (len(adopted.jobs), adopted.unknown, adopted.surplus) == (6, [], [])
+    assert (await n.run(None)).exit_status == 0
+    assert len(n.service.generations) == 6
+    after = {(job.name, job.generation_id, job.verdict): job.request for job in n.jobs()}
+    assert after.keys() == before.keys()
+    assert [request["seed"] for request in after.values()][:2] == [1, 2]
+    assert len({request["seed"] for request in after.values()}) == 6

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
+from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.operations import recovery
 from batchveo.operations.recovery import Recovered, find_recoverable, recover_videos
 from batchveo.provider.service import SANDBOX
@@ -20,6 +21,7 @@ from batchveo.storage.base import at_once
 from batchveo.storage.sidecar import read_sidecars
 from batchveo.storage.stored_video import find_flaw
 from batchveo.store import Store
+from batchveo.store.clip_checks import make_take_id
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -233,3 +235,16 @@ async def test_a_sidecar_names_no_other_file(night: Night) -> None:
     change(night, "job 0", lambda says: says.update(file="../b.db"))
     (sidecar,) = read_sidecars(night.folder / "videos", ["job 0"])
     assert (sidecar.folder, sidecar.file) == (str(night.folder / "videos"), "job 0.mp4")
+
+
+async def test_no_take_is_bought_because_of_a_sidecar(night: Night) -> None:
+    """The sidecar of a second take names the generation of the first."""
+    first = night.jobs()[0]
+    for suffix in ("json", "mp4"):
+        shutil.copy(night.folder / f"videos/job 0.{suffix}", night.folder / f"videos/job 0-take2.{suffix}")
+    change(night, "job 0-take2", lambda says: says.update(job_id=make_take_id(first.id, 2), take=2))
+    found, after = await recovered(night, specs(3))
+    assert len(found.taken_in) == 3
+    assert [job.generation_id for job in after if job.take == 1] == [job.generation_id for job in night.jobs()]
+    (take,) = [job for job in after if job.take == 2]
+    assert (take.state, take.error) == (S.CANCELLED, JUDGED_FIRST)

@@ -239,34 +239,6 @@ def test_a_missing_file_is_told_and_the_others_are_scored(morning: Morning) -> N
     assert result.problems == [f"b: {morning.videos}/b.mp4 cannot be read: No such file or directory"]
 
 
-@pytest.mark.parametrize(
-    ("command", "source"),
-    [
-        ("python3 -u tools/clip-score.py --fast", "clip-score"),
-        ("/opt/bin/vbench.sh", "vbench"),
-        ("node 'my score.js'", "my_score"),
-        ("uv run --with torch aesthetic.py", "aesthetic"),
-        ("python -m vbench", "vbench"),
-    ],
-)
-def test_the_scores_have_the_name_of_the_program(command: str, source: str) -> None:
-    assert ScoringProgram(command).source == source
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("", "names no program"),
-        ("a 'b", "No closing quotation"),
-        ("./blur.py", "blur is the name of a field: choose another name for the tool; --as NAME"),
-        ("./9.py", "cannot be the name of a tool"),
-    ],
-)
-def test_commands_that_cannot_be_one(command: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        ScoringProgram(command)
-
-
 def test_a_program_that_is_not_there(morning: Morning) -> None:
     with pytest.raises(UsageError, match=r"--with: \./nothing cannot be started: No such file"):
         score(morning, "./nothing")

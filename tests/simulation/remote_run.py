@@ -178,7 +178,7 @@ class RemoteRun:
         night = self._night
         with night.store() as store:
             run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
-            store.imports.add_jobs(jobs, run=run, now=night.clock.now())
+            added = store.imports.add_jobs(jobs, run=run, now=night.clock.now())
             prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
         return CoordinatorSetup(
             path=night.state,
@@ -188,6 +188,7 @@ class RemoteRun:
                 settings=self._settings,
                 service=services.Service(base_url=BASE_URL, keys=tuple(self._keys)),
                 prices=prices,
+                to_judge=added.to_judge,
             ),
             clock=night.clock,
             apis=apis,

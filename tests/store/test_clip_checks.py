@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -374,3 +375,48 @@ def test_the_history_has_each_verdict_of_gates(store: Store) -> None:
         "rejected by black_seconds < 0.5 (black_seconds = 2.0)",
     ]
     assert store.queries.list_moves(other)[-1]["from_state"] == "downloading"
+
+
+def test_a_take_that_was_not_needed_may_be_bought_after_all(store: Store) -> None:
+    """By other gates: what is foreseen counts from the last take that was made."""
+    run = begun(store, make_policed())
+    job = finish(store, run, generation="g")
+    reject(store, job, run)
+    store.checks.record_verdict(job, ACCEPTED, run=run, now=21.0)
+    other = CheckPolicy(gates=("black_seconds < 0.1",)).to_json()
+    with StagingTable() as staged:
+        staged.add_rows([JobRow.from_spec(make_policed(policy=other))])
+        (seen,) = preview_jobs(staged, store.path)
+    assert seen.last == LastTake(other, 3, 1, JobState.SUCCEEDED)
+    store.checks.set_policy([job], CheckPolicy(gates=("black_seconds < 0.1",)))
+    assert [last for _, _, last in store.queries.list_last_takes()] == [LastTake(other, 3, 1, JobState.SUCCEEDED)]
+
+
+def test_nothing_is_foreseen_for_a_clip_whose_first_take_is_accepted(store: Store) -> None:
+    run = begun(store, make_policed())
+    first = finish(store, run, generation="g")
+    reject(store, first, run)
+    reject(store, finish(store, run, generation="h", sha256="01"), run, take=None)
+    store.checks.record_verdict(first, ACCEPTED, run=run, now=21.0)
+    assert list(store.queries.list_last_takes()) == []
+    with StagingTable() as staged:
+        staged.add_rows([JobRow.from_spec(make_policed())])
+        (seen,) = preview_jobs(staged, store.path)
+    assert seen.last == LastTake(POLICY, 3, 2, JobState.SUCCEEDED, "accepted")
+
+
+def test_sidecars_that_name_every_number_do_not_hide_the_takes_of_real_ones(store: Store) -> None:
+    begun(store, *(make_policed(name) for name in "abc"))
+    first = next(iter(store.jobs()))
+    real = {make_take_id(first.id, 2): 2, make_take_id(first.id, 3): 3}
+    lies = {f"{number:020x}": number for number in range(2, 1000)}
+    hashed = 0
+
+    def counted(first_id: str, number: int) -> str:
+        nonlocal hashed
+        hashed += 1
+        return make_take_id(first_id, number)
+
+    with mock.patch("batchveo.store.clip_checks.make_take_id", counted):
+        assert store.checks.find_firsts({**lies, **real}) == dict.fromkeys(real, first)
+    assert hashed <= 3 * 20

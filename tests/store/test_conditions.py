@@ -20,12 +20,20 @@ from batchveo.store import Store
 from tests.helpers.factories import make_spec
 from tests.store.steps import begun, claimed, move
 
+NUMBERS = {"large": 2**64 + 1, "larger": 10**400, "nan": float("nan")}
 JOBS: list[dict[str, Any]] = [
     {"meta": {"split": "train", "score": "0.5", "a.b": 1}, "request": {"prompt": "A Fox", "seed": 1, "duration": 8}},
     {"meta": {"split": "test", "score": 0.75, "flag": True}, "request": {"prompt": "a wolf", "duration": "8"}},
     {"meta": {"split": None, "list": [1]}, "request": {"prompt": "", "resolution": "720p"}, "model": "kling/v2"},
-    {"meta": {"a": {"b": 2}}, "request": {"multi_prompt": [{"prompt": "first"}, {"prompt": "fox again"}]}},
-    {"meta": {"split": 'tr"ain; DROP TABLE jobs'}, "request": {"prompt": "雪"}, "model": "x/" + "y" * 30},
+    {
+        "meta": {"a": {"b": 2}, "large": 2**64 + 1, "larger": 10**400, "nan": float("nan")},
+        "request": {"multi_prompt": [{"prompt": "first"}, {"prompt": "fox again"}]},
+    },
+    {
+        "meta": {'quo"te': 3, "split": 'tr"ain; DROP TABLE jobs'},
+        "request": {"prompt": "雪", "seed": 2**60},
+        "model": "x/" + "y" * 30,
+    },
 ]
 
 
@@ -62,8 +70,12 @@ NAMES = [
     "meta.score",
     "meta.a.b",
     "meta.flag",
+    "meta.large",
+    "meta.larger",
+    "meta.nan",
     "meta.list",
     'meta."a.b"',
+    'meta."quo\\"te"',
     "request.seed",
     "request.multi_prompt",
     "clip.score",
@@ -78,6 +90,9 @@ VALUES = [
     "'0.5'",
     '"fox"',
     "'8'",
+    "'true'",
+    "9007199254740993",
+    "1e999",
     "true",
     "false",
     "null",
@@ -149,6 +164,16 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
         ("rating > 3 and cost_usd >= 1", ["job 2"]),
         ("duration == 8", ["job 0", "job 1"]),
         ("state == 'pending'", ["job 4"]),
+        ("meta.large >= 18446744073709551616", ["job 3"]),
+        ("meta.larger > 1e300", ["job 3"]),
+        ("not meta.nan > 0", []),
+        ("meta.nan == null and meta.large != null", ["job 3"]),
+        ("'TRAIN' in meta.split", ["job 0"]),
+        ("'true' in meta.flag", []),
+        (f"seed in [{'7, ' * 1300}1]", ["job 0"]),
+        (f"bytes in [{'7, ' * 1300}1]", ["job 0"]),
+        (f"{'bytes == 7 or ' * 250}seed == 1", ["job 0"]),
+        (f"{'not (bytes == 7 or (bytes == 7 or ' * 6}bytes == 1{'))' * 6}", ["job 0"]),
     ],
 )
 def test_known_choices(store: Store, text: str, names: list[str]) -> None:

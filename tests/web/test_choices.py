@@ -12,6 +12,7 @@ from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
 from batchveo.web.app import make_app
+from batchveo.web.near_copies import NearCopies
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Client, Night
@@ -188,6 +189,23 @@ def test_a_job_has_its_measures_verdicts_votes_and_near_copies(client: Client, n
     found = group(client, rejected="1")["group"]["jobs"]
     assert [(job["near"], job["scores"]) for job in found] == [([other.id], {}), ([fox.id], {"clip.score": 0.5})]
     assert names(group(client)) == ["owl-1", "owl-2"]
+
+
+def test_cards_say_how_many_other_clips_look_the_same(night: Night) -> None:
+    """Counted in the background: an answer does not wait for it, and an old count is not repeated at once."""
+    with Store(night.path) as store:
+        for name, first in (("fox-1", 1), ("fox-2", 1), ("owl-1", 77)):
+            hashes = tuple(range(first * 1000, first * 1000 + 800, 100))
+            store.checks.record_measures(night.named(name), Measures(level=CheckLevel.BASIC, hashes=hashes), now=1.0)
+    copies = NearCopies(night.path)
+    assert copies.find_counts() == {}
+    copies.wait()
+    assert copies.find_counts() == {1: 1, 2: 1}
+    keys = Secrets()
+    app = make_app(night.path, keys=keys)
+    app._app.state.near_copies = copies  # type: ignore[attr-defined]
+    found = Client(app, keys).get("/api/jobs").json()["jobs"]
+    assert [job["copies"] for job in found] == [1, 1, 0, 0]
 
 
 def test_the_gallery_is_filtered_by_what_gates_and_people_say(client: Client, night: Night) -> None:

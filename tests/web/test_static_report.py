@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.dataset.index import INDEX_FILE
 from batchveo.store import Store
 from batchveo.web.page import embed_json
@@ -126,3 +127,12 @@ def test_a_link_that_lies_where_the_part_goes(night: Night) -> None:
     with Store(night.path, writing=False) as store:
         write_report(store, night.videos / "r.html", now=1.0)
     assert mine.read_text() == "precious"
+
+
+def test_a_report_shows_what_was_picked_and_not_by_whom(night: Night) -> None:
+    """It may be mailed: who voted stays in the database."""
+    with Store(night.path) as store:
+        store.votes.record_vote(Vote(person="Annabel Lee", kind=VoteKind.PICK, job=night.named("fox").seq))
+        content = write_report(store, night.videos / "report.html", now=9.0).path.read_text(encoding="utf-8")
+    assert '"choice":"picked"' in content
+    assert "Annabel" not in content

@@ -18,7 +18,7 @@ from batchveo.cli.options import SECONDS, json_option, option, state_option, whe
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
-from batchveo.engine.clip_judgement import describe_measures
+from batchveo.core.measures import describe_measures
 from batchveo.operations.check_clips import Checked, CheckedClip, check, find_near_copies
 from batchveo.operations.score_clips import BATCH, Scored, score_clips
 from batchveo.operations.scoring_program import ScoringProgram
@@ -206,7 +206,7 @@ def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:
             "verdict": job.verdict,
             "gate": None if judgement is None else judgement.gate or None,
             "found": {} if judgement is None else dict(judgement.values),
-            "checks": None if measures is None else describe_measures(job, measures),
+            "checks": None if measures is None else describe_measures(job.request, measures),
             "scores": store.checks.read_scores(job),
             "near_copy_group": None if first is None else store.queries.read_job(first).id,
         }

@@ -22,7 +22,7 @@ FIGURES = (
     *(Column(title, right=True, from_width=80) for title in ("success", "rejected")),
     Column("a clip", right=True),
     Column("a second", right=True, from_width=110),
-    *(Column(title, right=True, from_width=100) for title in ("median", "90 % below")),
+    *(Column(title, right=True, from_width=100) for title in ("median", "90% within")),
     Column("picked", right=True),
     Column("win rate", right=True, whole=True),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 import anyio
@@ -26,8 +27,9 @@ _log = logging.getLogger(__name__)
 class Checker:
     """Checks clips of jobs with a policy: those that this run finishes, and before them nobody's.
 
-    ``add_job`` takes a job as soon as it has succeeded; clips without a verdict from earlier runs are found at the
-    beginning, and come after the new ones. Measures, verdict and the take that follows are written in one transaction.
+    ``add_job`` takes a job as soon as it has succeeded. The clips of ``to_judge``, from earlier runs, come after the
+    new ones (``None``: all that need it); those of other manifests are left alone, since takes of them would be bought.
+    Measures, verdict and the take that follows are written in one transaction.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Checker:
         recorder: Recorder,
         settings: RunSettings,
         clips: ClipInspector,
+        *,
+        to_judge: Sequence[int] | None = None,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -44,18 +48,20 @@ class Checker:
         self._tries = settings.tries
         self._is_on = settings.checks
         self._clips = clips
+        self._to_judge = to_judge
         self._new: deque[int] = deque()
         self._backlog: deque[int] = deque()
         self._busy = 0
         self._loaded = False
         self._more = anyio.Event()
         self.rejected: set[int] = set()
-        """The jobs, by number, that this run rejected and that have no later take."""
+        """The first takes, by number, of the families of which this run rejected the last one, and none is accepted."""
 
     def add_job(self, job: Job) -> None:
         """Check the clip of ``job``, which has just succeeded, soon, if it has a policy."""
         # not by its verdict, which may be that of a video that this one replaces
-        if self._is_on and job.policy is not None:
+        # a generation of another manifest is downloaded by whatever run comes; its takes are for a run that names it
+        if self._is_on and job.policy is not None and self._context.store.runs.has_job(self._context.run, job.seq):
             self._new.append(job.seq)
             self._wake()
 
@@ -74,7 +80,7 @@ class Checker:
         if not self._is_on or not self._is_able():
             self._is_on = False
             return
-        self._backlog.extend(job.seq for job in self._context.store.checks.iter_unjudged())
+        self._backlog.extend(self._context.store.checks.list_to_judge(self._to_judge, run=self._context.run))
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
@@ -135,8 +141,11 @@ class Checker:
         except MoveLost:
             return
         _log.info("job %s: %s by %r, %s", job.id, judgement.verdict, judgement.gate, dict(judgement.values))
+        first = job.seq if job.take_of is None else job.take_of
         if judgement.verdict is Verdict.REJECTED and judged.is_last:
-            self.rejected.add(job.seq)
+            self.rejected.add(first)
+        elif judgement.verdict is Verdict.ACCEPTED or judged.added is not None:
+            self.rejected.discard(first)
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name
@@ -154,4 +163,6 @@ class Checker:
 
 
 def _wants_verdict(job: Job) -> bool:
-    return job.state is JobState.SUCCEEDED and job.policy is not None and job.verdict is None
+    # a rejected clip is judged again: it keeps its verdict until then, whatever happens to this run
+    is_due = job.verdict in (None, Verdict.REJECTED)
+    return job.state is JobState.SUCCEEDED and job.policy is not None and is_due

@@ -15,6 +15,7 @@ from batchveo.checks.worker import check_extra, measure_video
 from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
+from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import add_to_bucket_sidecar, add_to_sidecar
 from batchveo.storage.stored_video import BucketVideo, local_copy, video_at
 
@@ -47,13 +48,20 @@ class StoredClips:
         check_extra()
 
     async def measure_clip(self, job: Job, level: CheckLevel) -> Measures:
-        """See ``ClipInspector``. A video in a bucket is copied to a temporary file for it."""
+        """See ``ClipInspector``. A video in a bucket is copied to a temporary file for it.
+
+        Raises ``OSError`` too if the file is not the one that was downloaded.
+        """
         self._limiter = self._limiter or anyio.CapacityLimiter(self.at_once)  # needs a running event loop
         async with AsyncExitStack() as stack:
             copy = local_copy(video_at(job))
             path = await anyio.to_thread.run_sync(copy.__enter__)
             stack.callback(copy.__exit__, None, None, None)
-            return await measure_video(path, level, limiter=self._limiter)
+            measures = await measure_video(path, level, limiter=self._limiter)
+            # what happened to the file since is no reason to buy the clip again; after the pass, since it takes a while
+            if await anyio.to_thread.run_sync(measure_file, path) != (job.bytes, job.sha256):
+                raise OSError("its content has changed since it was downloaded; `batchveo verify` says more")
+            return measures
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         """See ``ClipInspector``."""

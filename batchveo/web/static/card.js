@@ -51,6 +51,11 @@ function createCard(source, lost) {
       el("span", { class: `state tone-${state.tone}` }, icon(state.icon), state.word, Words.rated(job)),
       el("span", { class: "card-model", title: job.model }, Words.model(job.model)),
       el("span", { class: "card-seed" }, job.seed === null ? "" : `seed ${job.seed}`),
+      el(
+        "span",
+        { class: "card-copies", title: `Looks the same as ${Words.counted(job.copies ?? 0, "other clip")}` },
+        job.copies ? `≈ ${Words.number(job.copies)}` : "",
+      ),
       el("span", { class: "card-cost" }, job.cost_usd === null ? "" : Money.words(job.cost_usd)),
     );
     fillMedia(job, state);

@@ -257,6 +257,7 @@ function createChoose(source, section, { moved, voted }) {
       : el("p", { class: "take-missing" }, Words.state(job).word);
     if (job.video) {
       video.muted = true;
+      video.addEventListener("loadedmetadata", fitShape);
       video.addEventListener("error", () => {
         if (video.getAttribute("src"))
           video.replaceWith(el("p", { class: "take-missing" }, Words.unplayed(job).word));
@@ -271,6 +272,13 @@ function createChoose(source, section, { moved, voted }) {
     node.addEventListener("focusin", () => focus(index, { move: false }));
     node.addEventListener("pointerdown", () => focus(index, { move: false }));
     return node;
+  }
+
+  // Upright clips have an upright place.
+  function fitShape() {
+    const known = takes.map((node) => node.querySelector("video")).filter((video) => video?.videoWidth);
+    const isUpright = known.every((video) => video.videoHeight > video.videoWidth);
+    parts.group.querySelector(".takes")?.classList.toggle("upright", isUpright);
   }
 
   const label = (job, index) => (wanted.blind ? `Clip ${LETTERS[index]}` : `Clip ${index + 1}: ${job.name}`);

@@ -193,7 +193,7 @@ function createGallery(source, container, { lost }) {
       recount(job);
       const at = jobs.findIndex((one) => one.seq === job.seq);
       const fits = wanted.where ? at >= 0 : matches(job, wanted); // only the server compares with a condition
-      if (at >= 0 && fits) jobs[at] = job;
+      if (at >= 0 && fits) jobs[at] = { ...job, copies: jobs[at].copies };
       else if (at >= 0) {
         jobs.splice(at, 1);
         total = Math.max(0, (total ?? 1) - 1);

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchveo.core.gates import CheckPolicy
+from batchveo.core.measures import CheckLevel
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.notices import ChecksAwaited, ChecksUnavailable, ClipNotMeasured, ClipRejected
+from batchveo.core.votes import Vote, VoteKind
+from batchveo.sandbox import Service, Settings
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
+PRICE = 2.5
+"""No clip of these jobs costs more, and two of them cost more than one and a half of it."""
 POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
 
 
@@ -242,3 +248,154 @@ async def test_a_run_that_only_waits_for_checks_says_so_once(night: Night) -> No
     (event,) = [event for event in night.events if isinstance(event, ChecksAwaited)]
     assert 20 < event.clips <= 30
     assert "are still to come" in event.text
+
+
+@pytest.mark.anyio
+async def test_nothing_is_made_again_while_another_take_is_accepted(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=2))
+    assert len(night.service.generations) == 2
+    # by these gates the first take is accepted, and the second is not
+    night.clips = FakeClips(judge=take_is(1))
+    deeper = CheckPolicy(gates=("black_seconds < 0.5",), prefer="-motion", level=CheckLevel.ALL).to_json()
+    result = await night.run(policed(1, tries=5, policy=deeper))
+    assert rows(night) == [("job 0", "succeeded", "accepted"), ("job 0-take2", "succeeded", "rejected")]
+    assert len(night.service.generations) == 2
+    assert (result.exit_status, result.rejected) == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_the_last_take_that_is_judged_again_decides_whether_there_is_another(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=2))
+    night.clips = FakeClips(judge=take_is(3))
+    deeper = CheckPolicy(gates=("black_seconds < 0.5",), level=CheckLevel.ALL).to_json()
+    await night.run(policed(1, tries=5, policy=deeper))
+    assert [(take, verdict) for take, _, verdict in rows(night)] == [
+        ("job 0", "rejected"),
+        ("job 0-take2", "rejected"),
+        ("job 0-take3", "accepted"),
+    ]
+    assert [job.request["seed"] for job in night.jobs()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("how", ["unchecked", "unready", "killed"])
+@pytest.mark.anyio
+async def test_a_run_that_judges_nothing_leaves_the_verdicts_as_they_are(night: Night, how: str) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(2, tries=1))
+    night.clips = FakeClips(unready=how == "unready")
+    if how == "killed":
+        await night.killed(policed(2, tries=1), after=0.0)
+    else:
+        await night.run(policed(2, tries=1), checks=how != "unchecked")
+    assert {verdict for _, _, verdict in rows(night)} == {"rejected"}
+
+
+@pytest.mark.anyio
+async def test_a_run_makes_no_takes_of_clips_that_it_does_not_name(night: Night) -> None:
+    first, other = policed(2)
+    night.clips = FakeClips(judge=take_is())
+    await night.run([first], checks=False)
+    result = await night.run([other])
+    assert rows(night) == [("job 0", "succeeded", None)] + [
+        (f"job 1{take}", "succeeded", "rejected") for take in ("", "-take2", "-take3")
+    ]
+    assert result.rejected == 1
+    await night.run([first])
+    assert len(night.service.generations) == 6
+
+
+@pytest.mark.anyio
+async def test_clips_that_a_killed_run_made_are_judged_by_the_next(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is(), seconds=1e6)
+    await night.killed(policed(2, tries=2), after=300.0)
+    assert rows(night) == [("job 0", "succeeded", None), ("job 1", "succeeded", None)]
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(2, tries=2))
+    assert {verdict for _, _, verdict in rows(night)} == {"rejected"}
+    assert len(night.service.generations) == 4
+
+
+async def leave_a_take(night: Night, **settings: Any) -> None:
+    """Make a clip that is rejected, and no take of it: the money is gone."""
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, **settings), budget=1.5 * PRICE)
+    assert [state for _, state, _ in rows(night)] == ["succeeded", "pending"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy": None},
+        {"tries": 1},
+        {"policy": CheckPolicy(gates=("black_seconds < 9",)).to_json()},
+    ],
+    ids=["no gates", "fewer tries", "softer gates"],
+)
+@pytest.mark.anyio
+async def test_a_take_that_the_manifest_does_not_want_any_more_is_not_bought(
+    night: Night, changes: dict[str, Any]
+) -> None:
+    await leave_a_take(night)
+    night.clips = FakeClips(judge=take_is(), seconds=100.0)
+    await night.run(policed(1, **changes))
+    assert [state for _, state, _ in rows(night)] == ["succeeded", "cancelled"]
+    assert len(night.service.generations) == 1
+    with night.store() as store:
+        assert [row["to_state"] for row in store.queries.list_moves(night.jobs()[1])][-1] == "cancelled"
+    await night.run(policed(1))
+    assert [verdict for _, _, verdict in rows(night)] == ["rejected"] * 3
+    assert len(night.service.generations) == 3
+
+
+@pytest.mark.anyio
+async def test_a_take_that_is_needed_after_all_keeps_to_the_tries_of_now(night: Night) -> None:
+    await leave_a_take(night, tries=5)
+    with_faults = Service(Settings(faults={"generation-error": 1.0}), clock=night.clock.now)
+    night.service = with_faults
+    sharper = CheckPolicy(gates=("black_seconds < 0.1",)).to_json()
+    await night.run(policed(1, tries=2, policy=sharper))
+    first, second = night.jobs()
+    assert (first.verdict, second.state, second.tried, second.tries) == ("rejected", JobState.FAILED, 1, 1)
+
+
+@pytest.mark.anyio
+async def test_takes_of_clips_of_an_earlier_run_are_bought_within_a_budget(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(1, tries=1))
+    result = await night.run(policed(1, tries=3), budget=2.2 * PRICE)
+    assert len(night.service.generations) == 2
+    assert result.exit_status == 3
+
+
+@pytest.mark.anyio
+async def test_takes_of_jobs_that_differ_in_their_seeds_ask_for_no_video_twice(night: Night) -> None:
+    same = [{"model": "veo2", "prompt": "a", "seed": seed} for seed in (1, 2, 3)]
+    jobs = [replace(spec, request=request) for spec, request in zip(policed(3), same, strict=True)]
+    night.clips = FakeClips(judge=take_is())
+    await night.run(jobs)
+    seeds = [job.request["seed"] for job in night.jobs()]
+    assert len(seeds) == 9
+    assert set(seeds) == set(range(1, 10))
+
+
+@pytest.mark.anyio
+async def test_a_run_makes_no_takes_of_generations_of_other_manifests(night: Night) -> None:
+    """They were in progress when their own run was killed."""
+    first, other = policed(2)
+    night.clips = FakeClips(judge=take_is())
+    await night.killed([first], after=2.0)
+    assert [state for _, state, _ in rows(night)] == ["generating"]
+    await night.run([other])
+    assert [name for name, _, _ in rows(night)] == ["job 0", "job 1", "job 1-take2", "job 1-take3"]
+
+
+@pytest.mark.anyio
+async def test_no_take_is_made_of_a_clip_that_a_person_picked(night: Night) -> None:
+    night.clips = FakeClips(judge=take_is())
+    await night.run(policed(2, tries=1))
+    with night.store() as store:
+        store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=night.jobs()[0].seq))
+    await night.run(policed(2, tries=2))
+    assert [name for name, _, _ in rows(night)] == ["job 0", "job 1", "job 1-take2"]
