@@ -78,7 +78,8 @@ def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any
 
     With --with COMMAND nothing is measured; the program gets the clips that it has not scored yet.
 
-    Exit status 1 if a chosen clip is rejected and has no take that is accepted or open, or has no score of the program.
+    Exit status 1 if a chosen clip is rejected and has no take that is accepted or open, if one cannot be read or
+    decoded, or if one has no score of the program.
     """
     if options["program"] is None:
         _refuse_options()
@@ -117,7 +118,7 @@ def _measure(store: Store, jobs: tuple[str, ...], options: dict[str, Any], count
             click.echo(line)
     for line in _describe_result(store, result):
         click.echo(line, err=True)
-    return 1 if result.still_rejected else 0
+    return 1 if result.still_rejected or result.unreadable else 0
 
 
 def _score(store: Store, jobs: tuple[str, ...], options: dict[str, Any], count: Count, *, as_json: bool) -> int:

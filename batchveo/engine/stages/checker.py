@@ -124,7 +124,8 @@ class Checker:
             measures = await self._find_measures(job, policy.needed_level)
         except (OSError, UsageError) as error:  # a place that the database names may be none here
             # no verdict: the next run, or `check`, tries again
-            self._bus.emit(ClipNotMeasured(job=job.name, error=str(error)))
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self._bus.emit(ClipNotMeasured(job=job.name, error=reason))
             return
         judgement = judge_job(self._context.store, job, policy, measures)
         # no await from here on: what follows from a verdict is recorded with it

@@ -80,6 +80,18 @@ def test_json_has_a_line_for_each_chosen_clip(morning: Morning, capsys: pytest.C
     assert read_rows(capsys, "--where", 'verdict == "rejected"') == rows[1:2]
 
 
+def test_a_clip_that_cannot_be_read_is_a_failure(
+    morning: Morning, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a job without gates: what follows in a script must not take it for checked."""
+    monkeypatch.setattr(check_clips, "StoredClips", lambda sidecars: FakeClips(unreadable=True))
+    morning.make("plain")
+    assert status_of(["check"]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"{morning.videos}/plain.mp4: cannot be read: Input/output error\n"
+    assert err == "1 clip, 0 measured now, 1 unreadable\n"
+
+
 def test_a_wrong_condition_is_pointed_at(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
     morning.make("a")
     assert status_of(["check", "--where", "black_second > 1"]) == 2

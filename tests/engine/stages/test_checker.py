@@ -176,7 +176,7 @@ async def test_a_clip_that_cannot_be_read_waits_for_the_next_run(night: Night) -
     assert result.exit_status == 0
     assert rows(night) == [("job 0", "succeeded", None)]
     assert [event.text for event in night.events if isinstance(event, ClipNotMeasured)] == [
-        "job 0: its clip has no verdict yet, it cannot be read: [Errno 5] Input/output error"
+        "job 0: its clip has no verdict yet, it cannot be read: Input/output error"
     ]
     clips.unreadable = False
     await night.run(policed(1))
