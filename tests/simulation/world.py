@@ -304,8 +304,13 @@ def _runs_to_be_sure(plan: Plan) -> int:
 
 
 def _moves_still(night: Night, job: Job) -> bool:
-    """Whether a further run would bring ``job`` on: the service has no more to say of some generations."""
-    return job.state in UNDER_WAY and ending_of(night, job) not in WITHOUT_END
+    """Whether a further run would bring ``job`` on: the service has no more to say of some generations.
+
+    A run that a 401 ends in its first moment changes nothing, and is not the last one.
+    """
+    if job.state is JobState.IN_DOUBT:
+        return not job.held
+    return job.state in UNDER_WAY and (ending_of(night, job) not in WITHOUT_END or job.error is None)
 
 
 def ending_of(night: Night, job: Job) -> str:

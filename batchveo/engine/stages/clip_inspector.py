@@ -60,7 +60,7 @@ class StoredClips:
             measures = await measure_video(path, level, limiter=self._limiter)
             # what happened to the file since is no reason to buy the clip again; after the pass, since it takes a while
             if await anyio.to_thread.run_sync(measure_file, path) != (job.bytes, job.sha256):
-                raise OSError("its content has changed since it was downloaded; `batchveo verify` says more")
+                raise OSError("its content has changed since it was downloaded")
             return measures
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
