@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from batchveo.cli.options import SECONDS, json_option, option, state_option, where_option
+from batchveo.cli.progress import Count
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
@@ -27,7 +26,6 @@ from batchveo.store import Store
 
 _SHOWN = 20
 """Groups of near copies that are printed, and names of each."""
-_SECONDS = 0.5
 
 
 @click.command("check")
@@ -152,30 +150,6 @@ def _describe_scored(store: Store, result: Scored) -> Iterator[str]:
     known = f", {before:,} had scores or cannot be read" if before else ""
     yield f"{result.scored:,} of {format_count(result.sent, 'clip')} scored{known}"
     yield from describe_judged(store, result.judged)
-
-
-class Count:
-    """Shows a person at a terminal, twice a second, how far it is."""
-
-    def __init__(self, noun: str) -> None:
-        self._noun = noun
-        self._at_terminal = sys.stderr.isatty()
-        self._shown = time.monotonic()
-        self._is_open = False
-
-    def show(self, done: int, total: int | None = None) -> None:
-        """Show the number of those that are done."""
-        now = time.monotonic()
-        if self._at_terminal and now - self._shown >= _SECONDS:
-            self._shown, self._is_open = now, True
-            of = "" if total is None else f" of {total:,}"
-            click.echo(f"\r\x1b[K{done:,}{of} {self._noun}", nl=False, err=True)
-
-    def end(self) -> None:
-        """Take the count away."""
-        if self._is_open:
-            click.echo("\r\x1b[K", nl=False, err=True)
-            self._is_open = False
 
 
 def _find_trouble(clip: CheckedClip) -> str | None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import click
 
 from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
+from batchveo.cli.progress import Count
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.models import JobState
@@ -21,7 +19,6 @@ from batchveo.store import Store
 
 _MB = 1_000_000
 _SHOWN = 20
-_SECONDS = 0.5
 
 
 class _FilesChoice(click.Choice[str]):
@@ -136,27 +133,14 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     """
     settings = _read_settings(options)
     with closing(Store(state, writing=False)) as store:
-        result = export(store, folder, settings, seen=_make_progress(store))
+        count, total = Count("videos"), store.counts()[JobState.SUCCEEDED]
+        result = export(store, folder, settings, seen=lambda jobs: count.show(jobs, total))
+        count.end()
     if as_json:
         click.echo(json.dumps(_make_row(result), ensure_ascii=False))
     else:
         _print_result(result)
     return 1 if result.troubles else 0
-
-
-def _make_progress(store: Store) -> Callable[[int], None]:
-    """Shows a person at a terminal, twice a second, how far it is."""
-    total, shown = store.counts()[JobState.SUCCEEDED], time.monotonic()
-    at_terminal = sys.stderr.isatty()
-
-    def show(jobs: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if at_terminal and (now - shown >= _SECONDS or (jobs == total and total > 1)):
-            shown = now
-            click.echo(f"\r{jobs:,} of {total:,} videos", nl=jobs == total, err=True)
-
-    return show
 
 
 def _read_settings(options: dict[str, Any]) -> ExportSettings:
