@@ -285,13 +285,8 @@ class Queries(Part):
         """Every POST of one job, oldest first."""
         return self._db.execute(ATTEMPTS_OF_JOB, {"seq": job.seq}).fetchall()
 
-    def iter_succeeded(self) -> Iterator[Job]:
-        """The jobs that succeeded, in manifest order, page by page."""
-        for page in self.iter_succeeded_pages():
-            yield from page
-
     def iter_succeeded_pages(self, where: Condition | None = None) -> Iterator[list[Job]]:
-        """The same in pages of at most ``PAGE`` jobs, for readers of what belongs to them.
+        """The jobs that succeeded, in manifest order, in pages of at most ``PAGE``.
 
         ``where``: only those for which this condition is true.
         """

@@ -21,7 +21,6 @@ STANDING = "SELECT job, picks, rejects, rating FROM standings WHERE job = :job"
 DECIDED = """SELECT job FROM valid_votes WHERE person = :person AND kind IN ('pick', 'better', 'both_bad')
     UNION SELECT other FROM valid_votes WHERE person = :person AND kind IN ('better', 'both_bad')"""
 TURNED_DOWN = "SELECT DISTINCT job FROM valid_votes WHERE person = :person AND kind = 'reject'"
-PEOPLE = "SELECT person, count(*) AS votes FROM valid_votes GROUP BY person ORDER BY person"
 
 
 class Votes(Part):
@@ -80,10 +79,6 @@ class Votes(Part):
         who = {"person": person}
         decided, rejected = ({row[0] for row in self._db.execute(query, who)} for query in (DECIDED, TURNED_DOWN))
         return decided, rejected
-
-    def list_people(self) -> dict[str, int]:
-        """Everyone who voted, with the number of votes that are not undone."""
-        return {row["person"]: row["votes"] for row in self._db.execute(PEOPLE)}
 
 
 def _read_vote(row: sqlite3.Row) -> Vote:

@@ -122,7 +122,7 @@ def page(state: str = "state/batchveo.db") -> Iterator[httpx.AsyncClient]:
 async def test_the_page_plays_them(night: Bucket) -> None:
     """Whole, in ranges, with sidecar and poster; what is not there says so."""
     with batchveo.Store(Path("state/batchveo.db"), writing=False) as store:
-        job = next(store.queries.iter_succeeded())
+        job = next(store.queries.iter_succeeded_pages())[0]
         with local_copy(video_at(job)) as copy:
             whole = copy.read_bytes()
         assert not copy.exists()

@@ -31,11 +31,13 @@ def test_what_succeeded_comes_in_pages(tmp_path: Path, done: Job, monkeypatch: p
                 columns,
             )
         names = []
-        for job in store.queries.iter_succeeded():
-            names.append(job.name)
+        for page in store.queries.iter_succeeded_pages():
+            names += [job.name for job in page]
             assert other.connection.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         assert names == ["a", "b", "c", "e"]
-        assert list(other.jobs(JobState.SUCCEEDED)) == list(other.queries.iter_succeeded())
+        assert list(other.jobs(JobState.SUCCEEDED)) == [
+            job for page in other.queries.iter_succeeded_pages() for job in page
+        ]
         pages = store.queries.iter_succeeded_pages(parse_condition('name in ["b", "c", "e"]'))
         assert [[job.name for job in page] for page in pages] == [["b", "c"], ["e"]]
 
