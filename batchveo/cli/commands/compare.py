@@ -20,6 +20,7 @@ NONE = "(none)"
 FIGURES = (
     Column("clips", right=True),
     *(Column(title, right=True, from_width=80) for title in ("success", "rejected")),
+    Column("mostly by", from_width=120),
     Column("a clip", right=True),
     Column("a second", right=True, from_width=110),
     *(Column(title, right=True, from_width=100) for title in ("median", "90% within")),
@@ -64,7 +65,8 @@ def _make_cells(row: Compared) -> tuple[str, ...]:
         NONE if row.value is None else write_text(row.value),
         f"{row.clips:,}",
         f"{row.success_rate:.0%}",
-        _describe_rejected(row),
+        f"{row.rejected:,}",
+        next(iter(row.rejected_by), ""),
         "" if row.usd_per_clip is None else format_usd(row.usd_per_clip),
         "" if row.usd_per_second is None else f"${row.usd_per_second:.3f}",
         "" if row.median_seconds is None else format_duration(row.median_seconds),
@@ -72,13 +74,6 @@ def _make_cells(row: Compared) -> tuple[str, ...]:
         f"{row.picked:,}",
         "" if row.win_rate is None else _describe_rate(row.win_rate),
     )
-
-
-def _describe_rejected(row: Compared) -> str:
-    if not row.rejected:
-        return "0"
-    gate = next(iter(row.rejected_by), "")
-    return f"{row.rejected:,} ({gate})" if gate else f"{row.rejected:,}"
 
 
 def _describe_rate(win: WinRate) -> str:

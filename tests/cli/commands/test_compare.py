@@ -27,10 +27,25 @@ def test_a_pipe_gets_a_line_for_each_model(capsys: pytest.CaptureFixture[str]) -
     assert status_of(["compare"]) == 0
     out, err = capsys.readouterr()
     assert [line.split("\t") for line in out.splitlines()] == [
-        ["google/veo2", "1", "100%", "0", "$1.00", "", "8.0 s", "8.0 s", "0", "6% *"],
-        ["google/veo3", "1", "100%", "0", "$2.00", "", "8.0 s", "8.0 s", "0", "94% *"],
+        ["google/veo2", "1", "100%", "0", "", "$1.00", "", "8.0 s", "8.0 s", "0", "6% *"],
+        ["google/veo3", "1", "100%", "0", "", "$2.00", "", "8.0 s", "8.0 s", "0", "94% *"],
     ]
     assert "too few votes" in err
+
+
+def test_the_gate_that_rejected_most_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the number of all that gates rejected."""
+    made = Morning(tmp_path)
+    for name, gate in (("c", "cuts == 0"), ("d", "cuts == 0"), ("e", "has_sound")):
+        made.judge(made.make(name, model="google/veo2"), gate)
+    made.judge(made.make("f", model="google/veo3"), "has_sound")
+    capsys.readouterr()
+    assert status_of(["compare"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [(row[0], row[3], row[4]) for row in rows] == [
+        ("google/veo2", "3", "cuts == 0"),
+        ("google/veo3", "1", "has_sound"),
+    ]
 
 
 def test_json_has_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
