@@ -107,9 +107,12 @@ class _Table:
         if found:
             return found[0]
         self._report_broken_rows()
-        missing = named or key
-        meant = suggest_closest(missing, names) or f"it has {', '.join(names[:_MOST_COLUMNS_NAMED])}"
-        raise UsageError(f"{self._label} has no column {missing} ({meant}); --on {key}=COLUMN names another one")
+        raise UsageError(f"{self._describe_missing(named or key)}; --on {key}=COLUMN names another one")
+
+    def _describe_missing(self, column: str) -> str:
+        names = self._rows.names
+        meant = suggest_closest(column, names) or f"it has {', '.join(names[:_MOST_COLUMNS_NAMED])}"
+        return f"{self._label} has no column {column} ({meant})"
 
     def _report_broken_rows(self) -> None:
         """Raise ``ManifestError`` if rows cannot be read: what is missing may be in them."""
@@ -122,7 +125,7 @@ class _Table:
         names = self._rows.names
         for column in columns:
             if column not in names:
-                raise UsageError(f"{self._label} has no column {column}: {suggest_closest(column, names) or ''}")
+                raise UsageError(self._describe_missing(column))
         chosen = list(columns) or [name for name in names if name not in NO_SCORES and name != self._column]
         if not chosen:
             raise UsageError(f"{self._label} has no column of scores beside {self._column}")

@@ -1,8 +1,9 @@
-"""Tables of other tools become scores; all that is wrong in one is told at once, and then nothing is written."""
+"""Tables of other tools become scores; all that is wrong in one is reported at once, and then nothing is written."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,13 @@ def test_a_name_of_two_clips_and_a_file_of_two_folders(morning: Morning) -> None
     annotate(morning, write(morning, "s.csv", "file,x\nsub/a.mp4,1\n"), "file")
     with morning.store() as store:
         assert [store.checks.read_scores(job) for job in store.jobs()] == [{}, {"s.x": 1}, {}]
+
+
+@pytest.mark.parametrize(("column", "words"), [("xs", "did you mean x?"), ("score", "it has name, x")])
+def test_a_column_that_is_not_there_is_said(morning: Morning, column: str, words: str) -> None:
+    path = write(morning, "s.csv", "name,x\na,1\n")
+    with pytest.raises(UsageError, match=re.escape(f"has no column {column} ({words})")):
+        annotate(morning, path, columns=[column])
 
 
 @pytest.mark.parametrize(
