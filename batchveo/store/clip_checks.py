@@ -45,6 +45,7 @@ SET_SCORE = """INSERT INTO scores (job, name, value, at) VALUES (:job, :name, :v
 HAS_FACTS = "SELECT EXISTS (SELECT 1 FROM measures) OR EXISTS (SELECT 1 FROM scores)"
 SCORED = "SELECT DISTINCT job FROM scores WHERE name >= :first AND name < :after"
 CLIP_KEYS = "SELECT seq, id, name, folder, file FROM jobs WHERE state = 'succeeded' ORDER BY seq"
+HAS_SCORE = "SELECT 1 FROM scores WHERE name = :name LIMIT 1"
 SCORE_NAMES = "SELECT name, count(*) AS jobs FROM scores GROUP BY name ORDER BY name"
 # what a run has to look at: clips without a verdict, of jobs that want one
 TO_CHECK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_to_check
@@ -226,6 +227,10 @@ class ClipChecks(Part):
     def has_facts(self) -> bool:
         """Whether any clip has measures or scores."""
         return bool(self._db.execute(HAS_FACTS).fetchone()[0])
+
+    def has_score(self, name: str) -> bool:
+        """Whether any clip has this score."""
+        return self._db.execute(HAS_SCORE, {"name": name}).fetchone() is not None
 
     def list_score_names(self) -> dict[str, int]:
         """The names of all scores, with the number of jobs that have each."""

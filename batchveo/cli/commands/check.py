@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from batchveo.cli.options import SECONDS, json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
+from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
@@ -85,6 +86,7 @@ def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any
     count = Count("clips")
     try:
         with Store.existing(state) as store:
+            note_unknown_scores(store, options["where"])
             return work(store, jobs, options, count, as_json=as_json)
     except KeyboardInterrupt:
         count.end()

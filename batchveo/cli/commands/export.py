@@ -11,6 +11,7 @@ import click
 
 from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
+from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.models import JobState
@@ -133,6 +134,7 @@ def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     """
     settings = _read_settings(options)
     with closing(Store(state, writing=False)) as store:
+        note_unknown_scores(store, settings.condition)
         count, total = Count("videos"), store.counts()[JobState.SUCCEEDED]
         result = export(store, folder, settings, seen=lambda jobs: count.show(jobs, total))
         count.end()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import json_option, models_option, option, state_option, where_option
+from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.destination import VIDEO_SUFFIX
 from batchveo.core.fields import read_where
 from batchveo.core.formatting import state_words
@@ -52,6 +53,7 @@ def command(
     condition = read_where(where)
     with Store(state, writing=False) as store:
         manage.check_models(store, models)
+        note_unknown_scores(store, condition)
         states = map(JobState, dict.fromkeys(state_is))
         jobs = store.queries.list_jobs(*states, models=models, where=condition)
         if as_json:

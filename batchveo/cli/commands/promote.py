@@ -16,6 +16,7 @@ from batchveo.cli.options import (
     state_option,
     where_option,
 )
+from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import format_command
 from batchveo.operations.promote import (
@@ -75,6 +76,7 @@ def command(
     """
     check_manifest_name(output)
     with Store(state, writing=False) as store:
+        note_unknown_scores(store, where)
         promotion = plan_promotion(
             store,
             new=new.strip(),

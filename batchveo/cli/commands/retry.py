@@ -18,6 +18,7 @@ from batchveo.cli.options import (
     state_option,
     where_option,
 )
+from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import read_where
 from batchveo.core.formatting import format_count
@@ -75,6 +76,7 @@ def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: A
     if options["drop"] or options["dry_run"] or JobState.PENDING in options["state_is"]:
         raise UsageError("--drop, --dry-run and --state-is pending need --model OLD --to NEW")
     with Store.existing(state) as store:
+        note_unknown_scores(store, where)
         wanted = _read_states(options) or [JobState.FAILED]
         chosen = manage.choose_jobs(store, jobs, states=wanted, models=options["models"], where=where)
         done = manage.retry_jobs(store, chosen, now=time.time())
