@@ -92,7 +92,7 @@ def _list_rejected(store: Store) -> Iterator[str]:
         return
     rejected, again = sum(gates.values()), store.checks.count_made_again()
     listing = format_command("jobs", "--where", 'verdict == "rejected"', state=store.path)
-    yield f"{format_count(rejected, 'clip')} rejected, {again:,} of them made again; `{listing}` lists them"
+    yield f"{format_count(rejected, 'clip')} rejected, {again:,} of them with another take; `{listing}` lists them"
     for gate, clips in list(gates.items())[:REASONS_SHOWN]:
         yield f"  {clips:,} rejected by {shorten_text(gate, 200)}"
     if len(gates) > REASONS_SHOWN:

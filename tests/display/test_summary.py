@@ -65,7 +65,7 @@ def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:
             store.checks.record_verdict(job, rejected, run=began.run, now=3.0, take=again)
         lines = said(store, began.run).splitlines()
     listing = f"batchveo jobs --where 'verdict == \"rejected\"' --state {store.path}"
-    place = lines.index(f"2 clips rejected, 1 of them made again; `{listing}` lists them")
+    place = lines.index(f"2 clips rejected, 1 of them with another take; `{listing}` lists them")
     assert lines[place + 1] == "  2 rejected by black_seconds < 0.5"
 
 
