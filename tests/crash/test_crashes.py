@@ -44,6 +44,15 @@ def wait_for(process: ServedProcess, condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def kill_after_calls(folder: Path, service: Service, url: str, calls: int) -> None:
+    """A run that is killed once the service has had so many more calls."""
+    enough = service.calls.total() + calls
+    process = child(folder, "none", 0, url)
+    wait_for(process, lambda: service.calls.total() >= enough)
+    process.send_signal(signal.SIGKILL)
+    finished(process)
+
+
 def jobs_of(folder: Path) -> list[Job]:
     with Store(folder / "state/batchveo.db", writing=False) as store:
         assert all(verdict.problem is None for verdict in verify(store))
@@ -84,11 +93,7 @@ def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
     service = Service(Settings(generation_median=0.2, log_lag=0.3, faults={"lose-answer": 0.1, "reset-body": 0.1}))
     with running(service) as url:
         for _ in range(4):
-            enough = service.calls.total() + rng.randint(1, 80)
-            process = child(tmp_path, "none", 0, url)
-            wait_for(process, lambda enough=enough: service.calls.total() >= enough)  # type: ignore[misc]
-            process.send_signal(signal.SIGKILL)
-            finished(process)
+            kill_after_calls(tmp_path, service, url, rng.randint(1, 80))
         assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
     assert_nothing_bought_twice_or_lost(tmp_path, service)
 
@@ -136,11 +141,7 @@ def test_sigkill_of_runs_with_gates_tries_and_budget(tmp_path: Path) -> None:
     service = Service(Settings(generation_median=0.2, log_lag=0.3, faults={**FLAWS, "reset-body": 0.1}, seed=1))
     with running(service) as url:
         for _ in range(5):
-            enough = service.calls.total() + rng.randint(10, 60)
-            process = child(tmp_path, "none", 0, url)
-            wait_for(process, lambda enough=enough: service.calls.total() >= enough)  # type: ignore[misc]
-            process.send_signal(signal.SIGKILL)
-            finished(process)
+            kill_after_calls(tmp_path, service, url, rng.randint(10, 60))
         assert finished(child(tmp_path, "none", 0, url)) in (0, 1)
     assert_nothing_bought_twice_or_lost(tmp_path, service)
     assert_families_are_whole(tmp_path, service)
