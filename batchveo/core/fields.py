@@ -25,7 +25,7 @@ from batchveo.core.expressions import (
     split_name,
 )
 from batchveo.core.hints import suggest_closest
-from batchveo.core.measures import MEASURES, CheckLevel, Measures, compare_request
+from batchveo.core.measures import MEASURES, CheckLevel, Measures, compare_request, find_highest_level
 from batchveo.core.models import Job, JobState
 
 
@@ -157,7 +157,7 @@ def find_level(condition: Condition) -> CheckLevel:
     levels = [MEASURES[name].level for name in named & MEASURES.keys()]
     if MISMATCHES in named:
         levels.append(CheckLevel.BASIC)
-    return max(levels, default=CheckLevel.NONE, key=list(CheckLevel).index)
+    return find_highest_level(levels)
 
 
 def _check_name(ref: FieldRef, *, in_gate: bool) -> None:

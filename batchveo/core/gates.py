@@ -11,7 +11,7 @@ from functools import lru_cache
 from batchveo.core.expressions import ExpressionError, Value, evaluate, list_fields, parse_expression
 from batchveo.core.fields import Condition, Kind, find_level, get_field, parse_condition
 from batchveo.core.job_row import canonical_json
-from batchveo.core.measures import CheckLevel
+from batchveo.core.measures import CheckLevel, find_highest_level
 
 
 class Verdict(StrEnum):
@@ -42,7 +42,7 @@ class CheckPolicy:
             named.append(find_level(read_gate(f"{self.prefer.lstrip('-')} != null")))
         if named:
             named.append(CheckLevel.BASIC)
-        return max([self.level, *named], key=list(CheckLevel).index)
+        return find_highest_level([self.level, *named])
 
     def to_json(self) -> str | None:
         """The policy as it is stored; ``None`` if nothing is checked."""

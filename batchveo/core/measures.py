@@ -35,6 +35,11 @@ class CheckLevel(StrEnum):
     ALL = "all"
 
 
+def find_highest_level(levels: Iterable[CheckLevel]) -> CheckLevel:
+    """The level that measures most; ``none`` of no levels."""
+    return max(levels, default=CheckLevel.NONE, key=list(CheckLevel).index)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """The numbers of a finished clip; ``None`` for what is not known, and for all of them if it cannot be decoded.

@@ -8,7 +8,7 @@ from functools import partial
 from batchveo.core.fields import read_field
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict, judge_clip
 from batchveo.core.job_row import canonical_json
-from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measures
+from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measures, find_highest_level
 from batchveo.core.models import Job, JobState
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Store
@@ -22,8 +22,7 @@ LARGEST_SEED = 2**32 - 1
 
 def is_current(measures: Measures, level: CheckLevel) -> bool:
     """Whether measures are of this version, and of at least this level."""
-    levels = list(CheckLevel)
-    return measures.version == VERSION and levels.index(measures.level) >= levels.index(level)
+    return measures.version == VERSION and find_highest_level([measures.level, level]) is measures.level
 
 
 def judge_job(store: Store, job: Job, policy: CheckPolicy, measures: Measures) -> Judgement:

@@ -16,7 +16,7 @@ from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.gates import Judgement, Verdict, parse_policy
-from batchveo.core.measures import VERSION, CheckLevel, Measures
+from batchveo.core.measures import VERSION, CheckLevel, Measures, find_highest_level
 from batchveo.core.models import Job, JobState
 from batchveo.engine.clip_judgement import describe_check, is_current, judge_job, make_take, record_judgement
 from batchveo.engine.lifecycle import single_error
@@ -191,7 +191,7 @@ class ClipChecker:
         return not is_current(Measures(level=clip.level), self._find_level(clip.policy))
 
     def _find_level(self, policy: str | None) -> CheckLevel:
-        return max(self._level, parse_policy(policy).needed_level, key=list(CheckLevel).index)
+        return find_highest_level([self._level, parse_policy(policy).needed_level])
 
     async def check_clips(self, seqs: Sequence[int], seen: Callable[[CheckedClip, int], None]) -> None:
         """Measure and judge the clips of these jobs; ``seen`` gets each, with the number of those so far."""

@@ -168,12 +168,10 @@ class ClipChecks(Part):
         rows = self._db.execute(MEASURES_OF_JOBS, {"jobs": json.dumps(list(hashes))})
         return {row["job"]: measures_of(row) for row in rows if row["sha256"] == hashes[row["job"]]}
 
-    def record_measures(self, job: Job, measures: Measures, *, now: float, judge_again: bool = False) -> None:
-        """Record what was measured of the job's clip; ``judge_again``: its verdict is forgotten, for the next run."""
+    def record_measures(self, job: Job, measures: Measures, *, now: float) -> None:
+        """Record what was measured of the job's clip."""
         with self._transaction():
             self._db.execute(SET_MEASURES, _columns_of(job, measures, now))
-            if judge_again:
-                self._db.execute(FORGET_VERDICT, {"seq": job.seq})
 
     def list_clips(self, where: Condition | None = None) -> Iterator[ClipRecord]:
         """Every finished clip, or those for which ``where`` is true, in manifest order."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from batchveo.core.fields import Condition
-from batchveo.store.conditions import CompiledCondition, CompiledField, register_functions
+from batchveo.store.conditions import CompiledField, compile_where, register_functions
 from batchveo.store.database import Part
 
 # a measured length counts only for the clip that is there now
@@ -85,10 +85,9 @@ class ClipFigures(Part):
 
     def iter_clips(self, *, where: Condition | None = None, rejected: bool = False) -> Iterator[list[Clip]]:
         """The finished clips in manifest order, page by page; ``rejected``: also those that their gates rejected."""
-        register_functions(self._db)
-        compiled = None if where is None else CompiledCondition(where)
-        query = CLIPS.format(where="1" if compiled is None else compiled.sql)
-        wanted: dict[str, object] = {"rejected": rejected, "most": PAGE, **(compiled.params if compiled else {})}
+        condition, params = compile_where(self._db, where)
+        query = CLIPS.format(where=condition)
+        wanted: dict[str, object] = {"rejected": rejected, "most": PAGE, **params}
         after: int | None = 0
         while after is not None:
             page = [Clip(**row) for row in self._db.execute(query, {**wanted, "after": after}).fetchall()]
