@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from batchveo.core.links import ChainPlace, ParentLink
 from batchveo.core.models import InputFile, JobSpec
 
 canonical_json = json.JSONEncoder(
@@ -24,7 +25,22 @@ _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
 Row = tuple[
-    str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None, str | None
+    str,
+    str,
+    str,
+    str,
+    str,
+    str,
+    int,
+    str,
+    str,
+    str,
+    int | None,
+    str | None,
+    int | None,
+    str | None,
+    str | None,
+    str | None,
 ]
 """The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
 
@@ -33,7 +49,8 @@ class JobRow(NamedTuple):
     """The columns of a staged job; a tuple, since a manifest can have a million of them.
 
     ``request`` is canonical JSON, ``meta`` is JSON in the user's order. ``inputs`` and ``unchecked`` are JSON, or
-    ``None`` if there are none, as for nearly all jobs. The others are those of ``JobSpec``.
+    ``None`` if there are none, as for nearly all jobs. ``chain`` is JSON, too. The others are those
+    of ``JobSpec``.
     """
 
     id: str
@@ -51,6 +68,7 @@ class JobRow(NamedTuple):
     tries: int | None
     unchecked: str | None = None
     policy: str | None = None
+    chain: str | None = None
 
     @classmethod
     def from_spec(cls, spec: JobSpec) -> JobRow:
@@ -71,6 +89,7 @@ class JobRow(NamedTuple):
             tries=spec.tries,
             unchecked=fields_json(spec.unchecked),
             policy=spec.policy,
+            chain=chain_json(spec.chain),
         )
 
     def to_spec(self) -> JobSpec:
@@ -90,6 +109,7 @@ class JobRow(NamedTuple):
             line=self.line,
             unchecked=field_names(self.unchecked),
             policy=self.policy,
+            chain=chain_place(self.chain),
         )
 
 
@@ -109,6 +129,23 @@ def input_files(text: str | None) -> tuple[InputFile, ...]:
     """Parse the JSON that ``inputs_json`` returned."""
     rows = [] if text is None else json.loads(text)
     return tuple(InputFile(sha256=sha256, media_type=kind, path=path) for sha256, kind, path in rows)
+
+
+def chain_json(place: ChainPlace | None) -> str | None:
+    """The place of a job in its chain as JSON; ``None`` for a job without parents."""
+    if place is None:
+        return None
+    parents = [[parent.part, parent.parent, parent.takes_data] for parent in place.parents]
+    return canonical_json([place.chain, place.link, parents])
+
+
+def chain_place(text: str | None) -> ChainPlace | None:
+    """Parse the JSON that ``chain_json`` returned."""
+    if text is None:
+        return None
+    chain, link, parents = json.loads(text)
+    found = (ParentLink(part=part, parent=parent, takes_data=takes_data) for part, parent, takes_data in parents)
+    return ChainPlace(chain=chain, link=link, parents=tuple(found))
 
 
 def fields_json(names: Sequence[str]) -> str | None:

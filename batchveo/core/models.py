@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from batchveo.core.links import ChainPlace
+
 
 class JobState(StrEnum):
     """The states of a job. Every set of states that the code asks for is a property here, and only here."""
@@ -118,7 +120,8 @@ class JobSpec:
     may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
     it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file. ``unchecked`` are the fields of
     the request that the manifest excludes from validation. ``policy``: what is checked of its clip, as
-    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is.
+    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is. ``chain``: its parents, and its place in their chain;
+    ``None`` for a job without parents.
     """
 
     id: str
@@ -135,6 +138,7 @@ class JobSpec:
     line: int | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    chain: ChainPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

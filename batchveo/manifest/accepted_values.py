@@ -12,6 +12,7 @@ from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
+from batchveo.manifest.links import is_link, read_link
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
@@ -52,7 +53,7 @@ class FileReader:
 
 
 def accept_part(param: Param, value: object, files: FileReader) -> object:
-    """The value to be sent for a parameter, or for a part of one; a local file becomes an ``InputFile``.
+    """The value to be sent for a parameter, or for a part of one; a file becomes an ``InputFile``, a link a ``LinkTo``.
 
     Raises ``Fault``, with the path to the part that is wrong.
     """
@@ -60,6 +61,8 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
         return None
     if param.alternatives:
         return _accept_alternative(param, value, files)
+    if isinstance(value, Mapping) and param.type is ParamType.STRING and is_link(value):
+        return read_link(param, value)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:

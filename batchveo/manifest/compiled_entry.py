@@ -19,13 +19,15 @@ from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate
 from batchveo.manifest.rules import Rule, is_plain
-from batchveo.manifest.vocabulary import CHECK_KEYS
+from batchveo.manifest.vocabulary import CHAIN_KEYS, CHECK_KEYS
 
 _SHAPES = 1024
 _VALUES = 1024
 _DIGITS = 16
 """The most digits of a number that every service reads exactly."""
-_NEVER_PLAIN = frozenset(["id", "matrix", "repeat", "prompts_file", "prompts_format", "names_file", "rows_file"])
+_NEVER_PLAIN = frozenset(
+    ["id", "matrix", "repeat", "prompts_file", "prompts_format", "names_file", "rows_file", *CHAIN_KEYS]
+)
 _NO_PLAIN_DEFAULT = _NEVER_PLAIN | {"name", "prompt"}
 _BY_ITSELF = _NEVER_PLAIN | {"tries", "per_model", "unchecked", *CHECK_KEYS}
 
@@ -93,6 +95,8 @@ class CompiledEntries:
         fields, defaults = merged.entry.fields, self._merger.defaults.fields
         if len(self._known) >= _SHAPES or template.blanks or None in fields.values():
             return
+        if template.references.links:
+            return
         if not (_BY_ITSELF.isdisjoint(fields) and _NO_PLAIN_DEFAULT.isdisjoint(defaults)):
             return
         # a condition on which fields there are holds for all entries of a shape, one on their values does not
@@ -115,7 +119,7 @@ class CompiledEntries:
             model=template.rules.name,
             request=f"{{{','.join(members)}}}",
             varying=tuple(varying),
-            inputs=inputs_json([item for item in template.inputs if item.reference in shared]),
+            inputs=inputs_json([item for item in template.references.files if item.reference in shared]),
             tries=merged.tries,
             unchecked=tuple(sorted(template.rules.unchecked)),
             policy=template.policy,

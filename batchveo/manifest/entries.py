@@ -39,6 +39,8 @@ class Entry(NamedTuple):
     fields: dict[str, object]
     lines: Mapping[str, int] = _NO_LINES
     """The line of each field, if the format has it; the others are in ``line``."""
+    member: str | None = None
+    """By what the next link of its chain names it, if it has no id."""
 
 
 class Defaults(NamedTuple):

@@ -112,6 +112,10 @@ class EntryMerger:
         key = field.partition(".")[0]
         return key not in entry.fields and key in self.defaults.fields
 
+    def find_default(self, key: str) -> object:
+        """What the defaults of the file give to a key; ``None`` for nothing."""
+        return self.defaults.fields.get(key)
+
     def find_models(self, fields: Mapping[str, object]) -> Collection[object]:
         """The models of an entry with these fields, as written; none if a template names them."""
         matrix = fields.get("matrix")

@@ -7,17 +7,20 @@ from functools import partial
 from typing import NamedTuple
 
 from batchveo.core.job_row import Row, canonical_json, inputs_json, meta_json
-from batchveo.core.models import InputFile, find_prompt
+from batchveo.core.models import find_prompt
 from batchveo.manifest.accepted_values import accept_words, text
+from batchveo.manifest.chain_register import Member
+from batchveo.manifest.chains import ChainForms
 from batchveo.manifest.combinations import Positions
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
+from batchveo.manifest.links import References
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault, fault_without_field
-from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, attach_files, names_in, used_by
+from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, names_in, used_by
 from batchveo.manifest.templates import Template, to_text
 
 
@@ -55,18 +58,25 @@ class Expander:
         self._register = register
         self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
+        self._chains = ChainForms(merger.vocabulary, merger.find_default, merger.report)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
         self._clashed: Entry | None = None
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
+        if self._chains.is_chain(entry):
+            return self._expand_chain(entry)
         # most entries of a large file have the shape of an earlier one; merging each takes five times as long
         parts = self._compiled.read_entry(entry)
         if parts is None:
             return self._expand_merged(entry)
         job = self._register.make_job(parts, self._label, Place(self._label, entry.line))
         return () if job is None else (job,)
+
+    def _expand_chain(self, entry: Entry) -> Iterator[Row]:
+        for link in self._chains.list_links(entry, self._label):
+            yield from self.expand_entry(link)
 
     def _expand_merged(self, entry: Entry) -> Iterator[Row]:
         """The jobs of an entry that no earlier one has the shape of, or that takes more than its own values."""
@@ -218,7 +228,7 @@ class Expander:
             if merged.meta_blanks:
                 meta = _fill_meta(merged, values)
                 values = {**values, **merged.constants(meta)}
-            request, inputs = self._fill_request(case, template, settings, values)
+            request, references = self._fill_request(case, template, settings, values)
             # only now: values may come from templates and variables
             template.rules.check_together(request)
             field, setting = "name", merged.name
@@ -229,11 +239,13 @@ class Expander:
                 name=_fill_name(case, {**values, "prompt": "", **request}),
                 meta=meta_json(meta),
                 repetition=index,
-                inputs=inputs_json(inputs),
+                inputs=inputs_json(references.files),
                 tries=merged.tries,
                 own_id=case.own_id,
                 unchecked=tuple(sorted(template.rules.unchecked)),
                 policy=template.policy,
+                links=tuple(references.links),
+                member=_find_member(case, values, index),
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:
@@ -253,15 +265,15 @@ class Expander:
 
     def _fill_request(
         self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object]
-    ) -> tuple[dict[str, object], list[InputFile]]:
-        """The request with everything filled in, and its files. Reports all faults, then raises ``_Problem``."""
-        request, inputs = template.fixed.copy(), template.inputs.copy()
+    ) -> tuple[dict[str, object], References]:
+        """The request with everything filled in, and what it refers to. Reports faults, then raises ``_Problem``."""
+        request, references = template.fixed.copy(), template.references.copy()
         is_good = True
         for field, setting in settings.items():
             try:
                 value = _fill_setting(template, field, setting, values)
                 if value is not None:
-                    request[field] = attach_files(value, inputs)
+                    request[field] = references.attach(value)
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
@@ -269,7 +281,7 @@ class Expander:
                 is_good = False
         if not is_good:
             raise _Problem
-        return request, inputs
+        return request, references
 
     def _report_filled(
         self, case: _Case, field: str, setting: object, fault: Fault, template: RequestTemplate | None = None
@@ -300,6 +312,17 @@ def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedE
     if field == "name" and merged.name is None:
         return given.name is not None
     return not {*given.values, "prompt"}.isdisjoint(used)
+
+
+def _find_member(case: _Case, values: Mapping[str, object], index: int) -> Member | None:
+    """By what links of other jobs name this one; ``None`` if they cannot."""
+    name = case.own_id or case.merged.entry.member
+    if name is None:
+        return None
+    merged = case.merged
+    line = (case.given.place.line,) if case.given is not None and case.own_id is None else ()
+    repeated = (index,) if merged.repeat != 1 else ()
+    return Member(name, (*line, *repeated, *((key, repr(values[key])) for key in sorted(merged.matrix))))
 
 
 def _fill_meta(merged: MergedEntry, values: dict[str, object]) -> dict[str, object]:

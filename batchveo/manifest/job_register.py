@@ -6,14 +6,17 @@ import json
 import re
 import unicodedata
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import Row, fields_json, input_files, normal_request
+from batchveo.core.job_row import Row, chain_json, fields_json, input_files, normal_request
+from batchveo.core.links import LINK_PREFIX, ChainPlace
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.manifest.problems import Problems, shown
+from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent
+from batchveo.manifest.links import LinkTo, open_reference
+from batchveo.manifest.problems import Fault, Problems, shown
 
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""
@@ -25,6 +28,7 @@ OWN_NAME = "give each job a name of its own"
 
 _TAKEN = "is taken already"
 _REFERENCE = f'"{INPUT_PREFIX}'
+_LINK = f'"{LINK_PREFIX}'
 _ID_SHOWN = 8
 _LINE_BITS = 32
 _WORD = (1 << 60) - 1
@@ -48,8 +52,9 @@ class JobParts(NamedTuple):
     """What one job is made of: ``request`` is canonical JSON, ``meta`` and ``inputs`` are JSON as in a ``JobRow``.
 
     ``name`` and ``own_id`` are ``None`` if the manifest gives none. ``unchecked``: the fields of the request that the
-    manifest leaves unchecked. ``policy``: what is checked of its clip, as ``CheckPolicy.to_json`` writes it. A tuple
-    because a million of them pass.
+    manifest leaves unchecked. ``policy``: what is checked of its clip, as ``CheckPolicy.to_json`` writes it. ``links``:
+    the jobs that its request names, in the order of their numbers there; ``member``: by what others name this one. A
+    tuple because a million of them pass.
     """
 
     model: str
@@ -63,6 +68,8 @@ class JobParts(NamedTuple):
     own_id: str | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    links: tuple[LinkTo, ...] = ()
+    member: Member | None = None
 
 
 class FirstPlaces:
@@ -132,14 +139,20 @@ class JobIds:
         with sorted keys.
         """
         own, request = _id_parts(request, own_id)
-        digest = _hash_text(f'{{{own}"index":{index},"request":{request}}}')
+        digest = _hash_identity(own, index, request)
         key = int.from_bytes(digest[:8], "big") >> 4 or 1  # sixty bits: a machine word less than sixty-four take
         first = self._first.take_key(key, place)
         if first is None:
             return digest.hex(), None
         # counted instead of drawn at random: the next reading has to give the same ids
         self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
-        return _hash_text(f'{{{own}"index":{index},"occurrence":{occurrence},"request":{request}}}').hex(), first
+        return _hash_identity(own, index, request, occurrence).hex(), first
+
+
+def find_id(request: str, index: int, own_id: str | None, occurrence: int) -> str:
+    """The id of the job that asks for this for the ``occurrence``-th time, from 0."""
+    own, request = _id_parts(request, own_id)
+    return _hash_identity(own, index, request, occurrence).hex()
 
 
 class _Counted(NamedTuple):
@@ -149,6 +162,15 @@ class _Counted(NamedTuple):
     first: Place
     before: int = 0
     asked: int = 0
+
+
+class _Deferred(NamedTuple):
+    """A job that names one that is not made yet, with what makes it then."""
+
+    parts: JobParts
+    manifest: str
+    place: Place
+    suggest_name: Callable[[], str | None]
 
 
 class JobRegister:
@@ -173,20 +195,72 @@ class JobRegister:
         self._names = FirstPlaces()
         self._own_ids = FirstPlaces()
         self._counted: dict[int, _Counted] = {}
+        self._chains = ChainRegister()
+        self._deferred: list[_Deferred] = []
 
     def make_job(
         self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
     ) -> Row | None:
         """The row of a job; ``None`` if another manifest of the call has it already.
 
-        ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
+        Also if a job that it names is not made yet: then it is among ``make_deferred``. ``suggest_name`` words what
+        would keep its name apart; it returns ``None`` if that was reported already.
         """
-        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy = parts
-        if _REFERENCE in request:
-            self._check_references(request, inputs, place)
-        if self.several and self._is_shared(parts, manifest, place):
+        if _REFERENCE in parts.request or _LINK in parts.request:
+            self._check_references(parts, place)
+        chain = None
+        if parts.links:
+            try:
+                parts, chain = self._place_in_chain(parts)
+            except UnknownParent:
+                self._deferred.append(_Deferred(parts, manifest, place, suggest_name))
+                return None
+            except Fault as fault:
+                self._problems.add_fault(place.file, place.line, None, fault)
+                return None
+        return self._make_row(parts, chain, manifest, place, suggest_name)
+
+    def make_deferred(self) -> Iterator[Row]:
+        """The jobs whose parents come after them, at the end of the reading. Those without one are reported."""
+        while self._deferred:
+            deferred, self._deferred = self._deferred, []
+            rows = [self.make_job(*each) for each in deferred]
+            yield from filter(None, rows)
+            if len(self._deferred) == len(deferred):
+                self._report_unknown(deferred)
+                return
+
+    def _place_in_chain(self, parts: JobParts) -> tuple[JobParts, ChainPlace]:
+        combination = parts.member.combination if parts.member else ()
+        request, chain = self._chains.place_job(parts.request, parts.links, combination)
+        return parts._replace(request=request), chain
+
+    def _report_unknown(self, deferred: Sequence[_Deferred]) -> None:
+        waiting = {each.parts.member.name for each in deferred if each.parts.member}
+        for parts, _, place, _ in deferred:
+            for link in parts.links:
+                if not self._chains.has_job(link.of, parts.member):
+                    self._problems.add_fault(
+                        place.file, place.line, "of", self._chains.describe_unknown(link.of, waiting)
+                    )
+
+    def _make_row(
+        self,
+        parts: JobParts,
+        chain: ChainPlace | None,
+        manifest: str,
+        place: Place,
+        suggest_name: Callable[[], str | None],
+    ) -> Row | None:
+        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy, _, member = parts
+        occurrence = self._find_shared(parts, manifest, place) if self.several else None
+        if occurrence is not None:
+            if member is not None:
+                self._chains.add_job(member, find_id(request, index, own_id, occurrence), chain)
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
+        if member is not None:
+            self._chains.add_job(member, job_id, chain)
         if first is not None:
             self.repeated += 1
             self.first_repeated = self.first_repeated or f"{place} repeats {first}"
@@ -200,7 +274,23 @@ class JobRegister:
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
-        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, left, policy)
+        return (
+            job_id,
+            name,
+            stem,
+            stem,
+            model,
+            request,
+            index,
+            meta,
+            manifest,
+            *place,
+            inputs,
+            tries,
+            left,
+            policy,
+            chain_json(chain),
+        )
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""
@@ -214,14 +304,20 @@ class JobRegister:
         if first is not None:
             self._report_clash("id", own_id, place, first, suggestion)
 
-    def _check_references(self, request: str, inputs: str | None, place: Place) -> None:
-        """Report texts of a manifest that would be taken for references to input files."""
-        for item in input_files(inputs):
-            request = request.replace(item.reference, "")
-        if _REFERENCE in request:
-            field = next((key for key, value in json.loads(request).items() if _REFERENCE in json.dumps(value)), None)
-            message = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
-            self._problems.add(place.file, place.line, field, message, "begin it with something else")
+    def _check_references(self, parts: JobParts, place: Place) -> None:
+        """Report texts of a manifest that would be taken for references to input files or other jobs."""
+        request = parts.request
+        for reference in (
+            *(item.reference for item in input_files(parts.inputs)),
+            *(open_reference(link.part, number) for number, link in enumerate(parts.links)),
+        ):
+            request = request.replace(f'"{reference}"', "0")
+        for beginning, stands_for in ((_REFERENCE, "a local file"), (_LINK, "another job")):
+            if beginning in request:
+                values = json.loads(request).items()
+                field = next((key for key, value in values if beginning in json.dumps(value)), None)
+                message = f"holds a text that begins with {beginning[1:]}, which stands for {stands_for}"
+                self._problems.add(place.file, place.line, field, message, "begin it with something else")
 
     def _report_clash(self, field: str, text: str, place: Place, first: Place, suggestion: str) -> None:
         message = f"{shown(text)} {_TAKEN}, by {first}"
@@ -237,8 +333,11 @@ class JobRegister:
         self._names.take_key(_hash_word(name), place)
         return name
 
-    def _is_shared(self, parts: JobParts, manifest: str, place: Place) -> bool:
-        """Whether an earlier manifest has this job already; to be asked once a job."""
+    def _find_shared(self, parts: JobParts, manifest: str, place: Place) -> int | None:
+        """Which of the equal jobs of an earlier manifest this one is, from 0; ``None`` if of none.
+
+        To be asked once a job.
+        """
         own, request = _id_parts(parts.request, parts.own_id)
         key = hash((own, request, parts.repetition, parts.name))
         # pairs the nth job of this manifest with the nth of an earlier one; what is left over is a job of its own
@@ -247,10 +346,10 @@ class JobRegister:
             counted = _Counted(manifest, counted.first, max(counted.before, counted.asked))
         self._counted[key] = counted._replace(asked=counted.asked + 1)
         if counted.asked >= counted.before:
-            return False
+            return None
         self.shared += 1
         self.first_shared = self.first_shared or f"{place} is the same as {counted.first}"
-        return True
+        return counted.asked
 
 
 def make_slug(prompt: str) -> str:
@@ -281,6 +380,11 @@ def _id_parts(request: str, own_id: str | None) -> tuple[str, str]:
     if not request.isascii() or "\x7f" in request:
         request = _NOT_ASCII.sub(_escape_match, request)
     return "" if own_id is None else f'"id":{json.dumps(own_id)},', request
+
+
+def _hash_identity(own: str, index: int, request: str, occurrence: int = 0) -> bytes:
+    repeated = f'"occurrence":{occurrence},' if occurrence else ""
+    return _hash_text(f'{{{own}"index":{index},{repeated}"request":{request}}}')
 
 
 def _hash_text(identity: str) -> bytes:

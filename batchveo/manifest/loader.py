@@ -70,6 +70,7 @@ class ManifestReader:
                 self.problems.add_fault(source.label, None, None, fault)
             except OSError as error:
                 self.problems.add(source.label, None, None, f"cannot be read: {error.strerror}")
+        yield from self.register.make_deferred()
 
     def _read_source(self, source: Source) -> Iterator[Row]:
         noticed = self.problems.noticed

@@ -14,7 +14,7 @@ from batchveo.manifest.model_blocks import NO_BLOCKS, ModelBlock
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import resolve_scalar, whole_of
 from batchveo.manifest.templates import NO_NAMES, NestedBlank, Template, has_braces, parse_template
-from batchveo.manifest.vocabulary import JOB_KEYS
+from batchveo.manifest.vocabulary import CHAIN_KEYS, JOB_KEYS
 
 REPEAT_LIMIT = 100_000
 """The most times that one job may be repeated."""
@@ -22,7 +22,7 @@ REPEAT_LIMIT = 100_000
 TRIES_LIMIT = 100
 """The most times that one job may be made because it fails."""
 
-NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file")
+NOT_IN_DEFAULTS = ("id", "matrix", "prompts_file", "names_file", "rows_file", *CHAIN_KEYS)
 """Keys that differ from job to job."""
 
 _RAW = {"lines": False, "raw": True}

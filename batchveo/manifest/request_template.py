@@ -8,10 +8,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from batchveo.core.hints import suggest_closest
-from batchveo.core.models import InputFile
 from batchveo.manifest.accepted_values import text
 from batchveo.manifest.entries import Cell
 from batchveo.manifest.entry_merger import WHERE_TAKEN, EntryMerger
+from batchveo.manifest.links import References
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault, shown
@@ -40,7 +40,7 @@ class RequestTemplate(NamedTuple):
 
     rules: Rules
     fixed: dict[str, object]
-    inputs: list[InputFile]
+    references: References
     blanks: dict[str, Blank]
     axes: dict[str, dict[int, object]]
     """For each matrix variable that sets a parameter what its values come to: accepted ones, or blanks."""
@@ -141,7 +141,9 @@ class RequestTemplates:
         params, origins = self._merger.settle_params(merged, rules.own_name, rules.takes)
         overridden = {name: params[name] for name in merged.combinations.sizes if name in origins}
         policy = self._merger.settle_policy(merged, rules.own_name)
-        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden, policy)
+        template = RequestTemplate(
+            rules, {"model": rules.name}, References([], []), {}, {}, origins, overridden, policy
+        )
         for key, value in params.items():
             if value is None and key in origins:  # unset for this model
                 continue
@@ -153,7 +155,7 @@ class RequestTemplates:
             elif isinstance(setting, BLANK):
                 template.blanks[key] = setting
             else:
-                template.fixed[key] = attach_files(setting, template.inputs)
+                template.fixed[key] = template.references.attach(setting)
         if merged.matrix:
             self._add_axes(merged, model, template)
         self._check_required(merged, template, params)
@@ -335,15 +337,3 @@ def _names_in_text(item: str, columns: frozenset[str]) -> tuple[str, ...]:
 def names_in(setting: object) -> tuple[str, ...]:
     """The placeholders of a blank; none of anything else."""
     return setting.names if isinstance(setting, BLANK) else ()
-
-
-def attach_files(value: object, inputs: list[InputFile]) -> object:
-    """The value as a request holds it; the files in it are added to ``inputs``."""
-    if isinstance(value, InputFile):
-        inputs.append(value)
-        return value.reference
-    if isinstance(value, list):
-        return [attach_files(item, inputs) for item in value]
-    if isinstance(value, dict):
-        return {key: attach_files(item, inputs) for key, item in value.items()}
-    return value

@@ -66,7 +66,8 @@ class Rule:
                 value = self.read(value)
         if self.is_list and (blank_list := parse_list(value, columns)):
             return blank_list
-        if self.is_nested and not in_cell and (nested := parse_nested_blank(value, columns)):
+        # a link to another job is a mapping, also for a parameter that is one text
+        if (self.is_nested or _holds_mapping(value)) and not in_cell and (nested := parse_nested_blank(value, columns)):
             return nested
         return self.accept(value)
 
@@ -90,7 +91,7 @@ class Rule:
         value = blank.value(values)
         if value is None:
             return None
-        if self.is_text and not isinstance(value, str):
+        if self.is_text and not isinstance(value, str | dict):
             value = to_text(value)
         return self.accept(self.read(value) if isinstance(value, str) else value)
 
@@ -193,7 +194,7 @@ def _make_rule(name: str, param: Param, files: FileReader) -> Rule:
     accept = partial(accept_part, param, files=files)
     match param.type:
         case ParamType.STRING if param.media is not None:
-            return Rule(accept=accept, varied=True)
+            return Rule(accept=accept, read=partial(_read_address, param), varied=True, takes_json=True)
         case ParamType.STRING:
             lengths = (param.min_length or 0, math.inf if param.max_length is None else param.max_length)
             return Rule(accept=accept, varied=varied, is_text=not param.choices, lengths=lengths)
@@ -277,6 +278,15 @@ def _read_nested(param: Param, cell: str) -> object:
             raise Fault(f"is no valid JSON{where}", f"the value is {describe_param(param)}") from None
         is_list = param.type is ParamType.ARRAY and param.items is not None and param.items.type is ParamType.STRING
         return _read_list(cell) if is_list else cell.strip()
+
+
+def _read_address(param: Param, cell: str) -> object:
+    """An address in a cell, or a link to another job in JSON."""
+    return _read_nested(param, cell) if _LIKE_JSON.match(cell) else cell
+
+
+def _holds_mapping(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value))
 
 
 def _read_list(cell: str) -> list[str]:

@@ -14,6 +14,8 @@ from batchveo.provider.catalog import Catalog, Model
 
 CHECK_KEYS = ("checks", "gates", "prefer")
 """The keys of a job that say what is checked of its clip; they may differ from model to model."""
+CHAIN_KEYS = ("chain", "extend", "then")
+"""The keys of a job that is several links, each made from the one before."""
 JOB_KEYS = (
     "id",
     "name",
@@ -21,6 +23,7 @@ JOB_KEYS = (
     "prompts_format",
     "names_file",
     "rows_file",
+    *CHAIN_KEYS,
     "matrix",
     "repeat",
     "tries",

@@ -18,14 +18,15 @@ PREPARE = (
     """CREATE TEMP TABLE IF NOT EXISTS written (
         position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
         repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT,
-        tries INTEGER, unchecked TEXT, policy TEXT)""",
+        tries INTEGER, unchecked TEXT, policy TEXT, chain TEXT)""",
     """CREATE TEMP VIEW IF NOT EXISTS named AS
         SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
                request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries,
-               unchecked, policy
+               unchecked, policy, chain
         FROM temp.written""",
     "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS temp.written_policies ON written (policy) WHERE policy IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS temp.written_chains ON written (position) WHERE chain IS NOT NULL",
     """CREATE TEMP TABLE IF NOT EXISTS known (
         seq INTEGER PRIMARY KEY, position INTEGER, state TEXT, edited INTEGER, left_over INTEGER)""",
     "CREATE INDEX IF NOT EXISTS temp.known_edited ON known (position) WHERE edited",
@@ -33,8 +34,9 @@ PREPARE = (
     "DELETE FROM temp.known",
 )
 ADD_ROW = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
-    line, inputs, tries, unchecked, policy)
-    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13, ?14, ?15)"""
+    line, inputs, tries, unchecked, policy, chain)
+    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13, ?14, ?15,
+            ?16)"""
 ATTACH_STATE = "ATTACH ? AS state"
 DETACH_STATE = "DETACH state"
 # jobs of the database whose id no manifest gives any more; most databases have none

@@ -1,0 +1,111 @@
+"""Values of a manifest that name another job: ``{frame: last, of: shot-1}``, ``{of: shot-1}``, ``{id_of: shot-1}``.
+
+Which job such an ``of`` names is known once that job is made, perhaps further down: see ``JobRegister``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, is_part
+from batchveo.core.models import InputFile
+from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.templates import to_text
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
+
+FRAME, OF, ID_OF = "frame", "of", "id_of"
+FORMS = "{frame: last, of: ID} for a frame, {of: ID} for a video"
+LONGEST_SECONDS = 86400.0
+MOST_PARENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTo:
+    """A link as it is written: to the job that ``of`` names. ``takes_data``: as a data URI, not only as an address."""
+
+    part: str
+    of: str
+    takes_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What the references in a request stand for: its local files, and its links to other jobs."""
+
+    files: list[InputFile]
+    links: list[LinkTo]
+
+    def copy(self) -> References:
+        """The same, to which more can be added."""
+        return References(self.files.copy(), self.links.copy())
+
+    def attach(self, value: object) -> object:
+        """The value as a request holds it; the files and links in it are added to these."""
+        if isinstance(value, InputFile):
+            self.files.append(value)
+            return value.reference
+        if isinstance(value, LinkTo):
+            self.links.append(value)
+            return open_reference(value.part, len(self.links) - 1)
+        if isinstance(value, list):
+            return [self.attach(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.attach(item) for key, item in value.items()}
+        return value
+
+
+def open_reference(part: str, number: int) -> str:
+    """What stands for a link in a request until the id of its parent is known: its number among the request's."""
+    return f"{LINK_PREFIX}{part}:{number}"
+
+
+def is_link(value: object) -> bool:
+    """Whether a value is written as a link is."""
+    return isinstance(value, Mapping) and (OF in value or ID_OF in value)
+
+
+def read_link(param: Param, value: Mapping[str, object]) -> LinkTo:
+    """The link that a value of ``param`` is. Raises ``Fault``."""
+    unknown = [str(key) for key in value if key not in {FRAME, OF, ID_OF}]
+    if unknown:
+        raise Fault(f"{shown(unknown[0])} says nothing of another job", FORMS)
+    if ID_OF in value:
+        return _read_id_of(param, value)
+    of = _read_of(value[OF], OF)
+    if param.media not in {Media.IMAGE, Media.VIDEO, Media.FILE}:
+        raise Fault("takes no part of a video", "the generation id of a job is {id_of: ID}")
+    if FRAME not in value:
+        if param.media is Media.IMAGE:
+            raise Fault("takes an image, not a video", f"{{frame: last, of: {of}}}")
+        return LinkTo(VIDEO, of, param.takes_data)
+    if param.media is Media.VIDEO:
+        raise Fault("takes a video, not one frame", f"{{of: {of}}}")
+    return LinkTo(_read_frame(value[FRAME]), of, param.takes_data)
+
+
+def _read_id_of(param: Param, value: Mapping[str, object]) -> LinkTo:
+    if len(value) > 1:
+        raise Fault("names a generation id and more", "{id_of: ID} alone")
+    if not param.is_free_text:
+        raise Fault("takes no generation id", FORMS if param.media else None)
+    return LinkTo(GENERATION, _read_of(value[ID_OF], ID_OF), takes_data=True)
+
+
+def _read_of(value: object, key: str) -> str:
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise Fault(f"{key} must be the id of a job, not {shown(value)}", f"{{{key}: shot-1}}")
+    return to_text(value)
+
+
+def _read_frame(value: object) -> str:
+    """The part that a frame is: ``first``, ``last`` or seconds."""
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if text in {FIRST, LAST} or (is_part(text) and text not in {VIDEO, GENERATION}):
+        return text if text in {FIRST, LAST} else f"{float(text):g}"
+    raise Fault(f"{shown(value)} is no frame of a video", "first, last, or a number of seconds such as 2.5")
+
+
+def is_address(param: Param) -> bool:
+    """Whether a parameter is one address, which a link may fill."""
+    return param.type is ParamType.STRING and param.media is not None
