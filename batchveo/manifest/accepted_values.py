@@ -62,7 +62,7 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
     if param.alternatives:
         return _accept_alternative(param, value, files)
     if isinstance(value, Mapping) and param.type is ParamType.STRING and is_link(value):
-        return read_link(param, value)
+        return read_link(files.name, param, value)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:

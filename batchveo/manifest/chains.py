@@ -52,8 +52,10 @@ class ChainForms:
             try:
                 made.append(self._make_link(entry, number, own, then, label))
             except Fault as fault:
-                field = f"{CHAIN}[{number}]" if CHAIN in entry.fields else EXTEND
-                self._report(entry, field, fault)
+                if EXTEND in entry.fields:  # the others have the same to say
+                    self._report(entry, EXTEND, fault)
+                    break
+                self._report(entry, f"{CHAIN}[{number}]", fault)
         return made if len(made) == len(links) else []
 
     def _make_link(

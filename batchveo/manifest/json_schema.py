@@ -8,17 +8,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from batchveo.core.links import FIRST, LAST
 from batchveo.core.measures import CheckLevel
+from batchveo.manifest.chains import LONGEST_CHAIN
+from batchveo.manifest.links import is_address, takes_generation_id
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
 from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
-from batchveo.provider.catalog.parameters import Param, ParamType
+from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{[^{}]+\}"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _TEXT = {"type": "string", "minLength": 1}
 _LIST = {"type": "array", "minItems": 1, "items": _SCALAR}
+_LINKS: dict[str, object] = {
+    "properties": {
+        "frame": {"anyOf": [{"enum": [FIRST, LAST]}, {"type": "number", "minimum": 0}]},
+        "of": {"type": ["string", "integer"], "description": "The id of the job whose video this is from."},
+    },
+    "required": ["of"],
+    "additionalProperties": False,
+}
+_ID_OF = {"id_of": {"type": ["string", "integer"], "description": "The id of the job whose generation this is."}}
 _ALL_CHECKED = {"properties": {"unchecked": {"anyOf": [{"maxItems": 0}, {"type": "null"}]}}}
 """Holds for a job that leaves no parameter unchecked: in the others nobody knows which keys and values are right."""
 _ITEMS = {
@@ -45,6 +57,24 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "rows_file": {
         "type": "string",
         "description": "A table (CSV, TSV, JSON, JSON Lines, Parquet): a job for each row; {column} in templates.",
+    },
+    "chain": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": LONGEST_CHAIN,
+        "items": {"anyOf": [_TEXT, {"type": "object", "minProperties": 1}]},
+        "description": "Prompts, or jobs, that each continue the video of the one before.",
+    },
+    "extend": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LONGEST_CHAIN,
+        "description": "How often the video is extended, each time by a job of its own.",
+    },
+    "then": {
+        "type": "object",
+        "minProperties": 1,
+        "description": "What the links of a chain have after the first one, such as another model.",
     },
     "matrix": {
         "type": "object",
@@ -175,14 +205,18 @@ def _list_properties(catalog: Catalog) -> dict[str, dict[str, object]]:
         "anyOf": [{"enum": names}, _TEMPLATE],
         "description": "The model that makes the video.",
     }
-    return {**_JOB_KEYS, "model": model_key, **{name: _parameter_schema(params) for name, params in found.items()}}
+    return {
+        **_JOB_KEYS,
+        "model": model_key,
+        **{name: _parameter_schema(name, params) for name, params in found.items()},
+    }
 
 
 def _if_model(model: Model, *, required: bool) -> dict[str, object]:
     """What holds for the jobs of one model: its keys alone, its values, and what it needs."""
     keys: list[object] = [*JOB_KEYS, *model.params]
     then: dict[str, object] = {
-        "properties": {name: _or_null(_parameter_schema([param])) for name, param in model.params.items()},
+        "properties": {name: _or_null(_parameter_schema(name, [param])) for name, param in model.params.items()},
         "propertyNames": {"enum": keys},
     }
     conditions = [_rule_schema(model, rule, required=required) for rule in model.rules]
@@ -220,15 +254,17 @@ def _ways_to_give(name: str) -> list[dict[str, object]]:
         {"required": [name]},
         {"required": ["matrix"], "properties": {"matrix": {"required": [name]}}},
     ]
-    return [*ways, {"required": ["prompts_file"]}] if name == "prompt" else ways
+    return [*ways, {"required": ["prompts_file"]}, {"required": ["chain"]}] if name == "prompt" else ways
 
 
-def _parameter_schema(params: list[Param]) -> dict[str, object]:
+def _parameter_schema(name: str, params: list[Param]) -> dict[str, object]:
     """One parameter as several models take it."""
     schemas: list[dict[str, object]] = []
     for param in params:
         if (schema := _value_schema(param)) not in schemas:
             schemas.append(schema)
+    if takes_generation_id(name, params[0]):
+        schemas.append({"type": "object", "required": ["id_of"], "additionalProperties": False, "properties": _ID_OF})
     if all("enum" in schema for schema in schemas):
         schemas = [{"enum": list(dict.fromkeys(chain.from_iterable(map(_list_choices, params))))}]
     if not all(param.is_free_text or param.media for param in params):  # a text with placeholders is a text
@@ -243,6 +279,8 @@ def _value_schema(param: Param) -> dict[str, object]:
         schema: dict[str, object] = {"anyOf": [_value_schema(each) for each in param.alternatives]}
     elif param.choices:
         schema = {"enum": _list_choices(param)}
+    elif is_address(param) and param.media is not Media.AUDIO:
+        schema = {"type": ["string", "object"], **_list_bounds(param), **_LINKS}
     else:
         schema = {} if param.type is ParamType.ANY else {"type": param.type.value}
         schema |= _list_bounds(param)

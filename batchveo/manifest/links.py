@@ -65,13 +65,13 @@ def is_link(value: object) -> bool:
     return isinstance(value, Mapping) and (OF in value or ID_OF in value)
 
 
-def read_link(param: Param, value: Mapping[str, object]) -> LinkTo:
-    """The link that a value of ``param`` is. Raises ``Fault``."""
+def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
+    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``."""
     unknown = [str(key) for key in value if key not in {FRAME, OF, ID_OF}]
     if unknown:
         raise Fault(f"{shown(unknown[0])} says nothing of another job", FORMS)
     if ID_OF in value:
-        return _read_id_of(param, value)
+        return _read_id_of(name, param, value)
     of = _read_of(value[OF], OF)
     if param.media not in {Media.IMAGE, Media.VIDEO, Media.FILE}:
         raise Fault("takes no part of a video", "the generation id of a job is {id_of: ID}")
@@ -84,10 +84,10 @@ def read_link(param: Param, value: Mapping[str, object]) -> LinkTo:
     return LinkTo(_read_frame(value[FRAME]), of, param.takes_data)
 
 
-def _read_id_of(param: Param, value: Mapping[str, object]) -> LinkTo:
+def _read_id_of(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
     if len(value) > 1:
         raise Fault("names a generation id and more", "{id_of: ID} alone")
-    if not param.is_free_text:
+    if not takes_generation_id(name, param):
         raise Fault("takes no generation id", FORMS if param.media else None)
     return LinkTo(GENERATION, _read_of(value[ID_OF], ID_OF), takes_data=True)
 
@@ -104,6 +104,11 @@ def _read_frame(value: object) -> str:
     if text in {FIRST, LAST} or (is_part(text) and text not in {VIDEO, GENERATION}):
         return text if text in {FIRST, LAST} else f"{float(text):g}"
     raise Fault(f"{shown(value)} is no frame of a video", "first, last, or a number of seconds such as 2.5")
+
+
+def takes_generation_id(name: str, param: Param) -> bool:
+    """Whether a parameter takes the id of an earlier generation."""
+    return name.endswith("_id") and param.is_free_text
 
 
 def is_address(param: Param) -> bool:

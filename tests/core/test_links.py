@@ -1,0 +1,36 @@
+"""Links in requests: their form, and finding and filling them at any depth."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchveo.core.links import Link, fill_links, find_links, is_part
+
+PARTS = st.sampled_from(["first", "last", "video", "id"]) | st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?", fullmatch=True)
+LINKS = st.builds(Link, PARTS, st.text("0123456789abcdef", min_size=20, max_size=20))
+
+
+@given(LINKS)
+def test_a_reference_is_read_as_it_was_written(link: Link) -> None:
+    """Of any part and parent."""
+    assert is_part(link.part)
+    assert Link.parse(link.reference) == link
+    assert link.is_frame == (link.part not in {"video", "id"})
+
+
+@pytest.mark.parametrize("text", ["", "batchveo-link:", "batchveo-link:last", "batchveo-link:lst:a", "link:last:a"])
+def test_other_texts_are_no_references(text: str) -> None:
+    """They raise."""
+    with pytest.raises(ValueError, match=r".*"):
+        Link.parse(text)
+
+
+@given(st.lists(LINKS, max_size=3))
+def test_links_are_found_and_filled_at_any_depth(links: list[Link]) -> None:
+    """In lists and mappings; all else stays as it is."""
+    request = {"prompt": "last of batchveo-link:last:x", "deep": [{"url": link.reference, "n": 1} for link in links]}
+    assert list(find_links(request)) == links
+    filled = fill_links(request, lambda link: link.parent)
+    assert filled == {**request, "deep": [{"url": link.parent, "n": 1} for link in links]}
