@@ -10,8 +10,8 @@ import anyio
 import click
 from click.core import ParameterSource
 
+from batchveo.cli.option_types import PATH
 from batchveo.cli.options import (
-    PATH,
     base_url_option,
     catalogue_option,
     complete_files,
