@@ -135,6 +135,7 @@ ONCE = {
     "compare": {"--by"},
     "doctor": {"--notify-test"},
     "export": {"--where", "--picked", "--pairs", "--include-rejected"},
+    "init": {"--model", "--prompt", "--output"},
     "jobs": {"--model", "--where"},
     "models": {"--refresh", "--force"},
     "promote": {"--to", "--picked", "--where", "--output", "--drop"},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMMAND_GROUPS = {
     "Make videos": {
+        "init": "Write a first manifest: of a table, a list, or what you type.",
         "run": "Generate the videos of the manifests; run again to resume.",
         "resume": "Resume all unfinished jobs of the database.",
         "plan": "Check, count and price the jobs; buy nothing.",

@@ -31,6 +31,8 @@ from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
+SAMPLE = 5
+"""Jobs that a plan shows with their prompts."""
 SHOWN = 20
 """Name collisions that are listed with their places; the others are counted."""
 
@@ -138,7 +140,7 @@ async def plan(
             repeated=summary.repeated,
             named=summary.jobs,
             choice_note=summary.choice_note,
-            sample=summary.sample,
+            sample=staged.table.pick_sample(SAMPLE),
             by_state=survey.by_state,
             colliding=survey.colliding,
             collisions=survey.collisions,

@@ -148,12 +148,17 @@ class PurchaseQuote:
     @property
     def short_usd(self) -> float | None:
         """What the balance lacks for what has a price; 0 if it suffices, ``None`` if it is not known."""
-        return None if self.balance_usd is None else max(self.usd - self.balance_usd, 0.0)
+        return None if self.balance_usd is None else _find_lacking(self.usd, self.balance_usd)
 
     @property
     def over_usd(self) -> float | None:
         """What the budget lacks for what has a price; 0 if it suffices, ``None`` if there is none."""
-        return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
+        return None if self.budget_usd is None else _find_lacking(self.committed_usd + self.usd, self.budget_usd)
+
+
+def _find_lacking(usd: float, available: float) -> float:
+    # to millionths: the sum of many prices is a little more or less than their exact sum
+    return max(round(usd - available, 6), 0.0)
 
 
 def count_purchases(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
