@@ -16,7 +16,8 @@ import click
 
 from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
-from batchveo.cli.options import PATH, option
+from batchveo.cli.option_types import PATH
+from batchveo.cli.options import option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
 from batchveo.core.hints import suggest_closest
 from batchveo.core.version import __version__

@@ -21,7 +21,7 @@ from batchveo.cli.option_values import (
     read_messengers,
     read_settings,
 )
-from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.errors import BatchveoError
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
 from batchveo.display.reporter import BackgroundReporter, open_reporter
@@ -61,8 +61,6 @@ def _make_approval(options: dict[str, Any], shown: BackgroundReporter) -> Approv
     The question comes below all that ``shown`` was told before.
     """
     above = options["confirm_above"]
-    if not above >= 0:
-        raise UsageError(f"--confirm-above {above} is out of range")
     if options["yes"] or options["sandbox"] or not is_person_there():
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections import deque
@@ -15,6 +16,7 @@ from typing import BinaryIO, Self, assert_never
 from batchveo.core.formatting import format_count
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
+from batchveo.core.quantities import MONEY
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, WhereTaken
 from batchveo.manifest.entry_files import EntryFiles
 from batchveo.manifest.entry_merger import EntryMerger
@@ -176,11 +178,15 @@ class ManifestReader:
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
         value = budget.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            message = f"must be a number of US dollars above 0, not {shown(value)}"
-            self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00")
+        try:
+            usd = MONEY.parse("" if isinstance(value, bool) else str(value))
+        except ValueError:
+            usd = 0.0
+        if 0 < usd < math.inf:
+            self.budgets.append(usd)
         else:
-            self.budgets.append(float(value))
+            message = f"must be a number of US dollars above 0, not {shown(value)}"
+            self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00, or $25")
 
 
 def _model_hint(source: Source, form: Format) -> str:

@@ -13,6 +13,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, write_value
 from batchveo.core.hints import suggest_closest
 from batchveo.core.models import INPUT_PREFIX, Job
+from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_REFERENCE
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.rules import Rules
@@ -103,8 +104,12 @@ def _fit_request(
         try:
             if rule is None:
                 report(name, Fault(f"{rules.name} takes no such parameter", f"--drop {name} leaves it out"))
+            elif name in changes:  # as a person wrote it: no reference to an input file
+                request[name] = rule.accept(changes[name])
+                if str(changes[name]).startswith(INPUT_PREFIX):
+                    report(name, Fault(LIKE_A_REFERENCE, BEGIN_OTHERWISE))
             else:
-                request[name] = inputs.restore(rule.accept(inputs.replace(given[name])))
+                request[name] = inputs.restore(rule.accept(inputs.replace(job.request[name])))
         except Fault as fault:
             if name not in rules.required and name not in changes:
                 fault.suggestion = f"{fault.suggestion or 'edit the manifest'}, or --drop {name} leaves it out"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchveo.core.errors import ManifestError, StateLocked, UsageError
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.operations import manage
 from batchveo.operations.fitted_requests import ChangedDefault
@@ -367,7 +367,9 @@ def test_the_prompt_before_may_come_back(store: Store) -> None:
     assert store.queries.find_jobs("fox 0") == [back]
 
 
-@pytest.mark.parametrize("prompt", ["", "  ", "long" * 1000], ids=["empty", "blank", "long"])
+@pytest.mark.parametrize(
+    "prompt", ["", "  ", "long" * 1000, f"{INPUT_PREFIX}00"], ids=["empty", "blank", "long", "input"]
+)
 def test_a_prompt_that_the_model_does_not_take_writes_nothing(store: Store, prompt: str) -> None:
     add(store, "jobs: [{name: a, model: MODEL, prompt: A fox}]", "minimax/hailuo-02")
     old = fail_first(store)
