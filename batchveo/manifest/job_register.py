@@ -27,6 +27,10 @@ SLUG_LIMIT = 48
 OWN_NAME = "give each job a name of its own"
 
 _TAKEN = "is taken already"
+LIKE_A_REFERENCE = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
+LIKE_A_LINK = f"holds a text that begins with {LINK_PREFIX}, which stands for another job"
+BEGIN_OTHERWISE = "begin it with something else"
+
 _REFERENCE = f'"{INPUT_PREFIX}'
 _LINK = f'"{LINK_PREFIX}'
 _ID_SHOWN = 8
@@ -312,12 +316,11 @@ class JobRegister:
             *(open_reference(link.part, number) for number, link in enumerate(parts.links)),
         ):
             request = request.replace(f'"{reference}"', "0")
-        for beginning, stands_for in ((_REFERENCE, "a local file"), (_LINK, "another job")):
+        for beginning, message in ((_REFERENCE, LIKE_A_REFERENCE), (_LINK, LIKE_A_LINK)):
             if beginning in request:
                 values = json.loads(request).items()
                 field = next((key for key, value in values if beginning in json.dumps(value)), None)
-                message = f"holds a text that begins with {beginning[1:]}, which stands for {stands_for}"
-                self._problems.add(place.file, place.line, field, message, "begin it with something else")
+                self._problems.add(place.file, place.line, field, message, BEGIN_OTHERWISE)
 
     def _report_clash(self, field: str, text: str, place: Place, first: Place, suggestion: str) -> None:
         message = f"{shown(text)} {_TAKEN}, by {first}"
