@@ -66,7 +66,7 @@ def measure_file(path: Path, level: CheckLevel) -> Measures:
     with path.open("rb") as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(16)
     try:
-        with _open_container(path, _find_format(head)) as container:
+        with open_container(path, find_format(head)) as container:
             media_pass = _MediaPass(container, level)
             media_pass.decode_packets()
             return media_pass.sum_up(size)
@@ -79,8 +79,11 @@ def measure_file(path: Path, level: CheckLevel) -> Measures:
     return Measures(level=level, problems=(problem,))
 
 
-def _find_format(head: bytes) -> str:
-    """FFmpeg's name of the container. Lists and scripts, which name other files, are none."""
+def find_format(head: bytes) -> str:
+    """FFmpeg's name of the container, by the first bytes of the file; raises ``ValueError`` for any other.
+
+    Lists and scripts, which name other files, are no containers.
+    """
     if head.startswith(_MATROSKA_MAGIC):
         return "matroska"
     if head[4:8] in _FIRST_BOXES:
@@ -88,7 +91,8 @@ def _find_format(head: bytes) -> str:
     raise _Undecodable("it is no MP4, MOV, WebM or Matroska file" if head else "the file is empty")
 
 
-def _open_container(path: Path, name: str) -> InputContainer:
+def open_container(path: Path, name: str) -> InputContainer:
+    """Open a file as a container of this name, within the bounds of this module, and no other file."""
     bounds = {
         "protocol_whitelist": "file",
         "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm",
@@ -108,7 +112,7 @@ class _MediaPass:
         self._container = container
         self._level = level
         self._problems: list[str] = []
-        self._video = _prepare_picture(container.streams.best("video"))
+        self._video = prepare_picture(container.streams.best("video"))
         track = container.streams.best("audio")
         self._audio = track if isinstance(track, av.AudioStream) and self._can_hear(track) else None
         self._has_track = track is not None
@@ -237,7 +241,11 @@ def _name_decoder(stream: Stream) -> str:
     return getattr(stream.codec_context, "name", "none")
 
 
-def _prepare_picture(stream: object) -> VideoStream:
+def prepare_picture(stream: object, *, smooth: bool = False) -> VideoStream:
+    """The picture of a file, to be decoded within the bounds of this module; ``smooth``: exactly as it is meant.
+
+    Raises ``ValueError`` if there is none, or none that may be decoded.
+    """
     if not isinstance(stream, av.VideoStream):
         raise _Undecodable("the file holds no picture")
     context, codec = stream.codec_context, _name_decoder(stream)
@@ -247,7 +255,7 @@ def _prepare_picture(stream: object) -> VideoStream:
         raise _Undecodable("its picture has no size, or too large a one")
     context.thread_type, context.thread_count = "NONE", 1  # several clips at a time keep all cores busy
     context.options = {"max_pixels": str(MOST_PIXELS)}
-    if max(context.width, context.height) >= LARGE_SIDE:
+    if not smooth and max(context.width, context.height) >= LARGE_SIDE:
         context.options |= {"skip_loop_filter": "all"}
     return stream
 
