@@ -1,10 +1,13 @@
-"""The process that decodes one file: ``python -m batchveo.checks.child LEVEL SECONDS PATH``, one line of JSON out.
+"""The process that decodes one file, for its measures or for one frame; one line of JSON out.
+
+``python -m batchveo.checks.child measure LEVEL SECONDS PATH``, or ``frame PART SECONDS PATH``.
 
 It has a process of its own because FFmpeg is a large decoder in C, and the file may be made to break it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -20,20 +23,33 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Measure the file that the arguments name; print the measures, or why it cannot be opened or decoded here."""
-    level, seconds, path = sys.argv[1:]
+    """Decode the file that the arguments name; print what was found, or why it cannot be opened or decoded here."""
+    task, what, seconds, path = sys.argv[1:]
     limit_process(int(seconds))
     try:
-        # only now: if PyAV lacks a library, that is an answer too, and says nothing of the clip
-        from batchveo.checks.media_pass import measure_file
-
-        answer: dict[str, object] = measure_file(Path(path), CheckLevel(level)).to_record()
+        answer = _measure(path, what) if task == "measure" else _take_frame(path, what)
     except ImportError as error:
         answer = {"errno": None, "message": f"PyAV cannot be loaded: {error}"}
     except OSError as error:
         answer = {"errno": error.errno, "message": error.strerror or str(error)}
     print(json.dumps(answer), flush=True)  # noqa: T201 - this is the answer
     os._exit(0)  # nothing is left to be closed, and a broken heap must not spoil the answer
+
+
+def _measure(path: str, level: str) -> dict[str, object]:
+    # only now: if PyAV lacks a library, that is an answer too, and says nothing of the clip
+    from batchveo.checks.media_pass import measure_file
+
+    return measure_file(Path(path), CheckLevel(level)).to_record()
+
+
+def _take_frame(path: str, part: str) -> dict[str, object]:
+    from batchveo.checks.frames import read_frame
+
+    try:
+        return {"png": base64.b64encode(read_frame(Path(path), part)).decode("ascii")}
+    except ValueError as error:
+        return {"errno": None, "message": str(error)}
 
 
 def limit_process(seconds: int) -> None:

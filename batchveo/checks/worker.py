@@ -1,7 +1,8 @@
-"""Measuring a clip in a process of its own, which may hang, crash or be killed."""
+"""Measuring a clip, or taking a frame of it, in a process of its own, which may hang, crash or be killed."""
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -61,7 +63,7 @@ async def measure_video(
     async with limiter:
         for _ in range(ATTEMPTS):
             with anyio.move_on_after(timeout) as scope:
-                answer = await _run_child(path, level, math.ceil(timeout) + 1)
+                answer = await _run_child(path, "measure", level.value, timeout)
             if scope.cancelled_caught:
                 return _give_up(level, f"it takes longer than {timeout:g} s to decode")
             if answer is not None:
@@ -69,11 +71,36 @@ async def measure_video(
     return _give_up(level, "the process that decodes it crashes, or is killed")
 
 
-async def _run_child(path: Path, level: CheckLevel, most_seconds: int) -> bytes | None:
+async def take_frame(
+    path: Path,
+    part: str,
+    *,
+    limiter: anyio.CapacityLimiter,
+    timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - as above
+) -> bytes:
+    """The frame of the file at ``path`` at ``part`` (see ``checks.frames``), as a PNG image; the rest as above.
+
+    Raises ``OSError`` if the file cannot be opened, or no frame of it can be decoded.
+    """
+    check_extra()
+    reason = "the process that decodes it crashes, or is killed"
+    async with limiter:
+        for _ in range(ATTEMPTS):
+            with anyio.move_on_after(timeout) as scope:
+                answer = await _run_child(path, "frame", part, timeout)
+            if scope.cancelled_caught:
+                reason = f"it takes longer than {timeout:g} s to decode"
+                break
+            if answer is not None and (image := _read_record(answer, path).get("png")):
+                return base64.b64decode(image)
+    raise OSError(None, reason, str(path))
+
+
+async def _run_child(path: Path, task: str, what: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - as above
     """What the process printed; ``None`` if it failed."""
     # not anyio.to_process: its workers run the main module again, and a user's script may have no guard against that
     done = await anyio.run_process(
-        _make_command(path, level, most_seconds),
+        _make_command(task, what, math.ceil(timeout) + 1, path),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -83,8 +110,8 @@ async def _run_child(path: Path, level: CheckLevel, most_seconds: int) -> bytes 
     return done.stdout if done.returncode == 0 else None
 
 
-def _make_command(path: Path, level: CheckLevel, most_seconds: int) -> list[str]:
-    return [sys.executable, "-P", "-m", "batchveo.checks.child", level.value, str(most_seconds), str(path)]
+def _make_command(task: str, what: str, most_seconds: int, path: Path) -> list[str]:
+    return [sys.executable, "-P", "-m", "batchveo.checks.child", task, what, str(most_seconds), str(path)]
 
 
 def _give_up(level: CheckLevel, problem: str) -> Measures:
@@ -110,10 +137,21 @@ def _is_working_folder(entry: str) -> bool:
 
 def _read_answer(answer: bytes, path: Path, level: CheckLevel) -> Measures:
     """The measures; raises the child's ``OSError``."""
-    with suppress(ValueError, RecursionError):
-        record = json.loads(answer)
-        if isinstance(record, dict) and "message" in record:
-            raise OSError(record.get("errno"), str(record["message"]), str(path))
-        if isinstance(record, dict):
+    record = _read_record(answer, path)
+    with suppress(ValueError):
+        if record:
             return Measures.from_record(record)
     return _give_up(level, "the process that decodes it sends no measures")
+
+
+def _read_record(answer: bytes, path: Path) -> dict[str, Any]:
+    """What the child found; empty if it is no such record. Raises the child's ``OSError``."""
+    try:
+        record = json.loads(answer)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    if "message" in record:
+        raise OSError(record.get("errno"), str(record["message"]), str(path))
+    return record

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from batchveo.checks import worker
-from batchveo.checks.worker import can_measure, measure_video
+from batchveo.checks.worker import can_measure, measure_video, take_frame
 from batchveo.core.errors import UsageError
 from batchveo.core.measures import CheckLevel, Measures
 
@@ -54,6 +54,33 @@ async def test_measures_are_those_of_the_pass(tmp_path: Path, monkeypatch: pytes
     measures = await measure(Path(CLIP.name), level=CheckLevel.ALL)
     assert measures == measure_file(CLIP, CheckLevel.ALL)
     assert measures.blur is not None
+
+
+@needs_media
+async def test_a_frame_is_that_of_the_file(tmp_path: Path) -> None:
+    """As an image; a file that has none is an error of the file, with its name."""
+    from batchveo.checks.frames import read_frame
+
+    limiter = anyio.CapacityLimiter(1)
+    assert await take_frame(CLIP, "last", limiter=limiter) == read_frame(CLIP, "last")
+    (tmp_path / "text.mp4").write_text("no video")
+    for name, reason in (("text.mp4", "no MP4"), ("none.mp4", "No such file")):
+        with pytest.raises(OSError, match=reason) as caught:
+            await take_frame(tmp_path / name, "last", limiter=limiter)
+        assert caught.value.filename == str(tmp_path / name)
+
+
+@pytest.mark.usefixtures("_with_media")
+@pytest.mark.parametrize(
+    ("script", "reason"), [("1/0", "crashes"), ("print('{}')", "crashes"), ("while True: pass", "longer than 0.5 s")]
+)
+async def test_frames_of_processes_that_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    """They are errors of the file, never a frame."""
+    replace_child(monkeypatch, script)
+    with pytest.raises(OSError, match=reason):
+        await take_frame(CLIP, "last", limiter=anyio.CapacityLimiter(1), timeout=0.5 if "True" in script else 60)
 
 
 @needs_media
