@@ -109,6 +109,15 @@ def _ask_to_buy(offer: PurchaseQuote, state: Path) -> bool:
     return ask_yes("\nBuy them?")
 
 
+DECLINED = 130
+"""The exit status of a command whose question was answered by no."""
+
+
+def is_confirmed() -> bool:
+    """Ask the person at the terminal whether to continue; a script need not be asked."""
+    return not is_person_there() or ask_yes("Continue?")
+
+
 def ask_yes(question: str) -> bool:
     """Ask a person; Ctrl-C and the end of input mean no."""
     try:
