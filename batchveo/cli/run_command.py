@@ -30,6 +30,7 @@ from batchveo.display.reporter import BackgroundReporter, can_draw, open_reporte
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.display.terminal_features import accepts_links, make_file_url, write_link
 from batchveo.display.wrapped_text import wrap_line
+from batchveo.engine.hooks.runner import parse_hooks
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_setup import Consent, RunOptions
@@ -43,6 +44,7 @@ def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable
     """Start a run with what the command's options ask for, show it to its end, and return its exit status."""
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
+    hooks = parse_hooks(options["exec_command"], options["webhook"])
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],
@@ -53,6 +55,7 @@ def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable
             approve=_make_approval(options, shown),
             cluster=cluster,
             consent=_make_consent(options, shown),
+            hooks=hooks,
         )
         result = anyio.run(start, asked)
         notifier.report_end(result)
