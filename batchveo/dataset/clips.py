@@ -20,7 +20,7 @@ from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
 from batchveo.storage.file_system import measure_file, rename_file, sync_path
-from batchveo.storage.probe import MediaInfo, UnreadableVideo, can_probe, probe_video
+from batchveo.storage.probe import MediaInfo, RepeatedProbe, UnreadableVideo, can_probe
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 
 DOWNLOADS = ".fetching"
@@ -83,6 +83,7 @@ class ClipExporter:
         self._places_files = places_files
         self._score_columns = score_columns
         self._downloads = folder / DOWNLOADS
+        self._probe = RepeatedProbe()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
         self._read_ahead: dict[str, Future[_Read]] = {}
         self._remove_downloads()  # left by a death
@@ -101,7 +102,7 @@ class ClipExporter:
         for clip in clips:
             job = clip.job
             if job.id not in self._index.clips and not isinstance(video := video_at(job), BucketVideo):
-                self._read_ahead[job.id] = self._readers.submit(_read_video, video.absolute())
+                self._read_ahead[job.id] = self._readers.submit(self._read_video, video.absolute())
             waiting.append(clip)
             if len(waiting) > LOOK_AHEAD:
                 yield waiting.popleft()
@@ -143,7 +144,7 @@ class ClipExporter:
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
         if read is not None and read.identity != _identify(source):  # replaced since a thread has read it
-            read = _read_video(source)
+            read = self._read_video(source)
         needs_file = self._places_files and not (known and self._is_intact(known))
         needs_shard = self._shards is not None and job.id not in self._index.shard_of
         if needs_file or needs_shard or (in_bucket and self._needs_probe(known)):
@@ -197,7 +198,7 @@ class ClipExporter:
         measured: Mapping[str, object] = known or {}
         if can_probe() and not _is_probed(measured):
             readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
-            info = probe_video(readable) if read is None or read.info is None else read.info
+            info = self._probe.read_headers(readable) if read is None or read.info is None else read.info
             if isinstance(info, UnreadableVideo):
                 raise info
             measured = measured_columns(info)
@@ -213,6 +214,15 @@ class ClipExporter:
             facts=facts,
             score_columns=self._score_columns,
         )
+
+    def _read_video(self, path: Path) -> _Read:
+        """Raises ``OSError``."""
+        identity = _identify(path)
+        size, digest = measure_file(path)
+        try:
+            return _Read(identity, size, digest, self._probe.read_headers(path) if can_probe() else None)
+        except UnreadableVideo as error:  # a video that has changed is reported as that
+            return _Read(identity, size, digest, error)
 
     def _place_video(self, source: Path, target: Path, job: Job, *, in_bucket: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -283,16 +293,6 @@ def _refuse_stranger(target: Path, job: Job) -> None:
 def _is_probed(measured: Mapping[str, object]) -> bool:
     """Whether the columns are of the file's headers: checks, which may have filled others, know no frame rate."""
     return measured.get("frame_rate") is not None or measured.get("pixel_format") is not None
-
-
-def _read_video(path: Path) -> _Read:
-    """Raises ``OSError``."""
-    identity = _identify(path)
-    size, digest = measure_file(path)
-    try:
-        return _Read(identity, size, digest, probe_video(path) if can_probe() else None)
-    except UnreadableVideo as error:  # a video that has changed is reported as that
-        return _Read(identity, size, digest, error)
 
 
 def _identify(path: Path) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import pytest
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
 from batchveo.dataset import ExportSettings, Files, Format, Splitting, clips, export
+from batchveo.dataset.clips import ClipExporter
 from batchveo.dataset.index import INDEX_FILE
 from tests.dataset.test_exporter import contents
 from tests.helpers.finished_jobs import Morning
@@ -163,11 +164,11 @@ def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
     """A dataset has no bytes but those of the record."""
     for name in "ab":
         morning.make(name)
-    read_video = clips._read_video
+    read_video = ClipExporter._read_video
     replaced: list[str] = []
 
-    def read_and_replace(path: Path) -> clips._Read:
-        found = read_video(path)
+    def read_and_replace(exporter: ClipExporter, path: Path) -> clips._Read:
+        found = read_video(exporter, path)
         if path.stem == "a" and not replaced:
             replaced.append(path.stem)
             other = path.with_suffix(".other")
@@ -175,7 +176,7 @@ def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
             other.replace(path)
         return found
 
-    monkeypatch.setattr(clips, "_read_video", read_and_replace)
+    monkeypatch.setattr(ClipExporter, "_read_video", read_and_replace)
     result = morning.export(*ALL)
     assert [trouble.problem for trouble in result.troubles] == ["its content has changed since it was recorded"]
     assert [row["name"] for row in morning.metadata()] == ["b"]
