@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from batchveo.core.destination import VIDEO_SUFFIX
+from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
 from batchveo.core.models import Job
 from batchveo.dataset.choice import ChosenClip
 from batchveo.dataset.columns import Row, build_row, measured_columns, measures_as_headers
@@ -27,6 +27,8 @@ DOWNLOADS = ".fetching"
 """The folder in the dataset for a video that is copied from a bucket; removed at the end."""
 LOOK_AHEAD = 32
 """New clips that are read before their turn."""
+WORTH_A_THREAD = 1 << 18
+"""Bytes of a clip that is read by another thread; to hand over a smaller one takes longer than to read it."""
 READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 1 << 30
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -83,6 +85,7 @@ class ClipExporter:
         self._places_files = places_files
         self._score_columns = score_columns
         self._downloads = folder / DOWNLOADS
+        self._places: dict[str, Destination] = {}
         self._probe = RepeatedProbe()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
         self._read_ahead: dict[str, Future[_Read]] = {}
@@ -101,7 +104,11 @@ class ClipExporter:
         waiting: deque[ChosenClip] = deque()
         for clip in clips:
             job = clip.job
-            if job.id not in self._index.clips and not isinstance(video := video_at(job), BucketVideo):
+            if (
+                job.id not in self._index.clips
+                and (job.bytes or 0) >= WORTH_A_THREAD
+                and not isinstance(video := self._find_video(job), BucketVideo)
+            ):
                 self._read_ahead[job.id] = self._readers.submit(self._read_video, video.absolute())
             waiting.append(clip)
             if len(waiting) > LOOK_AHEAD:
@@ -135,12 +142,18 @@ class ClipExporter:
         except OSError:
             return False
 
+    def _find_video(self, job: Job) -> StoredVideo:
+        folder = job.folder or ""
+        if folder not in self._places:
+            self._places[folder] = parse_destination(folder)
+        return video_at(job, self._places[folder])
+
     def _add_trouble(self, job: Job, problem: str) -> None:
-        self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
+        self.troubles.append(Trouble(job=job, path=self._find_video(job), problem=problem))
 
     def _export_video(self, chosen: ChosenClip, known: Row | None, read: _Read | None) -> None:
         job = chosen.job
-        video = video_at(job)
+        video = self._find_video(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
         if read is not None and read.identity != _identify(source):  # replaced since a thread has read it

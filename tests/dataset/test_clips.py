@@ -63,6 +63,7 @@ def test_a_video_that_is_not_as_recorded_stays_out(morning: Morning) -> None:
 def test_many_videos_are_read_ahead_and_stay_in_order(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bad one among them stays out alone; those of another model are counted; nothing is read twice."""
     monkeypatch.setattr(clips, "LOOK_AHEAD", 2)
+    monkeypatch.setattr(clips, "WORTH_A_THREAD", 0)
     for name in "abcdefg":
         morning.make(name, model="google/veo2" if name == "c" else "google/veo3")
     (morning.videos / "b.mp4").unlink()
@@ -164,6 +165,7 @@ def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
     """A dataset has no bytes but those of the record."""
     for name in "ab":
         morning.make(name)
+    monkeypatch.setattr(clips, "WORTH_A_THREAD", 0)
     read_video = ClipExporter._read_video
     replaced: list[str] = []
 
