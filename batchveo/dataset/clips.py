@@ -153,22 +153,24 @@ class ClipExporter:
 
     def _export_video(self, chosen: ChosenClip, known: Row | None, read: _Read | None) -> None:
         job = chosen.job
+        needs_file = self._places_files and not (known and self._is_intact(known))
+        needs_shard = self._shards is not None and job.id not in self._index.shard_of
+        if known and not (needs_file or needs_shard) and (_is_probed(known) or not can_probe()):
+            self._note_row(self._build_row(chosen, known, known), known)  # nothing else of it can be new
+            return
         video = self._find_video(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
         if read is not None and read.identity != _identify(source):  # replaced since a thread has read it
             read = self._read_video(source)
-        needs_file = self._places_files and not (known and self._is_intact(known))
-        needs_shard = self._shards is not None and job.id not in self._index.shard_of
         if needs_file or needs_shard or (in_bucket and self._needs_probe(known)):
             self._download(video, source)
             _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
-        row = self._build_row(chosen, source, known, read)
+        row = self._build_row(chosen, known, self._find_headers(source, known, read))
         target = self._folder / str(row["file_name"])
         if known is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
-        if row != known:  # before the file: after a death the export knows it as its own
-            self._index.add_clip(row)
+        self._note_row(row, known)  # before the file: after a death the export knows it as its own
         if needs_file:
             self._place_video(source, target, job, in_bucket=in_bucket)
         if needs_shard and self._shards is not None:
@@ -179,6 +181,10 @@ class ClipExporter:
         elif in_bucket:
             source.unlink(missing_ok=True)
         self.added += known is None
+
+    def _note_row(self, row: Row, known: Row | None) -> None:
+        if row != known:
+            self._index.add_clip(row)
 
     def _local_path(self, video: StoredVideo, job: Job) -> Path:
         """The video's file, or the file that ``_download`` makes of it."""
@@ -202,19 +208,22 @@ class ClipExporter:
             return False
         return not self._settings.verify or measure_file(self._folder / str(known["file_name"]))[1] == known["sha256"]
 
-    def _build_row(self, chosen: ChosenClip, source: Path, known: Row | None, read: _Read | None) -> Row:
+    def _find_headers(self, source: Path, known: Row | None, read: _Read | None) -> Row:
+        """The columns of the headers, as they are known or as they are read now."""
+        if not can_probe() or _is_probed(known or {}):
+            return known or {}
+        readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
+        info = self._probe.read_headers(readable) if read is None or read.info is None else read.info
+        if isinstance(info, UnreadableVideo):
+            raise info
+        return measured_columns(info)
+
+    def _build_row(self, chosen: ChosenClip, known: Row | None, measured: Row) -> Row:
         job, facts = chosen
         split = self._settings.splitting.part_of(job)
         if known is not None and known["split"] != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
             split = str(known["split"])
-        measured: Mapping[str, object] = known or {}
-        if can_probe() and not _is_probed(measured):
-            readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
-            info = self._probe.read_headers(readable) if read is None or read.info is None else read.info
-            if isinstance(info, UnreadableVideo):
-                raise info
-            measured = measured_columns(info)
         if facts.measures is not None:  # also without PyAV, and of what headers do not have to say
             headers = {name: value for name, value in measured.items() if value is not None}
             measured = {**measures_as_headers(facts.measures), **headers}
@@ -257,8 +266,7 @@ def place_file(source: Path, target: Path, files: Files) -> How:
     """Link or copy the file at ``source`` to ``target``, in place of what is there."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
-    # resolve: a link to a link breaks if the one between goes
-    how = _make_part(source.resolve(strict=True), part, files)
+    how = _make_part(source, part, files)
     rename_file(part, target)
     part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
     return how
@@ -267,14 +275,14 @@ def place_file(source: Path, target: Path, files: Files) -> How:
 def _make_part(source: Path, part: Path, files: Files) -> How:
     if files is Files.LINK:
         try:
-            os.link(source, part)
+            os.link(source.resolve(strict=True) if source.is_symlink() else source, part)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
         else:
             return How.LINKED
         try:
-            part.symlink_to(source)
+            part.symlink_to(source.resolve(strict=True))  # a link to a link breaks if the one between goes
         except OSError:  # Windows requires a privilege, some file systems have no symbolic links
             pass
         else:

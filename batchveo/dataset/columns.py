@@ -34,6 +34,8 @@ class Kind(Enum):
     FLAG = bool
 
 
+_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+"""``json.dumps`` with options makes such an encoder at each call."""
 _OWN = ("prompt", "negative_prompt", "seed")
 _LIST_MARK = "|"
 
@@ -261,6 +263,8 @@ def measures_as_headers(measures: Measures) -> Row:
 
 def _flatten(value: object) -> object:
     """The value of a parameter as one cell: a list joined by ``|``, a nested value as JSON."""
+    if value is None or isinstance(value, str):  # most of them
+        return value
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
         return _LIST_MARK.join(map(str, value))
     if isinstance(value, list | dict):
@@ -269,7 +273,7 @@ def _flatten(value: object) -> object:
 
 
 def _to_json(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
+    return _SORTED.encode(dict(value))
 
 
 @dataclass(frozen=True, slots=True)
