@@ -138,7 +138,7 @@ class Cause:
 
 
 def list_failures(store: Store) -> list[dict[str, object]]:
-    """The causes of failures: ``cause, jobs, text, models`` (jobs by model) ``, example`` (an id) ``, example_name``."""
+    """The causes of failures: ``cause, jobs, text, models`` (jobs by model), ``example`` (an id), ``example_name``."""
     rows: list[dict[str, object]] = []
     for cause in group_failures(store.search.list_errors()):  # type: ignore[arg-type]
         job = store.queries.read_job(cause.example)
