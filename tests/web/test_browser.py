@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -249,6 +250,23 @@ def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
     page.goto(f"{written.path.as_uri()}#/charts")
     page.locator("#charts svg").first.wait_for()
     assert page.locator("#charts .uplot canvas").count() == 3
+
+
+def test_a_report_with_previews_plays_without_its_videos(browser_page: Page, night: Night, tmp_path: Path) -> None:
+    """On a card under the pointer, and in the panel, which says that it is a preview."""
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "report.html", now=99.0, previews=True)
+    alone = tmp_path / "mailed" / "report.html"
+    alone.parent.mkdir()
+    written.path.rename(alone)
+    page = browser_page
+    page.goto(alone.as_uri())
+    page.locator(".card").first.hover()
+    until(page, "document.querySelector('.card-player')?.videoWidth > 0")
+    page.goto(f"{alone.as_uri()}#/job/{night.named('fox').id}")
+    page.get_by_text("A small preview").wait_for()
+    until(page, "document.querySelector('dialog video')?.videoWidth <= 320")
+    until(page, "document.querySelector('dialog video')?.readyState >= 2")
 
 
 def test_the_theme_is_remembered(new_page: Open, url: str) -> None:
