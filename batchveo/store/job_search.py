@@ -95,8 +95,7 @@ class Filter:
     """A choice of jobs. ``words`` must all be in name, prompt, error or ids, in any case.
 
     ``rejected``: only clips that their gates rejected. ``choice``: only those that people picked, or rejected.
-    ``since``, ``until``: only those that succeeded or failed in that time, in seconds since the epoch. ``where``: only
-    jobs for which it is true.
+    ``where``: only jobs for which it is true.
     """
 
     states: tuple[JobState, ...] = ()
@@ -106,8 +105,6 @@ class Filter:
     words: tuple[str, ...] = ()
     rejected: bool = False
     choice: Choice | None = None
-    since: float | None = None
-    until: float | None = None
     where: Condition | None = None
 
     @classmethod

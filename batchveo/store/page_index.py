@@ -24,7 +24,7 @@ from typing import Self
 from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.expressions import list_fields, split_name
-from batchveo.core.fields import BEFOREHAND, META, REQUEST, Condition
+from batchveo.core.fields import BEFOREHAND, FIELDS, META, REQUEST, Condition
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
@@ -61,7 +61,6 @@ MOVED = "seq IN (SELECT job FROM events WHERE id > :after AND id <= :upto)"
 REWRITTEN = "seq IN (SELECT job FROM rewrites WHERE number > :after AND number <= :upto)"
 LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
 UNPRICED = "SELECT seq FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL ORDER BY seq LIMIT 10000"
-FINISHED = "(SELECT finished FROM found.entries WHERE entries.seq = texts.seq)"
 # of all events up to one: ``event`` is the last of those whose moves are in the copy
 COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
         SELECT from_state, to_state, moves FROM found.moves WHERE event = :after
@@ -109,7 +108,20 @@ SEARCH_SECONDS = 0.3
 _ALL = 2**62
 REST_FACTOR = 10.0
 """Times as long as it took, a search that may have other matches by now is used again."""
-_FOLLOWED = frozenset((*BEFOREHAND, "state", "held", "attempts", "bytes", "generation_seconds", "error", "take"))
+_FOLLOWED = frozenset(
+    (
+        *BEFOREHAND,
+        *(name for name, known in FIELDS.items() if known.is_time),
+        "state",
+        "held",
+        "attempts",
+        "bytes",
+        "generation_seconds",
+        "error",
+        "cause",
+        "take",
+    )
+)
 """Fields that change only with a move or a rewrite of their job, beside those of ``meta`` and the request."""
 
 
@@ -401,12 +413,6 @@ def _compile_search(wanted: Filter) -> tuple[list[str], dict[str, object]]:
         conditions.append(REJECTED)
     if wanted.choice is not None:
         conditions.append(CHOSEN[wanted.choice])
-    if wanted.since is not None:
-        conditions.append(f"{FINISHED} >= :since")
-        params["since"] = wanted.since
-    if wanted.until is not None:
-        conditions.append(f"{FINISHED} < :until")
-        params["until"] = wanted.until
     if wanted.where is not None:
         compiled = CompiledCondition(wanted.where)
         params |= compiled.params
@@ -417,7 +423,7 @@ def _compile_search(wanted: Filter) -> tuple[list[str], dict[str, object]]:
 def _find_step(wanted: Filter) -> int:
     if wanted.where is not None:
         return max(1, SEARCH_STEP // 4)
-    return SEARCH_STEP if wanted.words or wanted.since or wanted.until else _ALL  # an index finds the others
+    return SEARCH_STEP if wanted.words else _ALL  # an index finds the others
 
 
 def _is_followed(where: Condition) -> bool:

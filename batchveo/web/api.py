@@ -163,8 +163,6 @@ def read_filter(query: QueryParams) -> Filter:
         split=query.get("split"),
         rejected=query.get("gate") == "rejected",
         choice=None if choice is None else Choice(choice),
-        since=_read_moment(query, "since"),
-        until=_read_moment(query, "until"),
         where=parse_condition(where) if where else None,
     )
 

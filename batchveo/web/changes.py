@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchveo.core.errors import UsageError
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.models import Job, JobState
 from batchveo.engine.price_book import PriceBook
 from batchveo.operations import manage
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.store import Store
-from batchveo.web import serializers
 from batchveo.web.api import Body, change_store
 
 MOST_JOBS = 100_000
@@ -106,7 +106,7 @@ def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:
     """
     cause, expected = body.get("cause"), body.get("expected")
     if isinstance(cause, str):
-        return [job for job in store.jobs(JobState.FAILED) if serializers.find_cause(job.error) == cause]
+        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
     jobs = find_selected(store, body)
     if expected is None:
         return jobs

@@ -20,7 +20,7 @@ from batchveo.web.api import (
 )
 from batchveo.web.changes import MOST_JOBS, find_selected
 
-NUMBERS = ("cost_usd", "generation_seconds", "attempts", "rating", "take")
+FACTS = ("cost_usd", "generation_seconds", "attempts", "rating", "take")
 """Facts of a job that a filter is offered for, beside its parameters, measures and ``meta``."""
 
 
@@ -49,11 +49,16 @@ def list_fields(request: Request) -> Response:
         for name in REQUEST_FIELDS
         if name in sent
     ]
+    fields += [
+        {"name": field.name, "label": field.meaning, "group": "Time", "kind": "time"}
+        for field in FIELDS.values()
+        if field.is_time
+    ]
     measured = [field.name for field in FIELDS.values() if field.in_gates and field.name not in REQUEST_FIELDS]
-    for name in dict.fromkeys((*NUMBERS, *measured)):
+    for name in dict.fromkeys((*FACTS, *measured)):
         field = FIELDS[name]
         if field.kind in (Kind.NUMBER, Kind.BOOLEAN):
-            group = "Result" if name in NUMBERS else "Measured"
+            group = "Result" if name in FACTS else "Measured"
             fields.append({"name": name, "label": name, "group": group, "kind": field.kind, "unit": field.unit})
     return make_answer({"fields": fields})
 

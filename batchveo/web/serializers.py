@@ -6,12 +6,12 @@ Times are seconds since the epoch, money is US dollars.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from batchveo.core.destination import Destination
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.models import Job
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
@@ -27,9 +27,6 @@ MOST_LABELS = 3
 CUT = 60
 """Characters of such a value."""
 MOST_DOUBTS = 20
-NO_REASON = "no reason was given"
-LONGEST_ERROR = 500
-"""Characters of an error that its cause is found by."""
 LONGEST_DATA = 100
 """Characters of a data URI that are shown."""
 _CARD_COLUMNS = (
@@ -37,13 +34,6 @@ _CARD_COLUMNS = (
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
     *("take", "verdict", "gate"),
 )
-_VARIABLE_PARTS = (
-    (re.compile(r"https?://\S+"), "URL"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
-    (re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}\b"), "ID"),
-    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])", re.IGNORECASE), "N"),
-)
-_STATUS = re.compile(r"\b(?:HTTP|status)\s+[1-5]\d\d\b|^[1-5]\d\d\b", re.IGNORECASE)
 
 
 def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
@@ -170,17 +160,17 @@ def make_progress(store: Store, *, since: int | None, now: float, presence: Vide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why some jobs failed. ``example`` is the number of one of them, ``text`` its error."""
+    """Why some jobs failed: how many of each model. ``example`` is the number of one of them, ``text`` its error."""
 
     cause: str
     jobs: int
     text: str
     example: int
-    models: tuple[str, ...]
+    models: Mapping[str, int]
 
 
 def list_failures(store: Store) -> list[dict[str, object]]:
-    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, models, example_name``."""
+    """The causes of failures: ``cause, jobs, text, models`` (jobs by model), ``example`` (an id), ``example_name``."""
     rows: list[dict[str, object]] = []
     for cause in group_failures(store.search.list_errors()):  # type: ignore[arg-type]
         job = store.queries.read_job(cause.example)
@@ -197,21 +187,11 @@ def group_failures(errors: Iterable[Mapping[str, object]]) -> list[Cause]:
         known = found.get(cause)
         if known is None:
             example = int(str(row["example"]))
-            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models=(model,))
+            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models={model: jobs})
         else:
-            models = tuple(dict.fromkeys((*known.models, model)))
+            models = {**known.models, model: known.models.get(model, 0) + jobs}
             found[cause] = replace(known, jobs=known.jobs + jobs, models=models)
     return sorted(found.values(), key=lambda cause: (-cause.jobs, cause.cause))
-
-
-def find_cause(error: str | None) -> str:
-    """``error`` with words in place of ids, numbers and addresses, so that equal failures have equal causes."""
-    text = " ".join((error or "")[:LONGEST_ERROR].split())
-    status = _STATUS.search(text)
-    kept = status.group() if status else ""  # an HTTP status is a number too, but it tells causes apart
-    for pattern, word in _VARIABLE_PARTS:
-        text = pattern.sub(lambda found, word=word: found[0] if found[0] in kept else word, text)  # type: ignore[misc]
-    return text or NO_REASON
 
 
 def encode_json(value: object) -> bytes:

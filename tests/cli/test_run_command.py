@@ -196,20 +196,27 @@ def test_log_json_parses_line_by_line(url: str, capsys: pytest.CaptureFixture[st
 def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Coloured lines, but no figures."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    status_of(["run", "m.yaml"])
+    status_of(["run", "m.yaml", "-v"])
     err = capsys.readouterr().err
     assert "\x1b[32mdone: " in err
     assert "\x1b[?2026h" not in err
 
 
-def test_watching_from_a_second_terminal(url: str) -> None:
-    """The same figures, until Ctrl-C; one object a line with --json."""
+@pytest.mark.parametrize("ending", [130, 0])
+def test_watching_from_a_second_terminal(url: str, ending: int) -> None:
+    """The same figures, until Ctrl-C or q; the terminal is as it was."""
     status_of(["run", "m.yaml", "-q"])
     session = Session("status", "--watch")
+    before = termios.tcgetattr(session.master)
     session.read(lambda seen: b"4 of 4" in seen)
-    session.process.send_signal(signal.SIGINT)
+    if ending:
+        session.process.send_signal(signal.SIGINT)
+    else:
+        os.write(session.master, b"q")
+    session.process.wait(SECONDS)
+    assert termios.tcgetattr(session.master) == before
     status, text = session.end()
-    assert status == 130
+    assert status == ending
     assert "no run is in progress" in text
     assert "4 of 4" in text
     assert "Traceback" not in text

@@ -154,14 +154,6 @@ def test_what_is_finished_later_is_counted_and_moves_nothing(store: Store, index
     assert index.find_jobs(Filter(), Order.FINISHED, most=2).seqs == [7, 3]
 
 
-def test_jobs_are_found_by_when_they_were_finished(store: Store, index: PageIndex) -> None:
-    night = finished(store)
-    since, until = night.start + 300, night.start + 500
-    assert index.find_jobs(Filter(since=since, until=until), most=9).seqs == [4, 5]
-    assert index.find_jobs(Filter(since=since), Order.FINISHED, most=9).seqs == [3, 6, 5, 4]
-    assert index.find_jobs(Filter(until=until, states=(S.SUCCEEDED,)), most=9).seqs == [1, 2, 4, 5]
-
-
 def test_jobs_of_one_prompt_are_together(store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the first of each; not if they are too many."""
     prompts = ("fox", "owl", "fox", "elk", "owl", "fox")

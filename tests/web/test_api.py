@@ -166,7 +166,7 @@ def test_a_search_knows_every_script(client: Client, night: Night) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=odd", "at=x", "at=-1", "most=1e9", "at=" + "9" * 40, "order=odd", "upto=x", "since=nan"]
+    "query", ["state=odd", "at=x", "at=-1", "most=1e9", "at=" + "9" * 40, "order=odd", "upto=x", "upto=nan"]
 )
 def test_odd_questions_are_refused(client: Client, query: str) -> None:
     """In words, as JSON."""
@@ -216,7 +216,7 @@ def test_failures_come_by_cause(client: Client) -> None:
     """What differs only in numbers and addresses is one."""
     (cause,) = client.get("/api/failures").json()["causes"]
     assert (cause["jobs"], cause["cause"]) == (2, "the picture at URL is too small: N pixels")
-    assert (cause["example_name"], cause["models"]) == ("refused 1", ["google/veo3", "google/veo2"])
+    assert (cause["example_name"], cause["models"]) == ("refused 1", {"google/veo3": 1, "google/veo2": 1})
 
 
 def test_choices(client: Client) -> None:

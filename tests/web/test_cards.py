@@ -91,7 +91,7 @@ def test_a_filter_is_made_of_a_field_and_a_value(new_page: Open, url: str) -> No
     again.get_by_text("0 jobs found").wait_for()
     again.get_by_role("button", name="Remove the filter").click()
     again.locator(".card").nth(3).wait_for()
-    again.get_by_label("Field").select_option("finished")
+    again.get_by_label("Field").select_option("finished_at")
     again.get_by_label("Value").fill("2030-01-01T00:00")
     again.get_by_role("button", name="Add filter").click()
     again.get_by_text("0 jobs found").wait_for()

@@ -12,11 +12,17 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.formatting import describe_wait, format_count, format_usd, shorten_text
+from batchveo.core.formatting import format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.table import UNLIMITED
 from batchveo.operations.clip_rows import make_verdict_row
-from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
+from batchveo.operations.status import (
+    Snapshot,
+    SnapshotReader,
+    describe_open_wait,
+    describe_time_left,
+    make_snapshot_row,
+)
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -31,37 +37,47 @@ VERDICTS = {
 @click.command("status")
 @state_option
 @json_option
-@option("--watch", is_flag=True, help="Refresh until Ctrl-C.")
+@option("--watch", is_flag=True, help="Refresh until the run ends, or until q or Ctrl-C.")
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spending, speed and jobs in doubt."""
     with Store(state, writing=False) as store:
-        # returns at once if the terminal cannot be drawn on
-        if watch and not as_json:
-            _watch_drawn(store)
-        _print_status(store, as_json=as_json)
-        while watch:
+        if watch and not as_json and _watch_drawn(store):
+            return 0
+        was_running, is_running = False, _print_status(store, as_json=as_json)
+        while watch and (is_running or not was_running):
             time.sleep(WATCH_SECONDS)
-            _print_status(store, as_json=as_json)
+            was_running, is_running = is_running, _print_status(store, as_json=as_json)
     return 0
 
 
-def _watch_drawn(store: Store) -> None:
-    """Watch at a terminal that can be drawn on; elsewhere return."""
+def _watch_drawn(store: Store) -> bool:
+    """Watch at a terminal that can be drawn on; elsewhere return ``False``."""
     from batchveo.display.reporter import can_draw
 
-    if can_draw(sys.stdout):
-        from batchveo.display.live_view import watch_database
+    if not can_draw(sys.stdout):
+        return False
+    from batchveo.display.live_view import watch_database
 
-        watch_database(store, sys.stdout)
+    watch_database(store, sys.stdout, sys.stdin)
+    return True
 
 
-def _print_status(store: Store, *, as_json: bool) -> None:
+def _print_status(store: Store, *, as_json: bool) -> bool:
+    """Print one snapshot; returns whether a run is in progress."""
     shot = SnapshotReader(store=store).read_snapshot(time.time())
     row = {**make_snapshot_row(store, shot), **make_verdict_row(store)}
-    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, shot.waits_since))
+    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, _describe_wait(shot)))
+    return shot.going
 
 
-def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
+def _describe_wait(shot: Snapshot) -> str | None:
+    """For which late rows of the usage log a run only waits; ``None`` if it does not."""
+    if not shot.going or shot.waits_since is None:
+        return None
+    return f"{describe_open_wait(shot)}; Ctrl-C is safe, `{shot.resume}` continues"
+
+
+def _describe_status(row: dict[str, Any], wait: str | None = None) -> str:
     lines = [
         f"{row['state']}: {format_count(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")
     ]
@@ -77,9 +93,8 @@ def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
     lines += [
         f"{format_count(n, 'job')} put aside: {shorten_text(words, 200)}" for words, n in row["put_aside"].items()
     ]
-    if row["running"] and waits is not None:
-        doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
-        lines.append(describe_wait(doubts, waits, None, time.time()))
+    if wait is not None:
+        lines.append(wait)
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
         name = shorten_text(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)

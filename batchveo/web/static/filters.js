@@ -1,11 +1,11 @@
 // What to look at: words, states, model, manifest, split, conditions, order; all of it is in the address too.
 
+import { quoted, utc } from "./conditions.js";
 import { el, icon } from "./dom.js";
-import * as Moments from "./moments.js";
 import * as Words from "./words.js";
 
 const TYPING = 220;
-const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where", "since", "until"];
+const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
 const NOTHING = {
   ...Object.fromEntries(TEXTS.map((key) => [key, ""])),
   states: [],
@@ -37,7 +37,6 @@ const OPERATORS = {
   ">=": "is at least",
   "<=": "is at most",
 };
-const moment = (text) => (Number.isFinite(Number.parseFloat(text)) ? String(Number.parseFloat(text)) : "");
 
 function parseFilter(query) {
   const params = new URLSearchParams(query);
@@ -46,8 +45,6 @@ function parseFilter(query) {
     ...Object.fromEntries(TEXTS.map((key) => [key, params.get(key) || ""])),
     gate: params.get("gate") === "rejected" ? "rejected" : "",
     choice: params.get("choice") in SAID ? params.get("choice") : "",
-    since: moment(params.get("since")),
-    until: moment(params.get("until")),
     order: params.get("order") in ORDERS ? params.get("order") : "",
     list: params.get("as") === "list",
   };
@@ -208,7 +205,7 @@ function createFilters(form, source, chosen) {
       event.preventDefault();
       add();
     });
-    const isDate = () => field.value === "finished";
+    const find = () => fields?.find((one) => one.name === field.value);
 
     async function load() {
       const found = await source.fields().catch(() => undefined);
@@ -217,7 +214,6 @@ function createFilters(form, source, chosen) {
       const groups = [...new Set(fields.map((one) => one.group))];
       field.replaceChildren(
         el("option", { value: "" }, "Field …"),
-        el("option", { value: "finished" }, "Date of finish"),
         ...groups.map((group) =>
           el(
             "optgroup",
@@ -230,16 +226,17 @@ function createFilters(form, source, chosen) {
     }
 
     function fit() {
-      const known = fields?.find((one) => one.name === field.value);
-      const words = isDate()
-        ? { since: "is from", until: "is before" }
-        : Object.fromEntries(
-            Object.entries(OPERATORS).filter(
-              ([key]) => !known?.kind || known.kind === "any" || fits(known.kind, key),
-            ),
-          );
+      const known = find();
+      const words =
+        known?.kind === "time"
+          ? { ">=": "is from", "<": "is before" }
+          : Object.fromEntries(
+              Object.entries(OPERATORS).filter(
+                ([key]) => !known?.kind || known.kind === "any" || fits(known.kind, key),
+              ),
+            );
       operator.replaceChildren(...Object.entries(words).map(([key, text]) => el("option", { value: key }, text)));
-      value.type = isDate() ? "datetime-local" : "text";
+      value.type = known?.kind === "time" ? "datetime-local" : "text";
       value.value = "";
       value.placeholder = known?.unit ?? "";
       values.replaceChildren(...(known?.values ?? []).map((one) => el("option", { value: one })));
@@ -256,11 +253,12 @@ function createFilters(form, source, chosen) {
       const text = value.value.trim();
       if (!field.value || !text) return (field.value ? value : field).focus();
       value.value = "";
-      if (isDate()) return set({ [operator.value]: String(new Date(text).getTime() / 1000) });
-      const known = fields.find((one) => one.name === field.value);
+      const known = find();
       const literal = write(text, known.kind);
       const one =
-        operator.value === "in" ? `${quote(text)} in ${known.name}` : `${known.name} ${operator.value} ${literal}`;
+        operator.value === "in"
+          ? `${quoted(text)} in ${known.name}`
+          : `${known.name} ${operator.value} ${literal}`;
       const where = wanted.where;
       set({ where: !where ? one : `${/\bor\b/i.test(where) ? `(${where})` : where} and ${one}` });
     }
@@ -339,13 +337,10 @@ function createFilters(form, source, chosen) {
 
   // What narrows the gallery without being seen elsewhere, each with a way to take it back.
   function showActive() {
-    const date = (key) => Moments.when(Number(wanted[key]));
     const used = [
       ...Object.keys(selects).map((key) => [wanted[key] && selects[key].name_(wanted[key]), { [key]: "" }]),
       [said.value && said.selectedOptions[0]?.textContent, { gate: "", choice: "" }],
       [wanted.where, { where: "" }, "code"],
-      [wanted.since && `Finished from ${date("since")}`, { since: "" }],
-      [wanted.until && `Finished before ${date("until")}`, { until: "" }],
     ].filter(([text]) => text);
     active.hidden = !used.length;
     active.replaceChildren(
@@ -394,13 +389,12 @@ function createFilters(form, source, chosen) {
   };
 }
 
-const quote = (text) => `"${text.replace(/["\\]/g, "\\$&")}"`;
-
 // A literal of the language of conditions.
 function write(text, kind) {
+  if (kind === "time") return quoted(utc(new Date(text).getTime() / 1000));
   if (kind === "boolean") return /^(true|yes|1)$/i.test(text) ? "true" : "false";
   const isNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i.test(text);
-  return isNumber && kind !== "text" ? text : quote(text);
+  return isNumber && kind !== "text" ? text : quoted(text);
 }
 
 const isAll = (wanted) => !queryOf({ ...wanted, order: "", list: false });

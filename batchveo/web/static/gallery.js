@@ -158,7 +158,7 @@ function createGallery(source, container, { lost, picked }) {
   // Cards that changed while the page was open.
   function change(changed) {
     if (!wanted || !changed.length) return;
-    pages.change(changed, (job) => !wanted.where && !wanted.since && !wanted.until && matches(job, wanted));
+    pages.change(changed, (job) => !wanted.where && matches(job, wanted));
     draw();
   }
 

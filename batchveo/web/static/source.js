@@ -1,5 +1,8 @@
 // Where the page gets what it shows: from the server it came from, or from the data within its own file.
-const FILTERS = ["model", "manifest", "split", "q", "gate", "choice", "where", "since", "until"];
+
+import { isTrueOf } from "./behind.js";
+
+const FILTERS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
 const NOT_HERE = {
   gone: true,
   word: "Not on disk",
@@ -12,9 +15,7 @@ function matches(job, wanted) {
   for (const key of ["model", "manifest", "split", "choice"])
     if (wanted[key] && job[key] !== wanted[key]) return false;
   if (wanted.gate && job.verdict !== wanted.gate) return false;
-  const isOver = ["succeeded", "failed"].includes(job.state);
-  if (wanted.since && !(isOver && job.finished_at >= Number(wanted.since))) return false;
-  if (wanted.until && !(isOver && job.finished_at < Number(wanted.until))) return false;
+  if (wanted.where && !isTrueOf(wanted.where, job)) return false;
   const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return true;
   const text = [job.name, job.prompt, job.error, job.id, job.generation_id]
@@ -47,6 +48,7 @@ function groupByPrompt(jobs) {
 
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
 
+// `video` is what a card plays, `whole` the video itself; a report may hold a small `preview` too.
 function live() {
   async function ask(path, options) {
     let answer;
@@ -68,6 +70,7 @@ function live() {
     if (wanted.upto !== undefined) params.set("upto", wanted.upto);
     return params;
   }
+  const video = (job) => `/videos/${encodeURIComponent(job.id)}.mp4`;
   return {
     canAct: true,
     page: (wanted, at, most) => ask(`/api/jobs?${query(wanted)}&at=${at}&most=${most}`),
@@ -87,7 +90,8 @@ function live() {
         headers: { "content-type": "application/json", "x-batchveo-csrf": meta("csrf") },
       }),
     recheck: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
-    video: (job) => `/videos/${encodeURIComponent(job.id)}.mp4`,
+    video,
+    whole: video,
     sidecar: (job) => `/sidecars/${encodeURIComponent(job.id)}.json`,
     poster: (job) =>
       meta("posters") === "yes" ? `/posters/${encodeURIComponent(job.id)}.jpg?of=${job.finished_at}` : undefined,
@@ -116,6 +120,7 @@ function kept(data) {
       if (job[key] !== null && matches(job, any)) counts[job[key]] = (counts[job[key]] || 0) + 1;
     return counts;
   }
+  const preview = (job) => data.previews[job.id] && `data:video/mp4;base64,${data.previews[job.id]}`;
   // The browser found no file that it can play where the report links to.
   async function recheck(id) {
     const known = byId.get(id);
@@ -138,7 +143,9 @@ function kept(data) {
     failures: async () => ({ causes: data.failures }),
     choices: async () => data.choices,
     charts: async () => data.charts,
-    video: (job) => job.href,
+    video: (job) => preview(job) ?? job.href,
+    whole: (job) => job.href,
+    preview,
     sidecar: (job) => (job.sidecar ? job.href?.replace(/\.mp4$/, ".json") : undefined),
     poster: (job) => data.posters[job.id] && `data:image/jpeg;base64,${data.posters[job.id]}`,
   };
