@@ -120,7 +120,7 @@ function createFilters(form, source, chosen) {
   const builder = createBuilder();
   const more = el(
     "button",
-    { type: "button", class: "more", "aria-expanded": "false", "aria-controls": "more-filters" },
+    { type: "button", class: "funnel", "aria-expanded": "false", "aria-controls": "more-filters" },
     icon("funnel"),
     "Filters",
     el("span", { class: "count", hidden: true }),
