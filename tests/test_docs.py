@@ -142,7 +142,7 @@ ONCE = {
     "pick": {"--reject", "--rate", "--over", "--undo", "--by", "--from"},
     "plan": {"--where", "--diff"},
     "resolve": {"--all", "--held", "--state-is", "--where", "--resubmit", "--generation-id", "--fail", "--yes"},
-    "retry": {"--model", "--where", "--state-is", "--to", "--drop", "--dry-run"},
+    "retry": {"--model", "--where", "--state-is", "--prompt", "--takes", "--to", "--drop", "--dry-run", "--yes"},
     "run": {"--where"},
     "verify": {"--refetch"},
 }

@@ -183,6 +183,13 @@ reading_options = join_decorators(
         help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
     ),
 )
+confirm_above_option = option(
+    "--confirm-above",
+    type=MONEY_LIMIT,
+    default="$50",
+    metavar="USD",
+    help="At a terminal, ask before spending more than this, or on videos without a price.",
+)
 checks_option = option(
     "--checks",
     type=click.Choice(["none", "basic", "all"]),
@@ -294,13 +301,7 @@ run_options = join_decorators(
     ),
     option("--wait-for-credits", is_flag=True, help="If the account is empty, wait for a top-up instead of stopping."),
     option("--patience", type=DURATION, default="2h", metavar="TIME", help="How long to wait for one generation."),
-    option(
-        "--confirm-above",
-        type=MONEY_LIMIT,
-        default="$50",
-        metavar="USD",
-        help="At a terminal, ask before spending more than this, or on videos without a price.",
-    ),
+    confirm_above_option,
     option("--missing-videos-ok", is_flag=True, help="Run even if finished videos are missing from the output folder."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,

@@ -91,6 +91,13 @@ class OptionsRemembered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsLeftOut(Notice):
+    """The run before had these ``options``, which a resumed run does not take over."""
+
+    options: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetDropped(WarningNotice):
     """The run has no budget, that of the run before was ``last_usd`` US dollars."""
 

@@ -31,6 +31,10 @@ def _describe_options_remembered(*, options: Mapping[str, object]) -> str:
     return f"as the run before: {', '.join(_describe_option(name, value) for name, value in options.items())}"
 
 
+def _describe_options_left_out(*, options: Sequence[str]) -> str:
+    return f"the run before also had {', '.join(options)}; give them again if this run is to have them"
+
+
 def _describe_option(name: str, value: object) -> str:
     if value is True:
         return name
@@ -91,7 +95,7 @@ def _describe_other_key_needed(*, jobs: int) -> str:
 
 
 def _describe_destination_resumed(*, output: str) -> str:
-    return f"videos go to {output}"
+    return f"videos continue in {output}"
 
 
 def _describe_destination_changed(*, output: str, before: str) -> str:
@@ -332,6 +336,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "ClipRejected": _describe_clip_rejected,
     "LogUnread": _describe_log_unread,
     "ModelPutAside": _describe_model_put_aside,
+    "OptionsLeftOut": _describe_options_left_out,
     "OptionsRemembered": _describe_options_remembered,
     "OtherKeyNeeded": _describe_other_key_needed,
     "OtherServiceVideos": _describe_other_service_videos,

@@ -24,6 +24,9 @@ SLUG_LIMIT = 48
 OWN_NAME = "give each job a name of its own"
 
 _TAKEN = "is taken already"
+LIKE_A_REFERENCE = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
+BEGIN_OTHERWISE = "begin it with something else"
+
 _REFERENCE = f'"{INPUT_PREFIX}'
 _ID_SHOWN = 8
 _LINE_BITS = 32
@@ -220,8 +223,7 @@ class JobRegister:
             request = request.replace(item.reference, "")
         if _REFERENCE in request:
             field = next((key for key, value in json.loads(request).items() if _REFERENCE in json.dumps(value)), None)
-            message = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
-            self._problems.add(place.file, place.line, field, message, "begin it with something else")
+            self._problems.add(place.file, place.line, field, LIKE_A_REFERENCE, BEGIN_OTHERWISE)
 
     def _report_clash(self, field: str, text: str, place: Place, first: Place, suggestion: str) -> None:
         message = f"{shown(text)} {_TAKEN}, by {first}"

@@ -223,7 +223,7 @@ class Survey:
             is_due = job.is_due and not is_there
             self.taken_in += is_there
             buys, further = count_purchases(job.last, self._settings)
-            self.tally.add_job(job.model, job.request, due=buys and not is_there, further=further)
+            self.tally.add_job(job.model, job.request, due=buys - is_there, further=further)
             self.requests.add_request(job.model, job.request)
             if job.state is None:
                 self.has_new = True

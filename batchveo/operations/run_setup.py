@@ -119,7 +119,8 @@ class ManifestSources:
 class RunOptions:
     """What the caller of ``run`` or ``resume`` asks for.
 
-    ``told``: the settings that a later ``resume`` keeps. ``find_service`` is called after the manifests are read:
+    ``told``: the settings that a later ``resume`` keeps. ``recalled``: the options beside them that this ``resume`` has
+    from the run before. ``find_service`` is called after the manifests are read:
     without an API key, too, a person sees every problem in them.
     """
 
@@ -131,6 +132,7 @@ class RunOptions:
     approve: Approve | None
     cluster: Cluster | None
     consent: Consent
+    recalled: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

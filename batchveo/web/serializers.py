@@ -128,17 +128,17 @@ def make_progress(store: Store, *, since: int | None, now: float, presence: Vide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why some jobs failed. ``example`` is the number of one of them, ``text`` its error."""
+    """Why some jobs failed: how many of each model. ``example`` is the number of one of them, ``text`` its error."""
 
     cause: str
     jobs: int
     text: str
     example: int
-    models: tuple[str, ...]
+    models: Mapping[str, int]
 
 
 def list_failures(store: Store) -> list[dict[str, object]]:
-    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, models, example_name``."""
+    """The causes of failures: ``cause, jobs, text, models`` (jobs by model), ``example`` (an id), ``example_name``."""
     rows: list[dict[str, object]] = []
     for cause in group_failures(store.search.list_errors()):  # type: ignore[arg-type]
         job = store.queries.read_job(cause.example)
@@ -155,9 +155,9 @@ def group_failures(errors: Iterable[Mapping[str, object]]) -> list[Cause]:
         known = found.get(cause)
         if known is None:
             example = int(str(row["example"]))
-            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models=(model,))
+            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models={model: jobs})
         else:
-            models = tuple(dict.fromkeys((*known.models, model)))
+            models = {**known.models, model: known.models.get(model, 0) + jobs}
             found[cause] = replace(known, jobs=known.jobs + jobs, models=models)
     return sorted(found.values(), key=lambda cause: (-cause.jobs, cause.cause))
 

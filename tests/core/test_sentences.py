@@ -50,6 +50,10 @@ CASES = [
         "as the run before: --tries 2, --wait-for-credits, --settle 60",
     ),
     (
+        notices.OptionsLeftOut(options=["--notify", "--ray auto"]),
+        "the run before also had --notify, --ray auto; give them again if this run is to have them",
+    ),
+    (
         notices.BudgetDropped(last_usd=5),
         "the last run had a budget of $5.00; this one has none: use --budget to limit it",
     ),

@@ -209,7 +209,7 @@ def test_failures_come_by_cause(client: Client) -> None:
     """What differs only in numbers and addresses is one."""
     (cause,) = client.get("/api/failures").json()["causes"]
     assert (cause["jobs"], cause["cause"]) == (2, "the picture at URL is too small: N pixels")
-    assert (cause["example_name"], cause["models"]) == ("refused 1", ["google/veo3", "google/veo2"])
+    assert (cause["example_name"], cause["models"]) == ("refused 1", {"google/veo3": 1, "google/veo2": 1})
 
 
 def test_choices(client: Client) -> None:

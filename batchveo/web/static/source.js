@@ -27,6 +27,7 @@ function matches(job, wanted) {
 
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
 
+// `video` is what a card plays, `whole` the video itself; a report may hold a small `preview` too.
 function live() {
   async function ask(path, options) {
     let answer;
@@ -49,6 +50,7 @@ function live() {
     if (after !== undefined) params.set("after", after);
     return params;
   }
+  const video = (job) => `/videos/${encodeURIComponent(job.id)}.mp4`;
   return {
     canAct: true,
     page: (wanted, after) => ask(`/api/jobs?${query(wanted, after)}`),
@@ -66,7 +68,8 @@ function live() {
         headers: { "content-type": "application/json", "x-batchveo-csrf": meta("csrf") },
       }),
     recheck: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
-    video: (job) => `/videos/${encodeURIComponent(job.id)}.mp4`,
+    video,
+    whole: video,
     sidecar: (job) => `/sidecars/${encodeURIComponent(job.id)}.json`,
     poster: (job) =>
       meta("posters") === "yes" ? `/posters/${encodeURIComponent(job.id)}.jpg?of=${job.finished_at}` : undefined,
@@ -90,6 +93,7 @@ function kept(data) {
       by_state: isNarrowed ? counts : null,
     };
   }
+  const preview = (job) => data.previews[job.id] && `data:video/mp4;base64,${data.previews[job.id]}`;
   // The browser found no file that it can play where the report links to.
   async function recheck(id) {
     const known = byId.get(id);
@@ -112,7 +116,9 @@ function kept(data) {
     failures: async () => ({ causes: data.failures }),
     choices: async () => data.choices,
     charts: async () => data.charts,
-    video: (job) => job.href,
+    video: (job) => preview(job) ?? job.href,
+    whole: (job) => job.href,
+    preview,
     sidecar: (job) => (job.sidecar ? job.href?.replace(/\.mp4$/, ".json") : undefined),
     poster: (job) => data.posters[job.id] && `data:image/jpeg;base64,${data.posters[job.id]}`,
   };
