@@ -215,9 +215,7 @@ notify_options = join_decorators(
 hook_options = join_decorators(
     option(
         "--exec",
-        "exec_command",
         metavar="COMMAND",
-        envvar="BATCHVEO_EXEC",
         help="Run this program for each finished video: its job is JSON on standard input, {file}, {id} and {name} are "
         "replaced.",
     ),
