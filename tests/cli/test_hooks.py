@@ -59,3 +59,14 @@ def test_an_address_is_written_nowhere(url: str, capsys: pytest.CaptureFixture[s
     assert "--webhook failed for " in err
     written = [file.read_bytes() for file in (*Path(STATE).parent.iterdir(), Path("log"))]
     assert not any(b"very-secret" in content for content in [err.encode(), *written])
+
+
+def test_resume_says_which_hooks_it_left_out(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database decides about no program; the address is not shown."""
+    status_of(["run", "m.yaml", "--exec", "true", "--webhook", "http://127.0.0.1:9/very-secret", "--budget", "1"])
+    capsys.readouterr()
+    status_of(["resume", "--budget", "100"])
+    err = capsys.readouterr().err
+    assert "--exec true" in err
+    assert "--webhook" in err
+    assert "very-secret" not in err
