@@ -18,7 +18,7 @@ function createCard(source, lost) {
     facts: el("p", { class: "card-facts" }),
   };
   const node = el(
-    "article",
+    "div",
     { class: "card", role: "listitem" },
     parts.media,
     el("div", { class: "card-body" }, parts.title, parts.prompt, parts.facts),
