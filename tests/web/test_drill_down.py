@@ -153,7 +153,8 @@ def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, ur
     odd = 'says "a and b == 3" or \\ (nothing)'
     results = new_page(url).evaluate(
         """async (odd) => {
-            const { before, equals, isTrueOf, since, utc } = await import("/static/behind.js");
+            const { before, equals, isTrueOf, since } = await import("/static/behind.js");
+            const { utc } = await import("/static/conditions.js");
             const job = { cause: odd, finished_at: 1795811161.25, held: null, model: "m" };
             const either = `(${since("finished_at", 1795811162)} or held == null)`;
             return [
