@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition
+from batchveo.core.formatting import state_words
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN, UNNEEDED
@@ -14,6 +15,8 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 TOGETHER = 100
 """Jobs whose moves share one sync of the disk; a run that writes meanwhile waits for no more than these."""
 
+MOST_NAMED = 5
+"""Jobs that are named if several are meant by one key."""
 RETRIED = (JobState.FAILED, JobState.CANCELLED)
 WITHDRAWN = (JobState.PENDING,)
 
@@ -69,16 +72,20 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
     found: dict[int, Job] = {}
     wrong: list[str] = []
     for key in keys:
-        jobs = store.queries.find_jobs(key)
+        jobs = store.queries.find_jobs(key, most=MOST_NAMED + 1)
         if len(jobs) == 1:
             found[jobs[0].seq] = jobs[0]
         else:
-            wrong.append(
-                f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
-            )
+            wrong.append(_list_candidates(key, jobs) if jobs else f"{key!r} is not a job of this database")
     if wrong:
-        raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
+        raise UsageError("; ".join(wrong) + f". `{format_command('jobs', state=store.path)}` lists all")
     return list(found.values())
+
+
+def _list_candidates(key: str, jobs: Sequence[Job]) -> str:
+    named = [f"{job.id} ({job.name}, {state_words(job.state)})" for job in jobs[:MOST_NAMED]]
+    more = ", and others" if len(jobs) > MOST_NAMED else ""
+    return f"{key!r} may be {', '.join(named)}{more}: use an id"
 
 
 def choose_jobs(

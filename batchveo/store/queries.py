@@ -58,8 +58,8 @@ UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL A
 # a job that another one replaces has its name too
 FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
     FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
-    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT 2"""
-FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT :most"""
+FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT :most"
 EQUAL_REQUESTS = """SELECT count(*) FROM jobs
     WHERE model = :model AND repeat_index = :index AND request = :request"""
 COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
@@ -196,16 +196,15 @@ class Queries(Part):
         rows = self._db.execute(HIGHEST_COSTS, {"model": model})
         return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
 
-    def find_jobs(self, key: str) -> Sequence[Job]:
-        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2.
+    def find_jobs(self, key: str, *, most: int = 2) -> Sequence[Job]:
+        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most ``most``.
 
         A job that another one of its name replaces is found only by its ids.
         """
-        rows = self._db.execute(FIND, {"key": key}).fetchall()
-        if len(rows) > 1 and rows[1]["replaced"] and not rows[0]["replaced"]:
-            del rows[1]
+        rows = self._db.execute(FIND, {"key": key, "most": most}).fetchall()
+        rows = [row for row in rows if not row["replaced"]] or rows
         if not rows and len(key) >= 4:
-            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
+            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff", "most": most}).fetchall()
         return [job_of(row) for row in rows]
 
     def count_jobs(self, *, run: int | None = None) -> Counts:
