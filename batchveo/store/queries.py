@@ -28,7 +28,7 @@ PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
-    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
+    generation_id, price_usd, micros FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
@@ -73,7 +73,7 @@ SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
     AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
-EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
+EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail, run FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 # jobs for which a resumed run may buy a clip: one part for each index that finds them
@@ -269,7 +269,7 @@ class Queries(Part):
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
-        """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
+        """Every move of one job, oldest first: ``at, from_state, to_state, detail, run``."""
         return self._db.execute(EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def list_models(self) -> list[str]:
