@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_values import find_service, read_manifest_options, read_planned_settings
 from batchveo.cli.options import (
     catalogue_option,
@@ -35,7 +36,7 @@ IMAGES_WRONG = 1
 """The exit status if an image cannot be used."""
 
 
-@click.command("plan")
+@click.command("plan", cls=GroupedCommand)
 @manifests_argument
 @reading_options
 @plan_options
@@ -44,6 +45,12 @@ IMAGES_WRONG = 1
 @catalogue_option
 @unknown_model_option
 @option("--check-images", is_flag=True, help="Also check that the images can be read and are large enough.")
+@option(
+    "--diff",
+    is_flag=True,
+    envvar=None,
+    help="Also compare the jobs with those of the database: new, changed and no longer named.",
+)
 @strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
@@ -88,6 +95,7 @@ def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
                 stdin=sys.stdin.buffer,
                 settings=read_planned_settings(options),
                 with_images=options.get("check_images", False),
+                with_diff=options.get("diff", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
                 catalog=catalog,
