@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from batchveo.core.expressions import Value
 from batchveo.core.gates import Judgement, Verdict
@@ -22,8 +23,7 @@ from batchveo.store import Store
 from batchveo.store.queries import MICRO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextStep:
+class NextStep(NamedTuple):
     """A command that can be pasted, and what it does. A word in capitals is for the person to fill in."""
 
     command: str
@@ -158,35 +158,33 @@ def describe_measured(report: JobReport) -> dict[str, object]:
 
 
 def _list_next_steps(store: Store, job: Job, *, is_missing: bool) -> Iterator[NextStep]:
-    state, key = store.path, name_job(store, job)
-
-    def step(effect: str, command: str, *words: str) -> NextStep:
-        return NextStep(command=format_command(command, key, *words, state=state), effect=effect)
-
-    service = address_options(store.runs.list_services())
-    resume = NextStep(command=format_command("resume", state=state, service=service), effect="runs what is left")
+    state, service = store.path, address_options(store.runs.list_services())
+    resume = NextStep(format_command("resume", state=state, service=service), "runs what is left")
+    retry = NextStep(format_command("retry", name_job(store, job), state=state), "makes it again with the next run")
     match job.state:
         case JobState.FAILED:
-            yield step("makes it again with the next run", "retry")
-            yield step("makes it again with another prompt", "retry", "--prompt", "TEXT")
+            yield retry
+            command = format_command("retry", name_job(store, job), "--prompt", "TEXT", state=state)
+            yield NextStep(command, "makes it again with another prompt")
         case JobState.IN_DOUBT if job.held:
-            yield step("downloads the generation that it bought", "resolve", "--generation-id", "ID")
-            yield step("submits it again; pays twice if the first submit arrived", "resolve", "--resubmit")
-            yield step("gives it up", "resolve", "--fail")
-        case JobState.CANCELLED if is_made_again(job):
-            return
+            command = format_command("resolve", name_job(store, job), "--generation-id", "ID", state=state)
+            yield NextStep(command, "downloads the generation that it bought")
+            command = format_command("resolve", name_job(store, job), "--resubmit", state=state)
+            yield NextStep(command, "submits it again; pays twice if the first submit arrived")
+            command = format_command("resolve", name_job(store, job), "--fail", state=state)
+            yield NextStep(command, "gives it up")
         case JobState.CANCELLED:
-            yield step("makes it again with the next run", "retry")
+            if not is_made_again(job):
+                yield retry
         case JobState.SUCCEEDED if is_missing:
-            yield NextStep(
-                command=format_command("verify", "--refetch", state=state), effect="lets the next run download it"
-            )
+            yield NextStep(format_command("verify", "--refetch", state=state), "lets the next run download it")
         case JobState.SUCCEEDED:
-            yield step("opens the video", "open")
+            yield NextStep(format_command("open", name_job(store, job), state=state), "opens the video")
             if job.verdict == Verdict.REJECTED:
-                yield step("makes another take", "retry", "--takes", "1")
+                command = format_command("retry", name_job(store, job), "--takes", "1", state=state)
+                yield NextStep(command, "makes another take")
         case JobState.PENDING:
             yield resume
-            yield step("takes it back", "cancel")
+            yield NextStep(format_command("cancel", name_job(store, job), state=state), "takes it back")
         case _:
             yield resume

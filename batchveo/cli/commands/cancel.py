@@ -14,7 +14,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.fields import format_utc, read_where
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import format_command
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import Job
 from batchveo.operations import manage
 from batchveo.store import Store
 
@@ -54,5 +54,5 @@ def _format_undo(store: Store, chosen: Sequence[Job], now: float, *, is_whole: b
     if is_whole and len(chosen) <= NAMED_MOST:
         return format_command("retry", *(manage.name_job(store, job) for job in chosen), state=store.path)
     # all of one call are cancelled at the same moment, which no other call shares
-    moment = f'finished_at == "{format_utc(now)}"'
-    return format_command("retry", "--state-is", JobState.CANCELLED.value, "--where", moment, state=store.path)
+    choice = ("--where", f'finished_at == "{format_utc(now)}"')
+    return format_command("retry", "--state-is", "cancelled", *choice, state=store.path)

@@ -14,7 +14,7 @@ from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import state_words
 from batchveo.core.hints import format_command
-from batchveo.operations.manage import select_jobs
+from batchveo.operations.manage import name_job, select_jobs
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
 
@@ -40,7 +40,7 @@ def command(job: str, state: Path, videos: Destination | None, *, folder: bool) 
 def _find_video(store: Store, key: str, videos: Destination | None) -> StoredVideo:
     (job,) = select_jobs(store, [key])
     if job.file is None:
-        show = format_command("show", job.id, state=store.path)
+        show = format_command("show", name_job(store, job), state=store.path)
         raise UsageError(f"{job.name!r} is {state_words(job.state)} and has no video; `{show}` shows why")
     video = video_at(job, videos)
     if isinstance(video, Path) and not video.is_file():

@@ -140,7 +140,7 @@ def _retry(jobs: Sequence[str], state: Path, where: Condition | None, options: d
 def _explain_cancelled(store: Store, state: Path) -> None:
     cancelled = len(manage.choose_jobs(store, (), states=[JobState.CANCELLED]))
     if cancelled:
-        again = format_command("retry", "--state-is", JobState.CANCELLED.value, state=state)
+        again = format_command("retry", "--state-is", "cancelled", state=state)
         jobs = f"{format_count(cancelled, 'job')} {'is' if cancelled == 1 else 'are'}"
         click.echo(f"{jobs} cancelled: `{again}` makes {'it' if cancelled == 1 else 'them'} pending", err=True)
 
