@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TextIO
 
 from batchveo.core.formatting import (
@@ -16,39 +17,47 @@ from batchveo.core.formatting import (
 )
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
-from batchveo.display.table import Column, flatten_text, make_table, open_console, print_lines
+from batchveo.display.table import GAP, Column, flatten_text, make_table, open_console, print_lines
 from batchveo.operations.job_report import JobReport, describe_measured
 from batchveo.store.queries import MICRO
 
-INDENT = "  "
+INDENT = " " * GAP
 
 
 def print_job(report: JobReport, out: TextIO, *, now: float) -> None:
     """Print everything known of a job; ``now``: seconds since the epoch."""
+    from rich.padding import Padding
+    from rich.text import Text
+
     console = open_console(out)
     job = report.job
-    sections: list[tuple[str, Iterable[Sequence[str]]]] = [
-        (f"{flatten_text(job.name)}: {_describe_state(report, now)}", _list_facts(report)),
-        ("takes", map(_make_take, report.family)),
-        ("history", _list_history(report)),
-        ("requests", _list_requests(report)),
-        ("next", ((step.command, step.effect) for step in report.next_steps)),
-    ]
-    for number, (title, rows) in enumerate(sections):
+    print_lines(console, Text(f"{flatten_text(job.name)}: {_describe_state(report, now)}"))
+    print_lines(console, Padding(Text(job.state.sentence), (0, 0, 0, GAP)))
+    sections: dict[str, Iterable[Sequence[str]]] = {
+        "job": _list_facts(report),
+        "takes": map(_make_take, report.family),
+        "history": _list_history(report),
+        "requests": _list_requests(report),
+    }
+    for title, rows in sections.items():
         lines = [[f"{INDENT}{row[0]}", *row[1:]] for row in rows]
-        if not lines:
-            continue
-        out.write(f"\n{title}\n" if number else f"{title}\n")
-        # commands are whole: they are to be pasted
-        columns = [Column("", indented=True, whole=title != "history"), *(Column("") for _ in lines[0][1:])]
-        print_lines(console, make_table(columns, lines, header=False))
+        if lines:
+            out.write(f"\n{title}\n")
+            columns = [Column("", indented=True, whole=True), *(Column("") for _ in lines[0][1:])]
+            print_lines(console, make_table(columns, lines, header=False))
+    if report.next_steps:
+        out.write("\nnext\n")
+    for step in report.next_steps:
+        # a line of its own, which the terminal may wrap: so it can be pasted
+        out.write(f"{INDENT}{step.command}\n")
+        print_lines(console, Padding(Text(step.effect), (0, 0, 0, 2 * GAP)))
 
 
 def _describe_state(report: JobReport, now: float) -> str:
     job = report.job
     words = "held in doubt" if job.held else state_words(job.state)
     ago = format_span(max(now - report.since, 0.0))
-    return f"{words} since {format_timestamp(report.since)}, {ago} ago. {job.state.sentence}"
+    return f"{words} since {format_timestamp(report.since)}, {ago} ago"
 
 
 def _list_facts(report: JobReport) -> Iterator[tuple[str, str]]:
@@ -151,8 +160,19 @@ def _list_requests(report: JobReport) -> Iterator[tuple[str, str, str, str]]:
         yield f"{attempt['number']}  {attempt['client_request_id']}", price, took, attempt["generation_id"] or ""
 
 
-def format_log_row(row: Mapping[str, object], at: float) -> str:
-    """One line of ``logs``; ``at``: the time of the row, in seconds since the epoch."""
+def print_log(rows: Iterable[Mapping[str, object]], out: TextIO) -> None:
+    """Print the rows of ``make_log_rows``, a line each; at a terminal long ones wrap below their beginning."""
+    lines = []
+    for row in rows:
+        at = datetime.fromisoformat(str(row["at"])).timestamp()
+        lines.append((format_timestamp(at, zone=True), _describe_log_row(row)))
+    if out.isatty():
+        print_lines(open_console(out), make_table([Column("", whole=True), Column("")], lines, header=False))
+    else:
+        out.write("".join(f"{at}  {flatten_text(text)}\n" for at, text in lines))
+
+
+def _describe_log_row(row: Mapping[str, object]) -> str:
     number, request = row.get("number"), row.get("client_request_id")
     match row["event"]:
         case "added":
@@ -176,7 +196,7 @@ def format_log_row(row: Mapping[str, object], at: float) -> str:
         case _:
             rating = "" if row["rating"] is None else f" {row['rating']}"
             text = f"{row['person']}: {str(row['kind']).replace('_', ' ')}{rating}"
-    return f"{format_timestamp(at, zone=True)}  {flatten_text(text)}"
+    return text
 
 
 def _name_state(state: object) -> str:

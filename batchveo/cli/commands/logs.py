@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import sys
 from pathlib import Path
 
 import click
 
 from batchveo.cli.job_choice import job_argument
 from batchveo.cli.options import json_option, state_option
-from batchveo.display.job_text import format_log_row
+from batchveo.display.job_text import print_log
 from batchveo.operations.job_report import make_log_rows, make_report
 from batchveo.operations.manage import select_jobs
 from batchveo.store import Store
@@ -28,7 +28,9 @@ def command(job: str, state: Path, *, as_json: bool) -> int:
     with Store(state, writing=False) as store:
         (found,) = select_jobs(store, [job])
         rows = make_log_rows(make_report(store, found))
-    for row in rows:
-        at = datetime.fromisoformat(str(row["at"])).timestamp()
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else format_log_row(row, at))
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        print_log(rows, sys.stdout)
     return 0

@@ -75,10 +75,12 @@ def test_a_finished_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         judge(store)
         job = find(store, "fox")
     text = show(capsys, "show", job.id[:6])
-    title, *facts = text.split("\n\n", maxsplit=1)[0].splitlines()
+    title, sentence, *_ = text.splitlines()
     assert title.startswith("fox: succeeded since 1970-01-01")
-    assert title.endswith(" ago. The video was stored and verified.")
-    known = dict(line.strip().split(maxsplit=1) for line in facts)
+    assert title.endswith(" ago")
+    assert sentence == "  The video was stored and verified."
+    sections = read_sections(text)
+    known = dict(line.split(maxsplit=1) for line in sections["job"])
     assert known == {
         "id": job.id,
         "model": "google/veo3",
@@ -95,16 +97,17 @@ def test_a_finished_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         "scores": "clip.score 0.25",
         "people": "rating 4.0",
     }
-    sections = read_sections(text)
     assert [line.split()[2:] for line in sections["history"]][:3] == [
         ["added"],
         ["+1.0", "s", "submitting"],
         ["+10.0", "s", "generating"],
     ]
     assert sections["requests"] == [f"1 {job.client_request_id}  $0.50    g-1"]
-    assert [line.split("  ")[0] for line in sections["next"]] == [
+    assert sections["next"] == [
         "batchveo open fox --state b.db",
+        "opens the video",
         "batchveo retry fox --takes 1 --state b.db",
+        "makes another take",
     ]
 
 
