@@ -165,8 +165,9 @@ def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, ur
                 isTrueOf(`${equals("model", "m")} and ${either}`, job),
                 isTrueOf(`${either} and ${equals("model", "n")}`, job),
                 isTrueOf("model != 3", job),
+                isTrueOf(equals("held", true), { held: true }),
             ];
         }""",
         odd,
     )
-    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False]
+    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False, True]
