@@ -16,7 +16,8 @@ import click
 
 from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
-from batchveo.cli.options import PATH, option
+from batchveo.cli.option_types import PATH
+from batchveo.cli.options import option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
 from batchveo.core.hints import suggest_closest
 from batchveo.core.version import __version__
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 COMMANDS = {
+    "init": "Write a first manifest: of a table, a list, or what you type.",
     "run": "Generate the videos of the manifests; run again to resume.",
     "resume": "Resume all unfinished jobs of the database.",
     "plan": "Check, count and price the jobs; buy nothing.",

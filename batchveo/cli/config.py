@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PlaceType
+from batchveo.cli.option_types import PlaceType, QuantityType
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import find_closest
 
@@ -271,6 +271,8 @@ def _find_demand(option: click.Option, value: object) -> str | None:
         return None if isinstance(value, bool) else "true or false"
     if option.count or isinstance(option.type, click.types.IntParamType):
         return None if is_number and isinstance(value, int) else "a whole number"
+    if isinstance(option.type, QuantityType):
+        return None if is_number or (isinstance(value, str) and option.type.accepts(value)) else option.type.demand
     if isinstance(option.type, click.types.FloatParamType):
         return None if is_number else "a number"
     if isinstance(option.type, click.Choice):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +31,7 @@ def read_planned_settings(options: dict[str, Any]) -> RunSettings:
     return RunSettings(
         output=options["output"],
         concurrency=_read_concurrency(options),
-        rate=parse_rate(options["rate"]),
+        rate=options["rate"],
         budget=options["budget"],
         assume_price=options["assume_price"],
         tries=options["tries"],
@@ -83,17 +82,6 @@ def read_cluster(options: dict[str, Any]) -> Cluster | None:
     if options["workers"] is not None:
         raise UsageError("--workers needs --ray")
     return None
-
-
-def parse_rate(text: str | None) -> float | None:
-    """``30``, ``30/min``, ``2/s`` or ``500/h`` as submits a minute; raises ``UsageError``."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|min|m|h|hour))?\s*", text)
-    if match is None or float(match[1]) <= 0:
-        raise UsageError(f"--rate {text!r}: write it as 30/min, 2/s or 500/h")
-    factor = {"s": 60.0, "sec": 60.0, "h": 1 / 60, "hour": 1 / 60}.get(match[2] or "min", 1.0)
-    return float(match[1]) * factor
 
 
 def find_service(options: dict[str, Any], *, required: bool = True) -> Service:

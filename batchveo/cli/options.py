@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchveo.core.destination import Destination, expand_home, parse_destination
+from batchveo.cli.option_types import DURATION, MONEY, MONEY_LIMIT, PATH, PLACE, RATE_A_MINUTE, RATE_A_SECOND
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -107,48 +106,6 @@ def _check_address(context: click.Context, parameter: click.Parameter, value: st
     return value
 
 
-class FilePath(click.Path):
-    """A file or folder; ``~`` is the user's home, since no shell expands it in variables and config files."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path that was named."""
-        return super().convert(expand_home(value) if isinstance(value, str | Path) else value, param, ctx)
-
-
-if TYPE_CHECKING:
-    _PlaceParamType = click.ParamType[Destination]
-else:
-    _PlaceParamType = click.ParamType  # generic from click 8.4 on only
-
-
-class PlaceType(_PlaceParamType):
-    """A folder, or the URL of a prefix in a bucket."""
-
-    name = "place"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Destination:  # noqa: ARG002
-        """The place that was named."""
-        return value if isinstance(value, Destination) else parse_destination(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Folders."""
-        return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
-
-
-class FiniteRange(click.FloatRange):
-    """A number within bounds; not "not a number" either, which no bound keeps out."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-PATH = FilePath(path_type=Path)
-PLACE = PlaceType()
-
 state_option = option(
     "--state", type=PATH, default=Path("state/batchveo.db"), metavar="DB", help="The SQLite database of jobs and runs."
 )
@@ -162,7 +119,6 @@ catalogue_option = option(
     help="Catalogue of models to use instead of the refreshed one; `builtin` is that of this version.",
 )
 base_url_option = option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine.")
-SECONDS = FiniteRange(min=0.0)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=complete_files
@@ -227,6 +183,13 @@ reading_options = join_decorators(
         help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
     ),
 )
+confirm_above_option = option(
+    "--confirm-above",
+    type=MONEY_LIMIT,
+    default="$50",
+    metavar="USD",
+    help="At a terminal, ask before spending more than this, or on videos without a price.",
+)
 checks_option = option(
     "--checks",
     type=click.Choice(["none", "basic", "all"]),
@@ -275,18 +238,23 @@ plan_options = join_decorators(
         metavar="N",
         help="Most generations in flight (default: 10; with --keys, the sum of the keys' limits).",
     ),
-    option("--rate", metavar="N/min", help="Most submits per minute (default: no limit)."),
+    option(
+        "--rate",
+        type=RATE_A_MINUTE,
+        metavar="RATE",
+        help="Most submits, such as 30/min, 0.5/s or 100/h (default: no limit).",
+    ),
     option(
         "--budget",
-        type=float,
+        type=MONEY,
         metavar="USD",
-        help="Most dollars that all runs of this database may commit (default: no limit).",
+        help="Most dollars that all runs of this database may commit, such as $25 (default: no limit).",
     ),
     option(
         "--assume-price",
-        type=float,
+        type=MONEY,
         metavar="USD",
-        help="Price in dollars for videos that the price list does not cover.",
+        help="Price in dollars for videos that the price list does not cover, such as $1.50.",
     ),
     option(
         "--tries",
@@ -302,15 +270,15 @@ run_options = join_decorators(
     option("--downloads", type=int, default=4, metavar="N", help="Most parallel downloads."),
     option(
         "--poll-interval",
-        type=float,
-        metavar="S",
-        help="Seconds between two polls of a generation (default: adaptive).",
+        type=DURATION,
+        metavar="TIME",
+        help="Time between two polls of a generation, such as 5s (default: adaptive).",
     ),
     option(
         "--poll-rate",
-        type=float,
-        metavar="N/s",
-        help="Most polls per second in total (default: 0.6 * concurrency, from 5 to 500).",
+        type=RATE_A_SECOND,
+        metavar="RATE",
+        help="Most polls in total, such as 5/s (default: 0.6/s * concurrency, from 5/s to 500/s).",
     ),
     option(
         "--when-in-doubt",
@@ -320,10 +288,10 @@ run_options = join_decorators(
     ),
     option(
         "--settle",
-        type=float,
-        default=1800,
-        metavar="S",
-        help="Seconds to wait for the usage log before an unconfirmed submit is held.",
+        type=DURATION,
+        default="30m",
+        metavar="TIME",
+        help="How long to wait for the usage log before an unconfirmed submit is held.",
     ),
     option(
         "--sidecars",
@@ -332,14 +300,8 @@ run_options = join_decorators(
         help="Folder for the JSON file of each video (default: beside the video); none writes no such files.",
     ),
     option("--wait-for-credits", is_flag=True, help="If the account is empty, wait for a top-up instead of stopping."),
-    option("--patience", type=float, default=7200, metavar="S", help="Seconds to wait for one generation."),
-    option(
-        "--confirm-above",
-        type=float,
-        default=50.0,
-        metavar="USD",
-        help="At a terminal, ask before spending more than this, or on videos without a price.",
-    ),
+    option("--patience", type=DURATION, default="2h", metavar="TIME", help="How long to wait for one generation."),
+    confirm_above_option,
     option("--missing-videos-ok", is_flag=True, help="Run even if finished videos are missing from the output folder."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,

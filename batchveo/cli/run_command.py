@@ -21,7 +21,7 @@ from batchveo.cli.option_values import (
     read_messengers,
     read_settings,
 )
-from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.errors import BatchveoError
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
 from batchveo.display.reporter import BackgroundReporter, open_reporter
@@ -61,8 +61,6 @@ def _make_approval(options: dict[str, Any], shown: BackgroundReporter) -> Approv
     The question comes below all that ``shown`` was told before.
     """
     above = options["confirm_above"]
-    if not above >= 0:
-        raise UsageError(f"--confirm-above {above} is out of range")
     if options["yes"] or options["sandbox"] or not is_person_there():
         return None
 
@@ -105,6 +103,15 @@ def _ask_to_buy(offer: PurchaseQuote, state: Path) -> bool:
 
     print_quote(offer, sys.stderr, state=state)
     return ask_yes("\nBuy them?")
+
+
+DECLINED = 130
+"""The exit status of a command whose question was answered by no."""
+
+
+def is_confirmed() -> bool:
+    """Ask the person at the terminal whether to continue; a script need not be asked."""
+    return not is_person_there() or ask_yes("Continue?")
 
 
 def ask_yes(question: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from batchveo.core.errors import UsageError
@@ -24,6 +26,7 @@ from batchveo.core.expressions import (
     read_number,
     split_name,
 )
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.hints import suggest_closest
 from batchveo.core.measures import MEASURES, CheckLevel, Measures, compare_request, find_highest_level
 from batchveo.core.models import Job, JobState
@@ -43,6 +46,7 @@ class Field:
     """A field that expressions may name.
 
     ``unit`` is that of its number; ``in_gates``: a gate may name it. ``choices``: all values that it may have.
+    ``is_time``: its text is a time, as ``format_utc`` writes it.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Field:
     unit: str = ""
     in_gates: bool = True
     choices: tuple[str, ...] = ()
+    is_time: bool = False
 
 
 META, REQUEST = "meta", "request"
@@ -66,6 +71,8 @@ MISMATCHES = "mismatches"
 _OTHER_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What YAML reads as true and false."""
 _LARGEST_INTEGER = 2**63 - 1
+_PART_OF_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?)?)?")
+"""A time in UTC, to any exactness; with an offset it would not be ordered as a text."""
 _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
 _JOB_FIELDS = (
     Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
@@ -87,7 +94,21 @@ _JOB_FIELDS = (
     Field(name="cost_usd", kind=Kind.NUMBER, meaning="what it was charged", unit="USD"),
     Field(name="bytes", kind=Kind.NUMBER, meaning="the size of its file", unit="bytes"),
     Field(name="generation_seconds", kind=Kind.NUMBER, meaning="from submit to completion", unit="s"),
+    *(
+        Field(name=name, kind=Kind.TEXT, meaning=meaning, unit="UTC", in_gates=False, is_time=True)
+        for name, meaning in (
+            ("submitted_at", "when it was last submitted"),
+            ("completed_at", "when its generation was completed"),
+            ("finished_at", "when it succeeded or failed"),
+        )
+    ),
     Field(name="error", kind=Kind.TEXT, meaning="why it failed, or is put aside", in_gates=False),
+    Field(
+        name="cause",
+        kind=Kind.TEXT,
+        meaning="its error with N, ID and URL in place of what differs from job to job",
+        in_gates=False,
+    ),
     Field(
         name="verdict",
         kind=Kind.TEXT,
@@ -212,6 +233,8 @@ def _check_literal(ref: FieldRef, literal: Literal, *, ordered: bool) -> None:
         raise ExpressionError(f'{ref.name} is a text: write "{value}"', literal.place)
     if field.choices and not ordered and value not in field.choices:
         raise ExpressionError(f"{ref.name} is one of {', '.join(field.choices)}", literal.place)
+    if field.is_time and not _PART_OF_TIME.fullmatch(str(value)):
+        raise ExpressionError(f'{ref.name} is a time in UTC, such as "2026-11-27T21:05"', literal.place)
     if field.kind is Kind.BOOLEAN and ordered:
         raise ExpressionError(f"{ref.name} is true or false: compare it by == or !=", ref.place)
 
@@ -255,12 +278,15 @@ def read_field(
         "repeat": job.index,
         "generation_seconds": _generation_seconds(job),
         "prompt": job.prompt,
+        "cause": read_cause(job.error, job.state.value),
         "verdict": verdict,
         "picked": picked,
         "rating": rating,
     }
     if name in known:
         return known[name]
+    if FIELDS[name].is_time:
+        return format_utc(getattr(job, name))
     return _plain(getattr(job, name))
 
 
@@ -297,6 +323,16 @@ def _generation_seconds(job: Job) -> float | None:
     if job.completed_at is None or job.submitted_at is None:
         return None
     return job.completed_at - job.submitted_at
+
+
+def read_cause(error: str | None, state: str) -> str | None:
+    """The cause of a job's error; a job that failed has one also if no reason was given."""
+    return None if error is None and state != JobState.FAILED.value else find_cause(error)
+
+
+def format_utc(at: float | None) -> str | None:
+    """Seconds since the epoch as ``2026-11-27T21:05:00.250000``: a time in UTC that is ordered as a text."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")[:26]
 
 
 def get_field(name: str) -> Field | None:

@@ -20,6 +20,15 @@ def shorten_text(text: str, width: int = 60, *, squeeze: bool = True) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
+def shorten_middle(text: str, width: int = 60) -> str:
+    """``text`` on one line, cut in the middle to ``width`` characters: names often differ at their ends."""
+    line = " ".join(blank_unprintable(text).split())
+    if len(line) <= width:
+        return line
+    end = (width - 1) // 2
+    return f"{line[: width - 1 - end]}…{line[len(line) - end :]}"
+
+
 def blank_unprintable(text: str) -> str:
     """``text`` with a space for every character that moves a cursor, changes a colour or reverses a line."""
     return "".join(c if c.isprintable() else " " for c in text)
@@ -116,9 +125,9 @@ def format_minute(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
-def format_timestamp(at: float) -> str:
-    """Local date and time to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+def format_timestamp(at: float, *, zone: bool = False) -> str:
+    """Local date and time to the second; with ``zone``, also the difference to UTC: ``2027-01-15 09:00:00+0100``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S%z" if zone else "%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 MICROS = 1_000_000

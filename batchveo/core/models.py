@@ -147,7 +147,7 @@ class Job:
     ``catalog``: the digest of the catalogue of models that it was validated against when it was added; ``None`` if it
     was not. ``unchecked``: the fields that the manifest excludes from that. ``policy``: as in ``JobSpec``.
     ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
-    1; ``take_of``: the number of the first one, ``None`` if it is that.
+    1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
     """
 
     seq: int
@@ -191,6 +191,7 @@ class Job:
     verdict: str | None = None
     take: int = 1
     take_of: int | None = None
+    asked: bool = False
 
     @property
     def key(self) -> str | None:

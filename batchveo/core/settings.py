@@ -119,7 +119,7 @@ class Cluster:
     def __post_init__(self) -> None:
         check_address(self.address)
         if self.workers is not None and self.workers < 1:
-            raise UsageError(f"--workers {self.workers} is out of range")
+            raise UsageError(f"--workers {self.workers} is out of range: a number of 1 or more is wanted")
         if not 1 <= self.silence < float("inf"):
             raise UsageError(f"a silence of {self.silence} s is out of range")
 

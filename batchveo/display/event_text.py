@@ -23,6 +23,7 @@ from batchveo.core.formatting import (
     format_span,
     format_time,
     format_usd,
+    shorten_middle,
     shorten_text,
     state_words,
 )
@@ -52,12 +53,14 @@ class Tone(StrEnum):
 class EventText:
     """One line of text without control characters, shown from the verbosity ``rank`` on.
 
-    ``replaces``: the beginning of earlier lines on the same cause. A live view shows this line in their place.
+    ``passing``: a live view shows it at any verbosity, among the last events. ``replaces``: the beginning of earlier
+    lines on the same cause; a live view shows this line in their place.
     """
 
     text: str
     tone: Tone = Tone.PLAIN
     rank: int = USUAL
+    passing: bool = False
     replaces: str = ""
 
 
@@ -134,7 +137,7 @@ class RepeatCounter:
         # between two reminders the line is for live views, which replace the earlier one by it
         rank = EVERYTHING if not is_due else WRONG if event.unreachable else USUAL
         text = f"{begun}: {tries}, next try in {format_span(event.wait)}"
-        return EventText(text=text, tone=Tone.DOUBT, rank=rank, replaces=begun)
+        return EventText(text=text, tone=Tone.DOUBT, rank=rank, passing=True, replaces=begun)
 
 
 def _shows_end(event: Event, cause: SubmitsPaused) -> bool:
@@ -163,10 +166,12 @@ def _describe_limit(throttle: ThrottleChanged) -> EventText | None:
 
 
 def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
-    name = shorten_text(job.name)
+    name = shorten_middle(job.name)
     if job.state is JobState.SUCCEEDED:
         cost = "" if job.cost_usd is None else f" ({format_usd(job.cost_usd)})"
-        return EventText(text=f"done: {shorten_text(str(job.file))}{cost}", tone=Tone.GOOD)
+        text = f"done: {shorten_middle(str(job.file))}{cost}"
+        # thousands of these lines would hide what a log is read for
+        return EventText(text=text, tone=Tone.GOOD, rank=EVERYTHING, passing=True)
     if job.state is JobState.FAILED:
         return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:

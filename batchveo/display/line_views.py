@@ -19,15 +19,17 @@ from batchveo.core.events import (
     ThrottleChanged,
     WaitingForLog,
 )
-from batchveo.core.formatting import describe_wait, format_forecast, format_timestamp, format_usd, state_words
+from batchveo.core.formatting import format_forecast, format_timestamp, format_usd, state_words
 from batchveo.core.models import JobState
 from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import USUAL, WRONG, RepeatCounter, Tone, describe_event
 from batchveo.display.run_view import NEVER, RunView
-from batchveo.operations.status import Snapshot, make_progress_row
+from batchveo.operations.status import Snapshot, describe_open_wait, make_progress_row
 
-PROGRESS_SECONDS = 300.0
+PROGRESS_SECONDS = 60.0
 """Seconds between two text lines of progress."""
+WAIT_SECONDS = 600.0
+"""The same while a run only waits for the usage log."""
 PROGRESS_SHARE = 0.05
 """The share of all jobs after which progress is written in any case."""
 LEAST_GAP = 10.0
@@ -39,7 +41,7 @@ _COLOURS = {Tone.GOOD: "32", Tone.DOUBT: "33", Tone.WARNING: "33", Tone.BAD: "31
 class LineView(RunView):
     """Writes one line for each event worth a person's attention, and a line of progress now and then.
 
-    ``verbosity``: -1 warnings and failures only, 0 finished jobs too, 1 every move. ``colours``: use ANSI colours.
+    ``verbosity``: -1 warnings, failures and waits only, 0 progress too, 1 every move. ``colours``: use ANSI colours.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class LineView(RunView):
         for line in self._counter.describe_next(event):
             if line.rank <= self._verbosity:
                 self._write(line.text, line.tone)
+        if isinstance(event, WaitingForLog):
+            self.due = time.monotonic() + WAIT_SECONDS
         if self._verbosity < USUAL:
             return
         if isinstance(event, RunStarted):
@@ -72,22 +76,23 @@ class LineView(RunView):
                 self.due = min(self.due, self._progress_at + LEAST_GAP)
 
     def tick(self) -> None:
-        """Write a line of progress."""
+        """Write a line of progress; if only warnings are wanted, of how long the run has waited for the usage log."""
         shot = self.read_snapshot()
-        if shot is None:
+        waits = shot is not None and shot.waits_since is not None
+        if shot is None or (self._verbosity < USUAL and not waits):
             self.due = NEVER
             return
-        self._write(format_progress(shot))
-        self._schedule_progress()
+        self._write(format_progress(shot) if self._verbosity >= USUAL else describe_open_wait(shot))
+        self._schedule_progress(WAIT_SECONDS if waits else PROGRESS_SECONDS)
 
-    def _schedule_progress(self) -> None:
+    def _schedule_progress(self, seconds: float = PROGRESS_SECONDS) -> None:
         self._settled, self._progress_at = 0, time.monotonic()
-        self.due = self._progress_at + PROGRESS_SECONDS
+        self.due = self._progress_at + seconds
 
     def _write(self, text: str, tone: Tone = Tone.PLAIN) -> None:
         if self._colours and tone in _COLOURS:
             text = f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m"
-        _write_line(self._out, f"{format_timestamp(self.clock())} {text}")
+        _write_line(self._out, f"{format_timestamp(self.clock(), zone=True)} {text}")
 
 
 class JsonView(RunView):
@@ -135,8 +140,7 @@ def format_progress(shot: Snapshot) -> str:
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.waits_since is not None:
-        failures = shot.waits_failures
-        parts.append(describe_wait(shot.open_doubts, shot.waits_since, shot.waits_until, shot.now, failures=failures))
+        parts.append(describe_open_wait(shot))
     if shot.ahead is not None:
         parts.append(f"{format_forecast(shot.ahead)} left")
     return "; ".join(parts)

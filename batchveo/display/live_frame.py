@@ -11,7 +11,6 @@ from rich.text import Text
 
 from batchveo.core.events import ThrottleChanged, ThrottleReason
 from batchveo.core.formatting import (
-    describe_wait,
     format_count,
     format_day_and_time,
     format_elapsed,
@@ -24,7 +23,7 @@ from batchveo.core.formatting import (
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
-from batchveo.operations.status import Snapshot
+from batchveo.operations.status import Snapshot, describe_open_wait
 
 WIDEST = 100
 """Columns that the figures take at the most: longer lines are hard to read."""
@@ -211,7 +210,7 @@ def _describe_time_left(shot: Snapshot) -> Variants:
     if not shot.going:
         return [Text(f"{format_count(shot.left, 'job')}; no run is in progress")] if shot.left else []
     if shot.waits_since is not None:
-        return _describe_waiting(shot, shot.waits_since)
+        return _describe_waiting(shot)
     if shot.ahead is None:
         return [Text("not known yet", style="dim")] if shot.left else []
     words = format_forecast(shot.ahead)
@@ -221,8 +220,8 @@ def _describe_time_left(shot: Snapshot) -> Variants:
     return [Text(f"{words} · ").append_text(until), Text(words), *short, Text(about)]
 
 
-def _describe_waiting(shot: Snapshot, since: float) -> Variants:
-    words = describe_wait(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
+def _describe_waiting(shot: Snapshot) -> Variants:
+    words = describe_open_wait(shot)
     times = words[words.rindex("(") :]
     return [Text(words), Text(f"waiting for the usage log {times}"), Text(f"waiting for the log {times}")]
 
@@ -247,7 +246,8 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
     number, pace = f"{shot.in_flight:,}", shot.pace
     if pace is None:
         return [Text(number)] if shot.going else []
-    number += f" of {pace.limit:,}"
+    # after a 429 the limit is below what is in flight: "8 of 7" would read like an error
+    number += f" of {pace.limit:,}" if shot.in_flight <= pace.limit else f", limit {pace.limit:,}"
     brake = explain_brake(pace) or _find_kept_slots(shot, pace)
     is_lowered = pace.limit < pace.ceiling
     style = "yellow" if is_lowered or pace.brake not in CALM else "dim"

@@ -50,7 +50,7 @@ class LiveView(RunView):
         """Take one event; before and after a run its line is written at once."""
         super().show(event)
         for line in self._counter.describe_next(event):
-            if line.rank <= self._verbosity or line.replaces:
+            if line.rank <= self._verbosity or line.passing:
                 self._add_line(line)
         if isinstance(event, RunStarted):
             self.due = time.monotonic()

@@ -17,7 +17,7 @@ from batchveo.core.formatting import (
 )
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
-from batchveo.display.table import UNLIMITED, Column, flatten_text, make_table, open_console, print_lines
+from batchveo.display.table import UNLIMITED, Column, cut_middle, flatten_text, make_table, open_console, print_lines
 from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS, SHOWN_COLLISIONS = 20, 3
 NAME_CELLS = 24
-"""Cells of a job's name in the sample, on a terminal."""
+"""Cells that a job's name may take in the sample on a narrow terminal; on a wide one, a third of it."""
 COUNT_COLUMNS = tuple(Column(title, right=True, whole=True) for title in ("jobs", "to make", "each"))
 SOURCE_COLUMN = Column("by", whole=True)
 PRICE_COLUMN = Column("price", right=True, whole=True)
@@ -138,6 +138,13 @@ def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
         spent = f" ({format_usd(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
         stops = "; a run stops when the budget is used" if quote.over_usd else ""
         yield "budget", _compare(quote.budget_usd, quote.over_usd, quote.unpriced, spent) + stops
+
+
+def describe_shortfall(quote: PurchaseQuote) -> str | None:
+    """What balance and budget lack for the price; ``None`` if they suffice, or are not known."""
+    lacking = (("balance", quote.short_usd), ("budget", quote.over_usd))
+    parts = [f"the {name} is {format_usd(usd)} short" for name, usd in lacking if usd]
+    return " and ".join(parts) or None
 
 
 def _describe_takes(quote: PurchaseQuote) -> str:
@@ -261,18 +268,18 @@ def _print_images(console: Console, check: ImageCheck) -> None:
 
 
 def _print_sample(console: Console, specs: Sequence[JobSpec]) -> None:
-    """The first jobs, a line each; on a terminal long names and prompts are cut."""
+    """Some of the jobs, a line each; on a terminal long names and prompts are cut in the middle."""
+    from rich.cells import cell_len, set_cell_size
     from rich.text import Text
 
-    names = [Text(flatten_text(spec.name)) for spec in specs]
-    width = max((name.cell_len for name in names), default=0)
-    width = min(width, NAME_CELLS) if console.width < UNLIMITED else width
-    console.file.write("first jobs\n")
+    names = [flatten_text(spec.name) for spec in specs]
+    width = max(map(cell_len, names), default=0)
+    if console.width < UNLIMITED:
+        width = min(width, max(console.width // 3, NAME_CELLS))
+    console.file.write("for example\n")
     for name, spec in zip(names, specs, strict=True):
-        name.truncate(width, overflow="ellipsis", pad=True)
-        line = Text("  ").join([Text(), name, Text(flatten_text(str(spec.request.get("prompt", ""))))])
-        line.truncate(console.width, overflow="ellipsis")
-        print_lines(console, line)
+        prompt = cut_middle(flatten_text(str(spec.request.get("prompt", ""))), console.width - width - 4)
+        print_lines(console, Text(f"  {set_cell_size(cut_middle(name, width), width)}  {prompt}"))
 
 
 def make_plan_row(made: Plan) -> dict[str, object]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
-from batchveo.core.formatting import format_count, format_duration, format_usd, shorten_text, state_words
+from batchveo.core.formatting import (
+    format_count,
+    format_duration,
+    format_usd,
+    shorten_middle,
+    shorten_text,
+    state_words,
+)
 from batchveo.core.gates import Verdict
 from batchveo.core.hints import format_command, job_argument
 from batchveo.core.models import JobState
@@ -25,8 +32,11 @@ def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
     """Lines on how the run ended."""
     counts = result.counts
     parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
-    what = ", ".join(parts) or "nothing to do"
-    yield f"{what} after {format_duration(result.seconds)}; videos in {output}"
+    if result.idle and all(state.is_terminal for state in JobState if counts[state]):
+        earlier = f"; {', '.join(parts)} in earlier runs" if parts else ""
+        yield f"nothing to do{earlier}; videos in {output}"
+    else:
+        yield f"{', '.join(parts)} after {format_duration(result.seconds)}; videos in {output}"
     if result.stopped is not None:
         larger = isinstance(result.stopped, BudgetReached)
         again = "Run the same command with a larger --budget" if larger else "Fix this and run the same command"
@@ -78,12 +88,16 @@ def _describe_spending(store: Store) -> str:
 def _list_failures(store: Store) -> Iterator[str]:
     reasons = store.progress.list_failures(most=REASONS_SHOWN + 1)
     for row in reasons[:REASONS_SHOWN]:
-        example = f" ({shorten_text(row['example'], 40)}{' and others' if row['jobs'] > 1 else ''})"
+        example = f" ({shorten_middle(row['example'], 40)}{_count_others(row['jobs'] - 1)})"
         yield f"  {row['jobs']:,} failed: {shorten_text(row['error'], 200)}{example}"
     if len(reasons) > REASONS_SHOWN:
         listing = format_command("jobs", "--state-is", "failed", state=store.path)
         yield f"  others failed for other reasons; `{listing}` lists them"
     yield f"`{format_command('retry', state=store.path)}` sets the failed jobs to pending again"
+
+
+def _count_others(others: int) -> str:
+    return "" if not others else " and 1 other" if others == 1 else f" and {others:,} others"
 
 
 def _list_rejected(store: Store) -> Iterator[str]:

@@ -56,6 +56,16 @@ def flatten_text(text: str) -> str:
     return " ".join(blank_unprintable(text).split())
 
 
+def cut_middle(text: str, cells: int) -> str:
+    """``text`` in at most ``cells`` cells, cut in its middle: names and prompts often differ at their ends."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= cells:
+        return text
+    tail = max((cells - 1) // 2, 0)
+    return f"{set_cell_size(text, cells - 1 - tail)}…{set_cell_size(text[::-1], tail)[::-1]}"
+
+
 def open_console(out: TextIO) -> Console:
     """A console on ``out``; in a pipe or file its width is unlimited and it writes no colours."""
     from rich.console import Console  # slow to import, and not needed for tables in a pipe

@@ -159,6 +159,7 @@ class RunLifecycle:
             rejected=rejected,
             put_aside=self._context.store.skipped.count_by_reason(),
             seconds=self._context.now() - self._begun,
+            idle=not self._recorder.entries,
         )
 
     def _choose_exit_status(self, counts: Counts, late: int, rejected: int) -> int:

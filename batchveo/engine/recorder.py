@@ -99,6 +99,8 @@ class Recorder:
         self._groups = GroupCommit(context.store)
         self.failed: set[int] = set()
         """The jobs, by number, that failed in this run and were not made again."""
+        self.entries = 0
+        """How many outcomes were recorded."""
 
     def write_outcome(self, job: Job, outcome: Outcome) -> Entry:
         """Write the outcome of a step of ``job``, as it was before; safe on disk after the next ``wait_durable``.
@@ -179,6 +181,7 @@ class Recorder:
     async def publish_entry(self, entry: Entry) -> None:
         """Wait until ``entry`` is safe on disk, then emit its events."""
         await self.wait_durable()
+        self.entries += 1
         if entry.job.state is JobState.FAILED:
             self.failed.add(entry.job.seq)
         else:

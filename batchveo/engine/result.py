@@ -17,7 +17,8 @@ class RunResult:
 
     ``counts``: of the jobs that the run took on. ``exit_status``: of the command. ``late``: jobs left to the next run.
     ``rejected``: clips of the run that fail their gates, and have no other take that does not. ``put_aside``: how many
-    unfinished jobs were skipped, by the service's reason. ``output``: the destination.
+    unfinished jobs were skipped, by the service's reason. ``output``: the destination. ``idle``: nothing happened
+    to any job.
     """
 
     run: int
@@ -30,3 +31,4 @@ class RunResult:
     put_aside: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     output: Destination | None = None
+    idle: bool = False

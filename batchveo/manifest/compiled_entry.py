@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
-from batchveo.core.job_row import canonical_json, meta_json
+from batchveo.core.job_row import canonical_json, inputs_json, meta_json
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import JobParts
@@ -38,12 +38,14 @@ class _Shape(NamedTuple):
     """What entries with the same keys for the same model have in common.
 
     ``request`` is a template of canonical JSON, with one ``%s`` for each of ``varying``: a key, with the
-    function that turns its value into JSON, or raises ``Fault``. ``tries`` and ``policy`` are those of the defaults.
+    function that turns its value into JSON, or raises ``Fault``. ``tries``, ``inputs`` and ``policy`` are those of the
+    defaults.
     """
 
     model: str
     request: str
     varying: tuple[tuple[str, Callable[[object], str]], ...]
+    inputs: str | None
     tries: int | None
     unchecked: tuple[str, ...]
     policy: str | None
@@ -61,7 +63,7 @@ class CompiledEntries:
         """The one job of an entry whose shape is compiled; ``None`` if the entry has to be merged by itself."""
         fields = entry.fields
         try:
-            model, template, varying, tries, unchecked, policy = self._known[fields.get("model"), *fields]
+            model, template, varying, inputs, tries, unchecked, policy = self._known[fields.get("model"), *fields]
             values = [encode(fields[key]) for key, encode in varying]
             meta = self._write_meta(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
@@ -70,7 +72,7 @@ class CompiledEntries:
         if name is not None and not is_plain(name):
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-        return JobParts(model, template % tuple(values), prompt, name, meta, 0, None, tries, None, unchecked, policy)
+        return JobParts(model, template % tuple(values), prompt, name, meta, 0, inputs, tries, None, unchecked, policy)
 
     def _write_meta(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""
@@ -103,6 +105,7 @@ class CompiledEntries:
         fields = merged.entry.fields
         members = []
         varying = []
+        shared = {value for key, value in template.fixed.items() if key not in fields}
         for key, value in sorted(template.fixed.items()):
             rule = template.rules.get(key) if key in fields and key != "model" else None
             if rule is not None:  # what comes from the defaults does not vary
@@ -112,6 +115,7 @@ class CompiledEntries:
             model=template.rules.name,
             request=f"{{{','.join(members)}}}",
             varying=tuple(varying),
+            inputs=inputs_json([item for item in template.inputs if item.reference in shared]),
             tries=merged.tries,
             unchecked=tuple(sorted(template.rules.unchecked)),
             policy=template.policy,

@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import Row, fields_json, normal_request
+from batchveo.core.job_row import Row, fields_json, input_files, normal_request
+from batchveo.core.models import INPUT_PREFIX
 from batchveo.manifest.problems import Problems, shown
 
 ID_BYTES = 10
@@ -23,6 +24,10 @@ SLUG_LIMIT = 48
 OWN_NAME = "give each job a name of its own"
 
 _TAKEN = "is taken already"
+LIKE_A_REFERENCE = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
+BEGIN_OTHERWISE = "begin it with something else"
+
+_REFERENCE = f'"{INPUT_PREFIX}'
 _ID_SHOWN = 8
 _LINE_BITS = 32
 _WORD = (1 << 60) - 1
@@ -180,6 +185,8 @@ class JobRegister:
         ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
         """
         model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy = parts
+        if _REFERENCE in request:
+            self._check_references(request, inputs, place)
         if self.several and self._is_shared(parts, manifest, place):
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
@@ -209,6 +216,14 @@ class JobRegister:
         first = self._own_ids.take_key(_hash_word(own_id), place)
         if first is not None:
             self._report_clash("id", own_id, place, first, suggestion)
+
+    def _check_references(self, request: str, inputs: str | None, place: Place) -> None:
+        """Report texts of a manifest that would be taken for references to input files."""
+        for item in input_files(inputs):
+            request = request.replace(item.reference, "")
+        if _REFERENCE in request:
+            field = next((key for key, value in json.loads(request).items() if _REFERENCE in json.dumps(value)), None)
+            self._problems.add(place.file, place.line, field, LIKE_A_REFERENCE, BEGIN_OTHERWISE)
 
     def _report_clash(self, field: str, text: str, place: Place, first: Place, suggestion: str) -> None:
         message = f"{shown(text)} {_TAKEN}, by {first}"

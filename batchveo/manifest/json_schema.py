@@ -115,9 +115,10 @@ def manifest_schema(catalog: Catalog = MODELS) -> dict[str, object]:
                     "defaults_where_taken": {"$ref": "#/$defs/where_taken"},
                     "jobs": jobs,
                     "budget": {
-                        "type": "number",
+                        "type": ["number", "string"],
                         "exclusiveMinimum": 0,
-                        "description": "The most that this manifest may cost, in US dollars.",
+                        "pattern": "[0-9]",
+                        "description": "The most that this manifest may cost, in US dollars: 25, $25 or 25 USD.",
                     },
                 },
                 "required": ["jobs"],

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice
 from types import TracebackType
 from typing import BinaryIO, Self, assert_never
 
 from batchveo.core.formatting import format_count
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
+from batchveo.core.quantities import MONEY
 from batchveo.manifest.entries import Budget, Defaults, Entry, Item, WhereTaken
 from batchveo.manifest.entry_files import EntryFiles
 from batchveo.manifest.entry_merger import EntryMerger
@@ -33,7 +34,6 @@ from batchveo.provider.catalog import MODELS, Catalog
 
 _CELLS = (Format.CSV, Format.TSV)
 _OBJECTS = (Format.JSON, Format.JSON_LINES)
-_SAMPLE = 5
 
 
 class ManifestReader:
@@ -176,11 +176,15 @@ class ManifestReader:
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
         value = budget.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            message = f"must be a number of US dollars above 0, not {shown(value)}"
-            self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00")
+        try:
+            usd = MONEY.parse("" if isinstance(value, bool) else str(value))
+        except ValueError:
+            usd = 0.0
+        if 0 < usd < math.inf:
+            self.budgets.append(usd)
         else:
-            self.budgets.append(float(value))
+            message = f"must be a number of US dollars above 0, not {shown(value)}"
+            self.problems.add(source.label, budget.line, "budget", message, "budget: 25.00, or $25")
 
 
 def _model_hint(source: Source, form: Format) -> str:
@@ -198,15 +202,13 @@ class Summary:
     ``first_repeated`` names the first of them and what it repeats. ``shared`` counts the jobs that an earlier
     manifest has too, by the same name, and that are made once; ``first_shared`` names the first of those, both places.
     ``unchecked`` counts the jobs that leave a field unchecked, by field. ``spellings``: names of one model that jobs
-    use beside each other. ``sample`` has the first few jobs. ``chosen`` counts the jobs that this call is about,
-    ``None`` if nobody chose; ``choice_note`` says the same in words. ``budget`` is in US dollars, the sum over all
-    manifests that set one.
+    use beside each other. ``chosen`` counts the jobs that this call is about, ``None`` if nobody chose; ``choice_note``
+    says the same in words. ``budget`` is in US dollars, the sum over all manifests that set one.
     """
 
     by_model: Mapping[str, int]
     repeated: int
     first_repeated: str | None
-    sample: tuple[JobSpec, ...]
     budget: float | None
     chosen: int | None = None
     choice_note: str | None = None
@@ -309,9 +311,7 @@ class Manifests:
         reader = self._new_reader()
         selection = Selection(self._options, reader.register)
         jobs = selection.choose_jobs(reader.read_jobs())
-        # the sample is taken off the stream, which can be read only once
-        first = list(islice(jobs, _SAMPLE))
-        take(chain(first, jobs))
+        take(jobs)
         reader.problems.raise_if_any()
         selection.check()
         chooses = self._options.chooses
@@ -319,7 +319,6 @@ class Manifests:
             by_model=reader.register.by_model,
             repeated=selection.repeated if chooses else reader.register.repeated,
             first_repeated=None if chooses else reader.register.first_repeated,
-            sample=tuple(JobRow(*job).to_spec() for job in first),
             budget=sum(reader.budgets) if reader.budgets else None,
             chosen=selection.chosen if chooses else None,
             choice_note=selection.note,

@@ -31,6 +31,8 @@ from batchveo.store import PreviewedJob, StagingTable, Store, preview_jobs
 
 __all__ = ["Collision", "ModelPlan", "Plan", "plan"]
 
+SAMPLE = 5
+"""Jobs that a plan shows with their prompts."""
 SHOWN = 20
 """Name collisions that are listed with their places; the others are counted."""
 
@@ -138,7 +140,7 @@ async def plan(
             repeated=summary.repeated,
             named=summary.jobs,
             choice_note=summary.choice_note,
-            sample=summary.sample,
+            sample=staged.table.pick_sample(SAMPLE),
             by_state=survey.by_state,
             colliding=survey.colliding,
             collisions=survey.collisions,
@@ -212,7 +214,7 @@ class Survey:
             is_due = job.is_due and not is_there
             self.taken_in += is_there
             buys, further = count_purchases(job.last, self._settings)
-            self.tally.add_job(job.model, job.request, due=buys and not is_there, further=further)
+            self.tally.add_job(job.model, job.request, due=buys - is_there, further=further)
             self.requests.add_request(job.model, job.request)
             if job.state is not None:
                 self._states[job.state] += 1

@@ -19,7 +19,7 @@ from batchveo.dataset import ExportSettings
 from batchveo.dataset.choice import ClipChooser
 from batchveo.dataset.tables import format_json_line
 from batchveo.engine.input_files import find_references
-from batchveo.operations.remake import (
+from batchveo.operations.fitted_requests import (
     ChangedDefault,
     NewRules,
     check_dropped,

@@ -148,16 +148,27 @@ class PurchaseQuote:
     @property
     def short_usd(self) -> float | None:
         """What the balance lacks for what has a price; 0 if it suffices, ``None`` if it is not known."""
-        return None if self.balance_usd is None else max(self.usd - self.balance_usd, 0.0)
+        return None if self.balance_usd is None else _find_lacking(self.usd, self.balance_usd)
 
     @property
     def over_usd(self) -> float | None:
         """What the budget lacks for what has a price; 0 if it suffices, ``None`` if there is none."""
-        return None if self.budget_usd is None else max(self.committed_usd + self.usd - self.budget_usd, 0.0)
+        return None if self.budget_usd is None else _find_lacking(self.committed_usd + self.usd, self.budget_usd)
 
 
-def count_purchases(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
-    """Whether a run buys a clip for a job in any case, and how many more takes its gates may make at most."""
+def _find_lacking(usd: float, available: float) -> float:
+    # to millionths: the sum of many prices is a little more or less than their exact sum
+    return max(round(usd - available, 6), 0.0)
+
+
+def count_purchases(last: LastTake, settings: RunSettings) -> tuple[int, int]:
+    """How many clips a run buys for a job in any case, and how many more takes its gates may make at most."""
+    due, further = _count_after(last, settings)
+    return due + last.waiting, further
+
+
+def _count_after(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
+    """Whether the last take is bought, or one after it, in any case, and how many more at most."""
     tries = settings.tries if last.tries is None else last.tries
     most = tries if settings.checks and parse_policy(last.policy).gates else 1
     left = max(most - last.number, 0)
@@ -183,8 +194,8 @@ class Tally:
         self._store = store
         self._rows: dict[str, dict[str, Any]] = {}
 
-    def add_job(self, model: str, request: Mapping[str, Any], *, due: bool = True, further: int = 0) -> None:
-        """Count a job; a clip of it is bought if it is ``due``, and at most ``further`` takes because of its gates."""
+    def add_job(self, model: str, request: Mapping[str, Any], *, due: int = 1, further: int = 0) -> None:
+        """Count a job; ``due`` clips of it are bought, and at most ``further`` takes because of its gates."""
         row = self._rows.setdefault(model, {**dict.fromkeys(COUNTED, 0), "usd": 0.0, "further_usd": {}})
         row["jobs"] += 1
         price = self._prices.find_price(model, request) if due or further else None
@@ -192,13 +203,13 @@ class Tally:
             row["further_usd"][further] = row["further_usd"].get(further, 0.0) + price.usd
         if not due:
             return
-        row["new"] += 1
+        row["new"] += due
         if price is None:
-            row["unpriced"] += 1
+            row["unpriced"] += due
             return
         if price.source is not PriceSource.LISTED:
-            row[price.source.value] += 1
-        row["usd"] += price.usd
+            row[price.source.value] += due
+        row["usd"] += due * price.usd
         row["lowest_usd"] = min(price.usd, row.get("lowest_usd", price.usd))
         row["highest_usd"] = max(price.usd, row.get("highest_usd", price.usd))
 

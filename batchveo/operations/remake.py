@@ -1,24 +1,26 @@
-"""Makes new jobs under another model of those that a retired model did not make."""
+"""Makes new jobs in place of those that have no video: under another model, or with another prompt."""
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_count, write_value
-from batchveo.core.hints import suggest_closest
+from batchveo.core.formatting import state_words
+from batchveo.core.hints import format_command, job_argument
 from batchveo.core.job_row import canonical_json, normal_request
-from batchveo.core.models import INPUT_PREFIX, Job, JobState
+from batchveo.core.models import Job, JobState
 from batchveo.manifest.job_register import JobIds, Place
-from batchveo.manifest.media import LocalFiles
-from batchveo.manifest.problems import Fault, Problems
-from batchveo.manifest.rules import Rules
+from batchveo.operations.fitted_requests import (
+    ChangedDefault,
+    NewRules,
+    check_dropped,
+    check_known,
+    compare_defaults,
+    fit_requests,
+)
 from batchveo.operations.manage import check_models, explain_move, is_made_again, select_jobs
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.store import MoveLost, Store, Successor
@@ -27,26 +29,9 @@ from batchveo.store.manual import NO_TRY_LEFT
 REMADE = (JobState.PENDING, JobState.FAILED)
 """The states of the jobs that are made again unless others are named: those that a run or a person still wants."""
 CANDIDATES = (*REMADE, JobState.CANCELLED)
-IMPORTANT = ("duration", "resolution", "generate_audio", "aspect_ratio")
-"""Parameters whose defaults people see in a video or in its price."""
 MORE_REPEATS = 8
 """Repeats of one request that are tried beyond those in the database: a run may have left some of them out."""
 _NOWHERE = Place("", 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedDefault:
-    """A parameter that ``jobs`` requests leave to the model, which assumes another value now; ``None``: not known."""
-
-    name: str
-    before: object
-    after: object
-    jobs: int
-
-    def __str__(self) -> str:
-        before, after = ("not known" if value is None else write_value(value) for value in (self.before, self.after))
-        jobs = format_count(self.jobs, "job")
-        return f"{self.name}: {before} by default before, {after} now, in {jobs} without it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +112,51 @@ def remake_jobs(store: Store, remake: Remake, *, now: float, catalog: Catalog = 
         store.runs.release_lock()
 
 
+def replace_prompt(
+    store: Store, job: Job, prompt: str, *, drop: Sequence[str] = (), now: float, catalog: Catalog = MODELS
+) -> Job:
+    """Cancel ``job``, and add a pending one with another prompt in its place; returns the new one.
+
+    The new job has the id that a manifest gives it if its prompt is edited in this way. The parameters ``drop`` are
+    left out. Raises ``UsageError`` if the job is not one to be made again, or another job asks for the same, or it has
+    just moved; ``ManifestError`` if its model does not take the request. Then nothing is written.
+    """
+    _require_replaceable(store, job)
+    check_dropped([job], drop)
+    rules = NewRules(catalog, job.model)
+    ((_, wanted),) = fit_requests(store, [job], rules, frozenset(drop), {"prompt": prompt})
+    if _key_request(job) == (job.index, normal_request(canonical_json(wanted))):
+        again = format_command("retry", job_argument(job.name, job.id), state=store.path)
+        hint = "" if job.state is JobState.PENDING else f"; `{again}` makes it again"
+        raise UsageError(f"that is the prompt of {job.name!r} already{hint}")
+    occurrence = _find_occurrence(job, MORE_REPEATS)
+    if occurrence is None:
+        occurrence = _find_occurrence(job, store.queries.count_equal_requests(job) + MORE_REPEATS)
+    successor = _make_successor(store, job, wanted, job.model, occurrence)
+    known = store.queries.find_job_by_id(successor.id)
+    if known is not None and successor.cancelled is None:
+        raise UsageError(f"{known.name!r} ({known.id}) asks for that already, and is {known.state}")
+    checked = catalog.info if job.model in catalog else None
+    try:
+        store.manual.replace_jobs([(job, successor)], catalog=checked, now=now)
+    except MoveLost:
+        raise UsageError(explain_move(store, job)) from None
+    (new,) = store.queries.find_jobs(successor.id)
+    return new
+
+
+def _require_replaceable(store: Store, job: Job) -> None:
+    if is_made_again(job):
+        raise UsageError(f"{job.name!r} ({job.id}) is cancelled: {job.error}")
+    if job.state not in CANDIDATES:
+        allowed = "only pending, failed and cancelled jobs get another prompt"
+        more = ""
+        if job.state is JobState.SUCCEEDED:
+            takes = format_command("retry", job_argument(job.name, job.id), "--takes", "1", state=store.path)
+            more = f"; `{takes}` makes another clip by the same prompt"
+        raise UsageError(f"{job.name!r} is {state_words(job.state)}: {allowed}{more}")
+
+
 def _choose_jobs(
     store: Store, of_model: Sequence[Job], old: str, keys: Sequence[str], states: Sequence[JobState]
 ) -> list[Job]:
@@ -153,130 +183,6 @@ def _is_done(job: Job) -> bool:
     return job.state is JobState.SUCCEEDED or is_made_again(job)
 
 
-def check_known(model: str, catalog: Catalog) -> None:
-    """Raise ``UsageError`` for a model that is not in the catalogue."""
-    if model not in catalog:
-        meant = suggest_closest(model, catalog)
-        raise UsageError(f"{model!r} is not a known model; {meant or '`batchveo models` lists them'}")
-
-
-def check_dropped(jobs: Sequence[Job], drop: Sequence[str]) -> None:
-    """Raise ``UsageError`` for a field that none of the jobs gives: it is a slip."""
-    given = dict.fromkeys(name for job in jobs for name in job.request if name != "model")
-    for name in drop if jobs else ():
-        if name not in given:
-            raise UsageError(
-                f"--drop {name}: none of these jobs gives it; {suggest_closest(name, given) or _list(given)}"
-            )
-
-
-def _list(names: Mapping[str, object]) -> str:
-    return f"they give {', '.join(names)}"
-
-
-# -- the requests to the new model
-
-
-class NewRules:
-    """The rules of the model ``name``, for jobs with different fields that their manifests leave unchecked."""
-
-    def __init__(self, catalog: Catalog, name: str) -> None:
-        self._catalog = catalog
-        self._name = name
-        self._files = LocalFiles()
-        self._made: dict[tuple[str, ...], Rules] = {}
-
-    def get(self, job: Job) -> Rules:
-        """Those for ``job``."""
-        if job.unchecked not in self._made:
-            unchecked = frozenset(job.unchecked)
-            self._made[job.unchecked] = Rules(self._name, self._catalog, Path(), self._files, unchecked=unchecked)
-        return self._made[job.unchecked]
-
-
-def fit_requests(
-    store: Store, jobs: Sequence[Job], rules: NewRules, drop: frozenset[str]
-) -> list[tuple[Job, dict[str, object]]]:
-    """Each job with its new request, checked as a manifest is. Raises ``ManifestError`` with all problems."""
-    problems = Problems()
-    inputs = _InputAddresses(store)
-    fitted = [(job, _fit_request(job, rules.get(job), drop, inputs, problems)) for job in jobs]
-    problems.raise_if_any()
-    return fitted
-
-
-def _fit_request(
-    job: Job, rules: Rules, drop: frozenset[str], inputs: _InputAddresses, problems: Problems
-) -> dict[str, object]:
-    """The request of ``job`` to the model of ``rules``; what does not fit is reported, and left out."""
-    request: dict[str, object] = {"model": rules.name}
-    before = problems.noticed
-
-    def report(name: str, fault: Fault) -> None:
-        # problems of one kind are counted together, whatever job has them
-        kind = f"{name}: {fault.message}"
-        place = job.source or job.manifest or "jobs"
-        problems.add(place, job.line, name, f"job {job.name}: {fault.message}", fault.suggestion, kind=kind)
-
-    for name in job.request.keys() - drop - {"model"}:
-        rule = rules.get(name)
-        try:
-            if rule is None:
-                report(name, Fault(f"{rules.name} takes no such parameter", f"--drop {name} leaves it out"))
-            else:
-                request[name] = inputs.restore(rule.accept(inputs.replace(job.request[name])))
-        except Fault as fault:
-            if name not in rules.required:
-                fault.suggestion = f"{fault.suggestion or 'edit the manifest'}, or --drop {name} leaves it out"
-            report(name, fault)
-    for name in rules.required:
-        if name not in job.request or name in drop:
-            report(name, Fault(f"is missing; {rules.name} needs it", "name the new model in the manifest, and add it"))
-    if problems.noticed == before:
-        try:
-            rules.check_together(request)
-        except Fault as fault:
-            report(fault.field or "model", fault)
-    return request
-
-
-class _InputAddresses:
-    """Data URIs in place of the references to input files: a file is sent as one, so it is checked as one."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._by_reference: dict[str, str] = {}
-        self._by_address: dict[str, str] = {}
-
-    def replace(self, value: Any) -> Any:
-        """``value`` with a short data URI of the right type for each reference."""
-        return map_texts(value, self._find_address)
-
-    def restore(self, value: Any) -> Any:
-        """``value`` with the references again."""
-        return map_texts(value, lambda text: self._by_address.get(text, text))
-
-    def _find_address(self, text: str) -> str:
-        if not text.startswith(INPUT_PREFIX):
-            return text
-        if text not in self._by_reference:
-            kind = self._store.imports.read_media_type(text.removeprefix(INPUT_PREFIX))
-            address = f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
-            self._by_reference[text], self._by_address[address] = address, text
-        return self._by_reference[text]
-
-
-def map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """``value`` with each text in its lists and mappings changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [map_texts(item, change) for item in value]
-    if isinstance(value, Mapping):
-        return {name: map_texts(item, change) for name, item in value.items()}
-    return value
-
-
 # -- the ids of the new jobs
 
 
@@ -288,30 +194,38 @@ def _make_successors(
     taken: set[str] = set()
     successors = []
     for job, wanted in fitted:
-        request = canonical_json(wanted)
         occurrence = _find_occurrence(job, equal[_key_request(job)] + MORE_REPEATS)
-        # the manifest's own id of a job is not in the database: then the job is recognised by its request
-        ids = _list_ids(request, job.index, own_id=job.id if occurrence is None else None)
-        listed = (job_id for number, job_id in enumerate(ids) if number >= (occurrence or 0))
-        # jobs that differ only in what is dropped become repeats, which a manifest counts in the same way
-        new_id = next(job_id for job_id in listed if job_id not in taken)
-        taken.add(new_id)
-        known = store.queries.find_job_by_id(new_id)
-        successors.append(
-            (
-                job,
-                Successor(
-                    id=new_id,
-                    model=new,
-                    request=request,
-                    is_known=known is not None,
-                    # without this, jobs that are moved to a model and back would be made by nobody
-                    cancelled=known if known is not None and known.state is JobState.CANCELLED else None,
-                    is_recognised_by_request=occurrence is None,
-                ),
-            )
-        )
+        successor = _make_successor(store, job, wanted, new, occurrence, taken)
+        taken.add(successor.id)
+        successors.append((job, successor))
     return successors
+
+
+def _make_successor(
+    store: Store,
+    job: Job,
+    wanted: Mapping[str, object],
+    model: str,
+    occurrence: int | None,
+    taken: Collection[str] = (),
+) -> Successor:
+    """The job that replaces ``job``; ``occurrence`` is that of its own id, and ``taken`` ids are those of others."""
+    request = canonical_json(wanted)
+    # the manifest's own id of a job is not in the database: then the job is recognised by its request
+    ids = _list_ids(request, job.index, own_id=job.id if occurrence is None else None)
+    listed = (job_id for number, job_id in enumerate(ids) if number >= (occurrence or 0))
+    # jobs that differ only in what is dropped become repeats, which a manifest counts in the same way
+    new_id = next(job_id for job_id in listed if job_id not in taken)
+    known = store.queries.find_job_by_id(new_id)
+    return Successor(
+        id=new_id,
+        model=model,
+        request=request,
+        is_known=known is not None,
+        # without this, jobs that are moved to a model and back would be made by nobody
+        cancelled=known if known is not None and known.state is JobState.CANCELLED else None,
+        is_recognised_by_request=occurrence is None,
+    )
 
 
 def _key_request(job: Job) -> tuple[int, str]:
@@ -328,20 +242,3 @@ def _list_ids(request: str, index: int, own_id: str | None = None) -> Iterator[s
     """The ids that a manifest gives to equal requests, in their order."""
     ids = JobIds()
     return (ids.assign_id(request, index, own_id, _NOWHERE)[0] for _ in count())
-
-
-# -- defaults
-
-
-def compare_defaults(
-    catalog: Catalog, old: str, new: str, requests: Sequence[Mapping[str, object]]
-) -> Iterator[ChangedDefault]:
-    """What the jobs leave to the model, and the two models assume differently."""
-    if old not in catalog:
-        return
-    for name in IMPORTANT:
-        params = [catalog[model].params.get(name) for model in (old, new)]
-        before, after = (None if param is None else param.default for param in params)
-        jobs = sum(name not in request for request in requests)
-        if jobs and before != after and any(params):
-            yield ChangedDefault(name=name, before=before, after=after, jobs=jobs)

@@ -142,8 +142,8 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
             due, further = count_purchases(job.last, settings)
-            due = due and not (job.is_due and job.id in found)
-            tally.add_job(job.model, job.request, due=due, further=further)
+            taken_in = job.is_due and job.id in found
+            tally.add_job(job.model, job.request, due=due - taken_in, further=further)
     elif store is not None:
         for model, request, last in store.queries.list_last_takes():
             due, further = count_purchases(last, settings)

@@ -12,9 +12,11 @@ from typing import Any
 from batchveo.core.durations import Durations
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
 from batchveo.core.forecast import Forecast, estimate_remaining, forecast_run
-from batchveo.core.formatting import format_forecast
+from batchveo.core.formatting import describe_wait, format_forecast
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
+from batchveo.core.settings import RunSettings
+from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
 
@@ -38,7 +40,7 @@ class Snapshot:
     the submits last, are known only from the events of the run.
 
     ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
-    ``waits_until``: how long at most, if known. ``state`` is the database, ``resume`` the command that resumes it.
+    ``waits_until``: until when at most. ``state`` is the database, ``resume`` the command that resumes it.
     """
 
     now: float
@@ -138,7 +140,9 @@ class SnapshotReader:
         doubted = [job.doubted_at for job in self.store.jobs(JobState.IN_DOUBT) if not job.held and job.doubted_at]
         resume = format_command("resume", state=shot.state, service=address_options(self.store.runs.list_services()))
         since = max(doubted, default=shot.now)
-        until = waiting.until if waiting is not None and waiting.until > since else None
+        # another process's run has no events here, but its time limit is in the database
+        settle = SavedSettings.parse(self.store.runs.read_last_options()).values.get("settle", RunSettings().settle)
+        until = waiting.until if waiting is not None and waiting.until > since else since + settle
         return replace(shot, waits_since=since, waits_until=until, resume=resume)
 
     def _find_forecast(self, shot: Snapshot) -> Forecast | None:
@@ -245,6 +249,12 @@ def make_progress_row(shot: Snapshot) -> dict[str, object]:
         "eta_low_seconds": ahead and round(ahead.low, 1),
         "eta_high_seconds": ahead and round(ahead.high, 1),
     }
+
+
+def describe_open_wait(shot: Snapshot) -> str:
+    """What a run that waits for the usage log waits for, since when, and how long at most."""
+    since = shot.now if shot.waits_since is None else shot.waits_since
+    return describe_wait(shot.open_doubts, since, shot.waits_until, shot.now, failures=shot.waits_failures)
 
 
 def describe_time_left(row: Mapping[str, Any]) -> str | None:

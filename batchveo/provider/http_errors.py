@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 
@@ -18,6 +18,19 @@ UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 LONGEST_CAUSE = 120
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Environment variables that name other authorities than the usual ones; the first that is set counts."""
+
+NO_ANSWER = "no answer in time"
+_BROKEN: Mapping[type[httpx.TransportError], str] = {
+    httpx.ConnectTimeout: "no connection in time",
+    httpx.TimeoutException: NO_ANSWER,
+    httpx.ConnectError: "no connection",
+    httpx.RemoteProtocolError: "the connection was closed",
+    httpx.NetworkError: "the connection broke",
+    httpx.ProxyError: "the proxy makes no connection",
+}
+"""What each kind of failed call means; the first that fits counts."""
+_ENDED = "Server disconnected"
+"""The text of an error which says no more than its words do."""
 
 _ERRNO = re.compile(r".*?\[(?:Errno|WinError) (\d+)\]", re.DOTALL)
 
@@ -38,10 +51,20 @@ _ISSUER = (
 
 
 def describe_exception(error: Exception) -> str:
-    """An exception in one line."""
+    """An exception in one line, in plain words. Only that of a bug is named by its class."""
     if (words := explain_distrust(error)) is not None:
         return to_one_line(words)
+    if isinstance(error, httpx.TransportError):
+        what = next((words for kind, words in _BROKEN.items() if isinstance(error, kind)), "the connection failed")
+        if isinstance(error, httpx.TimeoutException) or str(error) in ("", _ENDED):
+            return what
+        return to_one_line(f"{what} ({_describe_cause(error)})")
     text = str(error) or (str(error.__cause__) if error.__cause__ else "")
+    if text and (
+        isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError)
+        or type(error).__module__.startswith("batchveo.")
+    ):
+        return to_one_line(text)
     return to_one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
@@ -92,7 +115,7 @@ def _find_authorities() -> tuple[str, str] | None:
 def _describe_cause(error: Exception) -> str:
     """Why the connection cannot be made, in the operating system's words."""
     if isinstance(error, httpx.ConnectTimeout):
-        return "no answer in time"
+        return NO_ANSWER
     for link in _list_chain(error):
         if isinstance(link, socket.gaierror) and link.strerror:
             return link.strerror

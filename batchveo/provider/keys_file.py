@@ -7,6 +7,7 @@ may have slipped into any place.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import yaml
 
 from batchveo.core.errors import Problem, UsageError
 from batchveo.core.hints import suggest_closest
+from batchveo.core.quantities import RATE_A_MINUTE
 from batchveo.provider.api_key import LABEL, ApiKey, NamedKey, read_key_file, read_small_text, strip_key
 
 LARGEST_BYTES = 1024 * 1024
@@ -104,13 +106,11 @@ class _KeysReader:
         self._check_fields(entry)
         name = self._read_name(entry)
         key = self._read_secret(entry, name)
-        concurrency = self._read_number(entry, "concurrency", whole=True)
-        rate = self._read_number(entry, "rate", whole=False)
+        concurrency, rate = self._read_concurrency(entry), self._read_rate(entry)
         if len(self.problems) > before or key is None:
             return None
         try:
-            places = None if concurrency is None else int(concurrency)
-            return NamedKey(name=name, key=key, concurrency=places, rate=rate)
+            return NamedKey(name=name, key=key, concurrency=concurrency, rate=rate)
         except UsageError as error:
             self._add(entry, "name", str(error))
             return None
@@ -158,16 +158,26 @@ class _KeysReader:
             raise ValueError("the environment variable that it names is not set")
         return ApiKey(strip_key(self._environment[value]))
 
-    def _read_number(self, entry: _Entry, field: str, *, whole: bool) -> float | None:
-        value = entry.table.get(field)
+    def _read_concurrency(self, entry: _Entry) -> int | None:
+        value = entry.table.get("concurrency")
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            return value
+        self._add(entry, "concurrency", "is to be a whole number from 1", "concurrency: 20")
+        return None
+
+    def _read_rate(self, entry: _Entry) -> float | None:
+        """Submits a minute."""
+        value = entry.table.get("rate")
         if value is None:
             return None
-        kinds = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or value < (1 if whole else 0) or value == 0:
-            demand = "a whole number from 1" if whole else "a number above 0, of submits a minute"
-            self._add(entry, field, f"is to be {demand}", f"{field}: {20 if whole else 60}")
-            return None
-        return cast("float", value)
+        try:
+            rate = RATE_A_MINUTE.parse("" if isinstance(value, bool) else str(value))
+        except ValueError:
+            rate = 0.0
+        if 0 < rate < math.inf:
+            return rate
+        self._add(entry, "rate", "is to be a number above 0, of submits a minute", "rate: 60, 60/min or 1/s")
+        return None
 
     def _add(self, entry: _Entry, field: str | None, message: str, suggestion: str | None = None) -> None:
         place = entry.place if field is None else f"{entry.place}, {field}"

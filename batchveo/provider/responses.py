@@ -43,6 +43,8 @@ NOT_THE_API = "a web page, not an answer of the API"
 
 _MARKUP = re.compile(r"\ufeff?\s*<[a-z!?]", re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_NO_NEWS = re.compile(r"(Generation|BadRequest|Internal|InternalServer|Server|Api|API|HTTP|Runtime)?(Error|Exception)")
+"""Names of errors that say no more than that there is one."""
 _UNSEEN = frozenset({"script", "style", "noscript", "template", "svg"})
 
 
@@ -221,7 +223,9 @@ def _list_fields(error: Mapping[str, Any], depth: int) -> Iterator[str]:
     if depth:
         yield from _find_place(error)
     for key in known:
-        yield from _list_parts(error[key], depth + 1)
+        is_name = key in NAMES and len(known) > 1 and isinstance(error[key], str)
+        if not (is_name and _NO_NEWS.fullmatch(error[key])):
+            yield from _list_parts(error[key], depth + 1)
 
 
 def _find_place(error: Mapping[str, Any]) -> Iterator[str]:

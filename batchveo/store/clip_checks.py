@@ -67,12 +67,12 @@ SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
 ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
 POLICY = "SELECT id FROM policies WHERE policy = :policy"
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :first OR take_of = :first ORDER BY take"
-# (none) -> pending: another take of a clip that its gates rejected
+# (none) -> pending: another take of a clip that its gates rejected, or of which a person wants more
 ADD_TAKE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, catalog, run, created_at, policy, take, take_of)
+     unchecked, catalog, run, created_at, policy, take, take_of, asked)
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
-           unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq
+           unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
 # the same request with other seeds: those of a matrix have numbers near each other
 SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
@@ -113,14 +113,16 @@ _ID_BYTES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTake:
-    """Another take that a rejected clip may have.
+    """Another take of a clip, which its gates rejected, or of which a person asks for more (``asked``).
 
-    ``request`` is canonical JSON, ``tries`` its generations at most, ``detail`` why it is made, for its history.
+    ``request`` is canonical JSON, ``tries`` its generations at most (``None``: the setting of the run), ``detail`` why
+    it is made, for its history.
     """
 
     request: str
-    tries: int
+    tries: int | None
     detail: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +305,11 @@ class ClipChecks(Part):
             return Judged(job=self._queries.read_job(job.seq), added=added, cancelled=cancelled, is_last=is_last)
 
     def _cancel_takes(self, job: Job, now: float) -> list[Job]:
-        takes = [take for take in self.list_family(job) if take.state is JobState.PENDING and take.take_of is not None]
+        takes = [
+            take
+            for take in self.list_family(job)
+            if take.state is JobState.PENDING and take.take_of is not None and not take.asked
+        ]
         withdrawn = Move(to=JobState.CANCELLED, detail=NOT_NEEDED, set={"finished_at": now, "error": NOT_NEEDED})
         return [self._transitions.apply_move(take, withdrawn, run=None, now=now) for take in takes]
 
@@ -318,6 +324,12 @@ class ClipChecks(Part):
             return None
         return self._insert_take(family[0], last.take + 1, take, run, now)
 
+    def add_takes(self, first: Job, takes: Sequence[NewTake], *, now: float) -> list[Job]:
+        """Add takes after the last one of a family, whatever its gates say; one transaction."""
+        with self._transaction():
+            last = self.list_family(first)[-1].take
+            return [self._insert_take(first, last + n, take, None, now) for n, take in enumerate(takes, 1)]
+
     def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float) -> Job:
         take_id = make_take_id(first.id, number)
         stem = f"{first.stem}-take{number}"
@@ -331,6 +343,7 @@ class ClipChecks(Part):
             "request": take.request,
             "tries": take.tries,
             "take": number,
+            "asked": int(take.asked),
             "first": first.seq,
             "run": run,
             "now": now,

@@ -30,7 +30,18 @@ from batchveo.core.expressions import (
     is_true,
     split_name,
 )
-from batchveo.core.fields import FIELDS, META, MISMATCHES, REQUEST, REQUEST_FIELDS, Condition, Kind, find_in
+from batchveo.core.fields import (
+    FIELDS,
+    META,
+    MISMATCHES,
+    REQUEST,
+    REQUEST_FIELDS,
+    Condition,
+    Kind,
+    find_in,
+    format_utc,
+    read_cause,
+)
 from batchveo.core.measures import MEASURES
 from batchveo.core.models import find_prompt
 
@@ -38,6 +49,8 @@ _COLUMNS = {
     "repeat": "jobs.repeat_index",
     "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
     "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), CAST(find_prompt(jobs.request) AS TEXT))",
+    "cause": "read_cause(jobs.error, jobs.state)",
+    **{name: f"format_utc(jobs.{name})" for name, field in FIELDS.items() if field.is_time},
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
@@ -155,6 +168,8 @@ def register_functions(db: sqlite3.Connection) -> None:
         ("is_true", 1, lambda value: None if value is None else is_true(text_of(value))),
         ("find_prompt", 1, lambda request: _encode(find_prompt(json.loads(request)))),
         ("find_in", 2, _find_in),
+        ("format_utc", 1, format_utc),
+        ("read_cause", 2, read_cause),
     ):
         db.create_function(name, arguments, function, deterministic=True)  # type: ignore[arg-type]
 

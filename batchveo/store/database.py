@@ -42,6 +42,7 @@ STEPS = (
     "catalogs",
     "rewrites",
     "clip_checks",
+    "asked_takes",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

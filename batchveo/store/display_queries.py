@@ -118,7 +118,7 @@ NUMBERED_JOBS = """WITH RECURSIVE shown (job) AS (SELECT :every UNION ALL
     SELECT job + :every FROM shown WHERE job < (SELECT max(seq) FROM jobs))"""
 MOVES_OF_JOBS = """SELECT events.job, at, from_state, to_state FROM shown CROSS JOIN events ON events.job = shown.job
     WHERE events.id > :after AND events.id <= :upto ORDER BY events.job, events.id LIMIT :most"""
-NAMES = "SELECT seq, name, model FROM jobs WHERE seq IN (SELECT value FROM json_each(:jobs))"
+NAMED_JOBS = "SELECT seq, id, name, model FROM jobs WHERE seq IN (SELECT value FROM json_each(:jobs))"
 
 # each model by one step through the index, however many videos it has made
 MODELS = """WITH RECURSIVE made (model) AS (
@@ -154,6 +154,14 @@ class Costs(NamedTuple):
     videos: int
     micros: int
     unpriced: int
+
+
+class NamedJob(NamedTuple):
+    """What a chart says of a job."""
+
+    id: str
+    name: str
+    model: str
 
 
 class ChartQueries(Part):
@@ -221,10 +229,10 @@ class ChartQueries(Part):
         jobs = NUMBERED_JOBS if numbers * MOVES_PER_NUMBER < upto - after else MOVED_JOBS
         return self._db.execute(f"{jobs} {MOVES_OF_JOBS}", bounds).fetchall()
 
-    def list_names(self, jobs: Sequence[int]) -> dict[int, tuple[str, str]]:
-        """Name and model of the jobs with these numbers."""
-        rows = self._db.execute(NAMES, {"jobs": json.dumps(jobs)})
-        return {row["seq"]: (row["name"], row["model"]) for row in rows}
+    def list_named_jobs(self, jobs: Sequence[int]) -> dict[int, NamedJob]:
+        """The jobs with these numbers."""
+        rows = self._db.execute(NAMED_JOBS, {"jobs": json.dumps(jobs)})
+        return {row["seq"]: NamedJob(row["id"], row["name"], row["model"]) for row in rows}
 
     def list_models(self) -> list[str]:
         """The models that have made a video, by name."""

@@ -58,7 +58,8 @@ SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
 # pending -> cancelled: the clip before is judged first by other gates or tries, and this take may not be needed
 _WAITING = f"""FROM temp.known CROSS JOIN temp.named USING (position)
     CROSS JOIN jobs AS first ON first.seq = known.seq CROSS JOIN jobs AS take ON take.take_of = first.seq
-    WHERE edited AND take.state = 'pending' AND (first.tries IS NOT named.tries OR first.policy IS NOT {_POLICY})"""
+    WHERE edited AND take.state = 'pending' AND NOT take.asked
+    AND (first.tries IS NOT named.tries OR first.policy IS NOT {_POLICY})"""
 NOTE_WITHDRAWN = f"""INSERT INTO events (job, run, at, from_state, to_state, detail)
     SELECT take.seq, :run, :now, 'pending', 'cancelled', '{JUDGED_FIRST}' {_WAITING}"""
 WITHDRAW_TAKES = f"""UPDATE jobs SET state = 'cancelled', error = '{JUDGED_FIRST}', finished_at = :now
@@ -269,11 +270,13 @@ _PREVIEW = """SELECT named.fold, named.id, named.name, coalesce(jobs.stem, named
         jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold),
         named.policy, named.tries, {last}
     FROM temp.named LEFT JOIN jobs ON jobs.id = named.id {takes} ORDER BY named.position"""
-PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL", takes="")
+PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL, 0", takes="")
 PREVIEW_TAKES = _PREVIEW.format(
     last="""coalesce(last.take, 1), last.state,
         CASE WHEN last.policy IS (SELECT id FROM policies WHERE policies.policy = named.policy)
-             THEN CASE WHEN jobs.verdict = 'accepted' THEN jobs.verdict ELSE last.verdict END END""",
+             THEN CASE WHEN jobs.verdict = 'accepted' THEN jobs.verdict ELSE last.verdict END END,
+        (jobs.state = 'pending' AND jobs.seq != last.seq) + (SELECT count(*) FROM jobs AS other
+            WHERE other.take_of = jobs.seq AND other.state = 'pending' AND other.seq != last.seq)""",
     takes=f"""LEFT JOIN jobs AS last ON last.seq = coalesce(
         (SELECT seq FROM jobs AS later WHERE later.take_of = jobs.seq AND {IS_LATER.format("jobs")}
          ORDER BY later.take DESC LIMIT 1), jobs.seq)""",
@@ -282,7 +285,7 @@ PREVIEW_TAKES = _PREVIEW.format(
 HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)
     OR EXISTS (SELECT 1 FROM temp.written WHERE policy IS NOT NULL)"""
 PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, policy, tries,
-        1, NULL, NULL
+        1, NULL, NULL, 0
     FROM temp.named ORDER BY position"""
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
 STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
@@ -334,7 +337,7 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
     with closing(db.execute(query)) as rows:
         for row in rows:
             fold, job_id, name, stem, model, request, source, line, inputs, state, taken = row[:11]
-            policy, tries, number, last_state, verdict = row[11:]
+            policy, tries, number, last_state, verdict, waiting = row[11:]
             key = hash(fold)
             is_taken = bool(taken) or (state is None and key in folds)
             folds.add(key)
@@ -349,7 +352,7 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
                 inputs=input_files(inputs),
                 state=_STATES[state],
                 taken=is_taken,
-                last=LastTake(policy, tries, number, _STATES[last_state], verdict),
+                last=LastTake(policy, tries, number, _STATES[last_state], verdict, waiting or 0),
             )
 
 

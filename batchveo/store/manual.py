@@ -52,7 +52,9 @@ class FinishedVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Successor:
-    """The job that replaces another one, under the model ``model``; ``request`` is canonical JSON.
+    """The job that replaces another one, under the model ``model`` or with another prompt.
+
+    ``request`` is canonical JSON.
 
     ``is_known``: it is in the database already; ``cancelled``: as this job, which becomes pending again.
     ``is_recognised_by_request``: no manifest gives its id, so that it is found by the normal form of its request.
@@ -153,7 +155,8 @@ class Manual(Part):
         with self._transaction():
             number = find_or_add_catalog(self._db, catalog, now)
             for job, successor in pairs:
-                detail = f"{MADE_AGAIN} {successor.id} under {successor.model}"
+                how = "with another prompt" if successor.model == job.model else f"under {successor.model}"
+                detail = f"{MADE_AGAIN} {successor.id} {how}"
                 replaced = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
                 self._transitions.apply_move(job, replaced, run=None, now=now)
                 if successor.cancelled is not None:

@@ -23,7 +23,7 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     completed_at, finished_at, key_name AS api_key_label,
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service,
     (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked,
-    (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of"""
+    (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of, asked"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
@@ -37,7 +37,7 @@ REJECTED_AT_LAST = f"""state = 'succeeded' AND verdict = 'rejected' AND NOT EXIS
 TAKES_FROM = "(SELECT coalesce(takes_from, id) FROM runs WHERE id = :run)"
 """A run takes on the jobs of all runs from this one to itself: so one row takes on a million jobs."""
 
-_CONVERTED = {"state", "held", "request", "meta", "index", "unchecked"}
+_CONVERTED = {"state", "held", "request", "meta", "index", "unchecked", "asked"}
 _AS_THEY_ARE = tuple(f.name for f in fields(Job) if f.name not in _CONVERTED)
 
 
@@ -52,6 +52,7 @@ def job_of(row: sqlite3.Row) -> Job:
         meta=json.loads(str(row["meta"])),
         index=row["repeat_index"],
         unchecked=field_names(row["unchecked"]),
+        asked=bool(row["asked"]),
     )
 
 

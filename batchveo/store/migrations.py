@@ -415,6 +415,11 @@ def clip_checks(db: sqlite3.Connection) -> None:
     _run_script(db, _CLIP_CHECKS)
 
 
+def asked_takes(db: sqlite3.Connection) -> None:
+    """Whether a person asked for a take: then no verdict on another one makes it unnecessary."""
+    db.execute("ALTER TABLE jobs ADD COLUMN asked INTEGER NOT NULL DEFAULT 0")
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -427,6 +432,7 @@ _STEPS = (
     catalogs,
     rewrites,
     clip_checks,
+    asked_takes,
 )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batchveo.core.fields import Condition
+from batchveo.core.job_row import canonical_json
 from batchveo.core.models import CatalogInfo, Job, JobState
+from batchveo.core.state_machine import MADE_AGAIN
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, IS_LATER, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
@@ -53,9 +55,13 @@ HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = 
     GROUP BY json_extract(request, '$.duration'), json_extract(request, '$.num_frames'),
         json_extract(request, '$.multi_prompt')"""
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
-FIND = f"""SELECT {COLUMNS} FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
-    OR client_request_id = :key OR stem = :key ORDER BY seq LIMIT 2"""
+# a job that another one replaces has its name too
+FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
+    FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
+    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT 2"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+EQUAL_REQUESTS = """SELECT count(*) FROM jobs
+    WHERE model = :model AND repeat_index = :index AND request = :request"""
 COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
 COUNTS_OF_RUN = f"""SELECT state, held, count(*) AS jobs FROM jobs
     WHERE state IN ({UNFINISHED}) AND run BETWEEN {TAKES_FROM} AND :run GROUP BY state, held
@@ -71,18 +77,24 @@ EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job =
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 # jobs for which a resumed run may buy a clip: one part for each index that finds them
-_LAST_TAKES = f"""SELECT last.model, last.request, policies.policy, first.tries, last.take, last.state, last.verdict
+_MAY_BUY = """SELECT last.model, last.request, {policy} AS policy, first.tries, last.take, last.state, last.verdict
     FROM jobs AS last JOIN jobs AS first ON first.seq = coalesce(last.take_of, last.seq)
     LEFT JOIN policies ON policies.id = last.policy
-    WHERE {{}} AND NOT EXISTS (SELECT 1 FROM jobs AS later
+    WHERE {condition}"""
+_HAS_LATER = f"""EXISTS (SELECT 1 FROM jobs AS later
         WHERE later.take_of = first.seq AND {IS_LATER.format("last")})"""
 LAST_TAKES = " UNION ALL ".join(
-    _LAST_TAKES.format(condition)
-    for condition in (
-        "last.state = 'pending'",
-        f"last.policy IS NOT NULL AND last.state IN ({UNSETTLED})",
-        "last.state = 'succeeded' AND last.policy IS NOT NULL AND last.verdict IS NULL",
-        "last.state = 'succeeded' AND last.verdict = 'rejected' AND first.verdict IS NOT 'accepted'",
+    (
+        # each pending take is bought; only the last one of a job may be followed by another
+        _MAY_BUY.format(policy=f"iif({_HAS_LATER}, NULL, policies.policy)", condition="last.state = 'pending'"),
+        *(
+            _MAY_BUY.format(policy="policies.policy", condition=f"{condition} AND NOT {_HAS_LATER}")
+            for condition in (
+                f"last.policy IS NOT NULL AND last.state IN ({UNSETTLED})",
+                "last.state = 'succeeded' AND last.policy IS NOT NULL AND last.verdict IS NULL",
+                "last.state = 'succeeded' AND last.verdict = 'rejected' AND first.verdict IS NOT 'accepted'",
+            )
+        ),
     )
 )
 MODELS_TO_BUY = f"SELECT DISTINCT model FROM ({LAST_TAKES})"
@@ -120,7 +132,7 @@ class Counts:
 class LastTake(NamedTuple):
     """The last take of a job: its number, state (``None``: not in the database yet) and verdict by ``policy``.
 
-    ``policy`` and ``tries`` are those of ``JobSpec``.
+    ``policy`` and ``tries`` are those of ``JobSpec``. ``waiting``: how many other takes of the job are pending.
     """
 
     policy: str | None = None
@@ -128,6 +140,7 @@ class LastTake(NamedTuple):
     number: int = 1
     state: JobState | None = None
     verdict: str | None = None
+    waiting: int = 0
 
 
 class Queries(Part):
@@ -184,8 +197,13 @@ class Queries(Part):
         return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
 
     def find_jobs(self, key: str) -> Sequence[Job]:
-        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2."""
+        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2.
+
+        A job that another one of its name replaces is found only by its ids.
+        """
         rows = self._db.execute(FIND, {"key": key}).fetchall()
+        if len(rows) > 1 and rows[1]["replaced"] and not rows[0]["replaced"]:
+            del rows[1]
         if not rows and len(key) >= 4:
             rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
         return [job_of(row) for row in rows]
@@ -200,6 +218,11 @@ class Queries(Part):
             by_state[state] = by_state.get(state, 0) + row["jobs"]
             held += row["jobs"] if row["held"] else 0
         return Counts(by_state=by_state, held=held)
+
+    def count_equal_requests(self, job: Job) -> int:
+        """How many jobs ask for exactly the same as ``job``, with it."""
+        wanted = {"model": job.model, "index": job.index, "request": canonical_json(job.request)}
+        return int(self._db.execute(EQUAL_REQUESTS, wanted).fetchone()[0])
 
     def read_spend(self) -> tuple[float, int]:
         """US dollars that are known to be charged, and the number of finished videos without a known price."""
@@ -268,7 +291,10 @@ class Queries(Part):
         return [row["model"] for row in self._db.execute(MODELS_TO_BUY)]
 
     def list_last_takes(self) -> Iterator[tuple[str, Mapping[str, Any], LastTake]]:
-        """Model, request and last take of every job for which a run may buy a clip: pending, or not accepted yet."""
+        """Model, request and last take of every job for which a run may buy a clip: pending, or not accepted yet.
+
+        Other pending takes of a job come by themselves.
+        """
         for model, request, policy, tries, number, state, verdict in self._db.execute(LAST_TAKES):
             yield model, json.loads(request), LastTake(policy, tries, number, JobState(state), verdict)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.job_row import Row, normal_key
+from batchveo.core.job_row import JobRow, Row, normal_key
+from batchveo.core.models import JobSpec
 from batchveo.store.database import BUSY_SECONDS
 
 PREPARE = (
@@ -46,6 +47,9 @@ UNKNOWN_JOBS = """SELECT position, request, normal_key(request, repeat_index) AS
     AND normal_key(request, repeat_index) IN (SELECT normal_key FROM jobs WHERE normal_key IS NOT NULL)
     ORDER BY position"""
 SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
+LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
+NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
+    unchecked, policy FROM temp.named WHERE position = ?"""
 
 CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
@@ -94,6 +98,12 @@ class StagingTable:
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
+
+    def pick_sample(self, count: int) -> list[JobSpec]:
+        """At most ``count`` jobs, spread evenly from the first to the last."""
+        last: int = self._db.execute(LAST_POSITION).fetchone()[0]
+        positions = {1 + round(number * (last - 1) / max(count - 1, 1)) for number in range(count)} if last else ()
+        return [JobRow(*self._db.execute(NAMED_AT, (at,)).fetchone()).to_spec() for at in sorted(positions)]
 
     @property
     def connection(self) -> sqlite3.Connection:

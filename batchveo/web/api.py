@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.fields import parse_condition
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
@@ -169,7 +170,7 @@ async def change_store(request: Request, change: Callable[[Store, Body], Mapping
 def _find_jobs(store: Store, body: Body) -> list[Job]:
     cause, ids = body.get("cause"), body.get("jobs")
     if isinstance(cause, str):
-        return [job for job in store.jobs(JobState.FAILED) if serializers.find_cause(job.error) == cause]
+        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
     if not isinstance(ids, list) or not ids:
         raise HTTPException(400, "jobs are ids")
     return [find_job_by_id(store, key) for key in dict.fromkeys(map(str, ids))]

@@ -6,12 +6,12 @@ Times are seconds since the epoch, money is US dollars.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from batchveo.core.destination import Destination
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.models import Job
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
@@ -23,9 +23,6 @@ from batchveo.web.file_presence import Problem, VideoPresence
 
 MOST_CHANGES = 200
 MOST_DOUBTS = 20
-NO_REASON = "no reason was given"
-LONGEST_ERROR = 500
-"""Characters of an error that its cause is found by."""
 LONGEST_DATA = 100
 """Characters of a data URI that are shown."""
 _CARD_COLUMNS = (
@@ -33,13 +30,6 @@ _CARD_COLUMNS = (
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
     *("take", "verdict", "gate"),
 )
-_VARIABLE_PARTS = (
-    (re.compile(r"https?://\S+"), "URL"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "ID"),
-    (re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}\b"), "ID"),
-    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])", re.IGNORECASE), "N"),
-)
-_STATUS = re.compile(r"\b(?:HTTP|status)\s+[1-5]\d\d\b|^[1-5]\d\d\b", re.IGNORECASE)
 
 
 def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
@@ -170,16 +160,6 @@ def group_failures(errors: Iterable[Mapping[str, object]]) -> list[Cause]:
             models = tuple(dict.fromkeys((*known.models, model)))
             found[cause] = replace(known, jobs=known.jobs + jobs, models=models)
     return sorted(found.values(), key=lambda cause: (-cause.jobs, cause.cause))
-
-
-def find_cause(error: str | None) -> str:
-    """``error`` with words in place of ids, numbers and addresses, so that equal failures have equal causes."""
-    text = " ".join((error or "")[:LONGEST_ERROR].split())
-    status = _STATUS.search(text)
-    kept = status.group() if status else ""  # an HTTP status is a number too, but it tells causes apart
-    for pattern, word in _VARIABLE_PARTS:
-        text = pattern.sub(lambda found, word=word: found[0] if found[0] in kept else word, text)  # type: ignore[misc]
-    return text or NO_REASON
 
 
 def encode_json(value: object) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from batchveo.core.destination import BucketUrl, Destination, parse_destination
+from batchveo.core.fields import read_cause
 from batchveo.core.models import Job
 from batchveo.dataset.index import INDEX_FILE
 from batchveo.storage.sidecar import sidecar_path
@@ -71,7 +72,8 @@ def write_report(
         video = video_at(job, videos) if card["video"] else None
         # what people decided is on the cards; who decided stays here
         detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": []}
-        row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT]}
+        cause = read_cause(job.error, job.state.value)
+        row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
         jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output)})
         pictures.add(job, video)
     with PageIndex(store.path) as index:

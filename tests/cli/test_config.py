@@ -60,7 +60,7 @@ def test_pyproject_counts_where_there_is_no_file_of_ours(
 ) -> None:
     """[tool.batchveo]; another program's pyproject.toml is none of ours."""
     Path("pyproject.toml").write_text("[tool.ruff]\nline-length = 1\n")
-    assert "[default: 1800]" in help_of(capsys)
+    assert "[default: 30m]" in help_of(capsys)
     Path("pyproject.toml").write_text("[tool.batchveo]\nsettle = 7\n[tool.batchveo.run]\nconcurrency = 33\n")
     shown = help_of(capsys)
     assert "[default: 7]" in shown
@@ -128,8 +128,8 @@ def test_everything_wrong_is_told_at_once(capsys: pytest.CaptureFixture[str]) ->
         "batchveo.toml: api-key: the API key must not be in a config file",
         "batchveo.toml: run.AIMLAPI-API-KEY: the API key",
         "batchveo.toml: run.downloads: must be a whole number, not '4'",
-        "batchveo.toml: run.settle: must be a number, not True",
-        "batchveo.toml: run.budget: must be a number, not [1]",
+        "batchveo.toml: run.settle: must be a duration, such as 90s, 30m, 1h30m, or a number of seconds, not True",
+        "batchveo.toml: run.budget: must be an amount in US dollars, such as $25, 25 USD or 25, not [1]",
         "batchveo.toml: run.sandbox: must be true or false, not 'yes'",
         "batchveo.toml: export.metadata: must be one of 'jsonl', 'parquet', not 'jsonn'",
         "batchveo.toml: run.output: must be text, in quotes, not 3",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.cli.option_values import parse_rate, read_cluster, read_manifest_options, read_planned_settings
+from batchveo.cli.option_values import read_cluster, read_manifest_options, read_planned_settings
 from batchveo.core.errors import UsageError
 from batchveo.core.measures import CheckLevel
 from batchveo.core.settings import USUAL_CONCURRENCY
@@ -22,22 +22,6 @@ OPTIONS = {
     "tries": 1,
 }
 READING: dict[str, object] = {"sets": (), "renames": (), "extra": "error", "limit": None, "only": (), "where": None}
-
-
-@pytest.mark.parametrize(
-    ("text", "per_minute"),
-    [(None, None), ("30", 30.0), ("30/min", 30.0), ("2/s", 120.0), ("0.5 / sec", 30.0), ("90/h", 1.5), ("6/hour", 0.1)],
-)
-def test_rates_are_submits_a_minute(text: str | None, per_minute: float | None) -> None:
-    """Whatever unit a person writes."""
-    assert parse_rate(text) == (None if per_minute is None else pytest.approx(per_minute))
-
-
-@pytest.mark.parametrize("text", ["", "fast", "0", "-1/min", "3/day", "1e9/min"])
-def test_what_is_no_rate(text: str) -> None:
-    """The error shows how one is written."""
-    with pytest.raises(UsageError, match="write it as 30/min"):
-        parse_rate(text)
 
 
 def test_several_keys_add_their_limits_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ import click
 import pytest
 
 from batchveo.cli import status_of
-from batchveo.cli.options import PATH, FiniteRange
+from batchveo.cli.option_types import PATH, FiniteRange
+from batchveo.operations.saved_settings import SavedSettings
+from batchveo.store import Store
 
 MANIFEST = "jobs:\n  - {model: veo2, prompt: A fox, name: fox}\n"
 
@@ -105,3 +107,59 @@ def test_numbers_with_bounds_may_stand_in_a_config_file() -> None:
     Path("batchveo.toml").write_text("[ui]\nport = 8700\n[export]\nshard-size = 10\nshard-clips = 5\n")
     assert status_of(["run", "m.yaml", "--sandbox"]) == 0
     assert status_of(["export", "data"]) == 0
+
+
+@pytest.mark.usefixtures("_quick_sandbox")
+@pytest.mark.parametrize("source", ["option", "variable", "config"])
+def test_units_are_taken_from_every_source(
+    source: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And kept for a later `resume`, which reads them as seconds, dollars and submits a minute."""
+    values = {"settle": "1h30m", "rate": "20/s", "budget": "$25", "patience": "1.5h", "poll-interval": "10 s"}
+    arguments: list[str] = []
+    for name, value in values.items():
+        if source == "option":
+            arguments += [f"--{name}", value]
+        elif source == "variable":
+            monkeypatch.setenv(f"BATCHVEO_{name.upper().replace('-', '_')}", value)
+        else:
+            with Path("batchveo.toml").open("a") as file:
+                file.write(f"{name} = '{value}'\n")
+    assert status_of(["plan", "m.yaml", "--sandbox", *arguments[2:6]]) == 0
+    assert status_of(["run", "m.yaml", "--sandbox", "--poll-interval", "0.01s", *arguments[:-2]]) == 0
+    with Store(Path("state/batchveo.db"), writing=False) as store:
+        saved, budget = SavedSettings.parse(store.runs.read_last_options()), store.runs.read_last_budget()
+    assert (saved.values["settle"], saved.values["rate"], saved.values["patience"]) == (5400.0, 1200.0, 5400.0)
+    assert saved.values["poll_interval"] == pytest.approx(0.01)
+    assert budget == 25.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--settle", "soon"], "'soon' is not a duration: write 90s, 30m, 1h30m, or a number of seconds"),
+        (["--budget", "25 EUR"], "'25 EUR' is not an amount in US dollars: write $25, 25 USD or 25"),
+        (["--rate", "30 per minute"], "'30 per minute' is not a rate: write 30/min, 0.5/s, 100/h"),
+        (["--patience", "-2"], "'-2' is out of range: a number of 0 or more is wanted"),
+        (["--budget", "inf"], "'inf' is out of range: a finite number is wanted"),
+        (["--rate", "0"], "a number above 0 is wanted"),
+        (["--concurrency", "0"], "--concurrency 0 is out of range: a number of 1 or more is wanted"),
+        (["--ray", "auto", "--workers", "0"], "--workers 0 is out of range: a number of 1 or more is wanted"),
+    ],
+)
+def test_an_error_shows_how_a_value_is_written(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the range, if the value is outside."""
+    assert status_of(["run", "m.yaml", "--sandbox", *arguments]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+    assert not Path("state").exists()
+
+
+def test_units_in_a_config_file_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the file and the key, as every other value."""
+    Path("batchveo.toml").write_text("settle = 'soon'\n[run]\nbudget = true\n")
+    assert status_of(["run", "m.yaml", "--sandbox"]) == 2
+    err = capsys.readouterr().err
+    assert "batchveo.toml: settle: must be a duration, such as 90s, 30m, 1h30m, or a number of seconds, not" in err
+    assert "batchveo.toml: run.budget: must be an amount in US dollars, such as $25, 25 USD or 25, not True" in err

@@ -196,7 +196,7 @@ def test_log_json_parses_line_by_line(url: str, capsys: pytest.CaptureFixture[st
 def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Coloured lines, but no figures."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    status_of(["run", "m.yaml"])
+    status_of(["run", "m.yaml", "-v"])
     err = capsys.readouterr().err
     assert "\x1b[32mdone: " in err
     assert "\x1b[?2026h" not in err

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.option_types import QuantityType
 from tests.contract.inside import commands_by_name, find_root_command
 from tests.contract.shell import Shell
 from tests.contract.snapshots import check_snapshot
@@ -91,6 +92,8 @@ def _describe_option(option: click.Option) -> dict[str, object]:
 
 
 def _describe_type(kind: Any) -> object:
+    if isinstance(kind, QuantityType):
+        return kind.name
     if isinstance(kind, click.Choice):
         return list(map(str, kind.choices))
     if isinstance(kind, click.IntRange | click.FloatRange):
@@ -102,6 +105,8 @@ def _describe_type(kind: Any) -> object:
 def _describe_default(option: click.Option) -> object:
     """``None`` if there is none: click has a sentinel of its own for that."""
     default = option.default
+    if isinstance(option.type, QuantityType) and isinstance(default, str):
+        return option.type.quantity.parse(default)
     if option.multiple:
         return list(default) if isinstance(default, list | tuple) else []
     if isinstance(default, PurePath):

@@ -58,6 +58,9 @@ JOB = Job(
         ("clip.score", 0.3),
         ("clip.other", None),
         ("take", 1),
+        ("submitted_at", "1970-01-01T00:01:40.000000"),
+        ("finished_at", None),
+        ("cause", None),
     ],
 )
 def test_each_name_has_the_value_of_the_job(name: str, value: object) -> None:
@@ -91,6 +94,8 @@ def test_the_values_of_a_verdict_are_those_of_gates() -> None:
         ("'3' in width", 7, "a number"),
         ("'true' in has_sound", 10, "true or false"),
         ("model == veo", 9, '"veo" a text'),
+        ('finished_at >= "2026-11-27T21:05Z"', 15, "a time in UTC"),
+        ('submitted_at in ["2026", "yesterday"]', 25, "a time in UTC"),
         ("has_sound == yes", 13, "did you mean true?"),
     ],
 )

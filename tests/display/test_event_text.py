@@ -31,7 +31,7 @@ def moved(state: JobState, was: JobState, **changes: object) -> JobStateChanged:
 
 
 EVENTS: list[tuple[Event, int | None, str]] = [
-    (moved(S.SUCCEEDED, S.DOWNLOADING, cost_usd=0.78), 0, "done: x.mp4 ($0.78)"),
+    (moved(S.SUCCEEDED, S.DOWNLOADING, cost_usd=0.78), 1, "done: x.mp4 ($0.78)"),
     (moved(S.FAILED, S.GENERATING), -1, "failed: a cat: "),
     (moved(S.IN_DOUBT, S.SUBMITTING), -1, "in doubt: a cat: "),
     (moved(S.IN_DOUBT, S.IN_DOUBT, held=True), -1, "held in doubt: a cat: "),
@@ -100,7 +100,7 @@ def lines(*events: SubmitsPaused | JobStateChanged, verbosity: int = 0) -> list[
     view = LineView(out, verbosity=verbosity)
     for event in events:
         view.show(event)
-    return [line[20:] for line in out.getvalue().splitlines()]
+    return [line[25:] for line in out.getvalue().splitlines()]
 
 
 def test_an_outage_is_two_lines() -> None:

@@ -22,6 +22,7 @@ from batchveo.core.events import (
 )
 from batchveo.core.models import JobState
 from batchveo.core.notices import DatabaseCreated
+from batchveo.core.state_machine import Move
 from batchveo.display import line_views
 from batchveo.display.line_views import JsonView, LineView, format_progress, make_event_row
 from batchveo.store import Store
@@ -47,10 +48,10 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_lines_carry_the_date() -> None:
-    """Nights pass midnight."""
+    """Runs pass midnight, and the day on which clocks change."""
     out = io.StringIO()
     LineView(out, clock=lambda: NOW).show(Message(text="hello"))
-    assert re.fullmatch(r"2027-01-15 \d\d:\d\d:\d\d hello\n", out.getvalue())
+    assert re.fullmatch(r"2027-01-15 \d\d:\d\d:\d\d[+-]\d{4} hello\n", out.getvalue())
 
 
 def test_colours_only_where_they_mean_something() -> None:
@@ -71,10 +72,13 @@ def test_progress_in_one_line() -> None:
         assert words in line, words
 
 
-def test_progress_every_few_minutes_and_every_twentieth(store: Store, now: list[float]) -> None:
-    """But not more often than every ten seconds."""
+@pytest.mark.parametrize(("verbosity", "videos"), [(0, []), (1, ["done", "done"])])
+def test_progress_every_minute_and_every_twentieth(
+    verbosity: int, videos: list[str], store: Store, now: list[float]
+) -> None:
+    """But not more often than every ten seconds; each video only with -v."""
     out = io.StringIO()
-    view = LineView(out, clock=lambda: 1100.0)
+    view = LineView(out, clock=lambda: 1100.0, verbosity=verbosity)
     began = going(store, now=1000.0)
     view.show(began)
     assert view.due == line_views.PROGRESS_SECONDS
@@ -85,11 +89,37 @@ def test_progress_every_few_minutes_and_every_twentieth(store: Store, now: list[
     now[0] = view.due
     view.tick()
     assert view.due == now[0] + line_views.PROGRESS_SECONDS
-    assert [line[20:24] for line in out.getvalue().splitlines()] == ["done", "done", "2 of"]
+    assert [line[25:29] for line in out.getvalue().splitlines()] == [*videos, "2 of"]
     view.show(RunFinished(run=began.run, exit_status=0, seconds=1.0))
     view.tick()
     assert view.due == float("inf")
-    assert out.getvalue().count("\n") == 3
+    assert out.getvalue().count("\n") == len(videos) + 1
+
+
+@pytest.mark.parametrize("verbosity", [0, -1])
+def test_a_wait_for_the_log_is_told_every_ten_minutes(verbosity: int, store: Store, now: list[float]) -> None:
+    """Also with -q, with how long it may take; nothing of it once the wait is over."""
+    out = io.StringIO()
+    clock = [1000.0]
+    view = LineView(out, clock=lambda: clock[0], verbosity=verbosity)
+    began = going(store, 1, now=1000.0)
+    view.show(began)
+    doubt = moved_on(store, began.run, S.IN_DOUBT, now=1000.0)
+    view.show(WaitingForLog(doubts=1, until=2800.0, since=1000.0))
+    assert view.due == line_views.WAIT_SECONDS
+    now[0], clock[0] = view.due, 1600.0
+    view.tick()
+    assert view.due == now[0] + line_views.WAIT_SECONDS
+    first, second = out.getvalue().splitlines()
+    assert "waiting for 1 submit to appear in the usage log (30 min at most" in first
+    assert "waiting for 1 submit to appear in the usage log (10 min of at most 30 min)" in second
+    store.transitions.apply_move(
+        doubt, Move(to=S.GENERATING, detail="found", set={"generation_id": "g"}), run=began.run, now=1600.0
+    )
+    view.tick()
+    assert view.due == (float("inf") if verbosity < 0 else now[0] + line_views.PROGRESS_SECONDS)
+    assert out.getvalue().count("waiting for") == 2
+    view.close()
 
 
 def test_quiet_means_no_progress(store: Store) -> None:

@@ -39,7 +39,7 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
     for words in (
         "34 pending, 2 in doubt, 1 succeeded, 3 failed after 1 h 02 min; videos in videos",
         "spent $0.50 of $9.00 in total, $2.50 more in flight or in doubt",
-        "  2 failed: withheld [2J (job 1 and others)",
+        "  2 failed: withheld [2J (job 1 and 1 other)",
         "  1 failed: too long (job 3)",
         f"`batchveo retry --state {store.path}`",
         "1 held in doubt",
@@ -49,6 +49,16 @@ def test_what_was_made_what_it_cost_what_failed_and_what_to_do(tmp_path: Path) -
         "2 still generating at the service",
     ):
         assert words in text, words
+
+
+def test_a_run_that_did_nothing_says_so(tmp_path: Path) -> None:
+    """Failures of earlier runs are none of this one, which took no time either."""
+    with Store(tmp_path / "b.db") as store:
+        began = going(store, 1, now=1.0)
+        assert said(store, began.run, idle=True).startswith("1 pending after")
+        moved_on(store, began.run, S.GENERATING, S.FAILED, now=2.0, error="too long")
+        assert said(store, began.run).startswith("1 failed after 1 h 02 min; videos in videos")
+        assert said(store, began.run, idle=True).startswith("nothing to do; 1 failed in earlier runs; videos in videos")
 
 
 def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchveo.display.table import PAGE_ROWS, Column, print_table
+from batchveo.display.table import PAGE_ROWS, Column, cut_middle, print_table
 
 COLUMNS = (
     Column("id", width=8),
@@ -77,3 +77,16 @@ def test_a_whole_column_wraps_last() -> None:
     lines = screen.getvalue().splitlines()
     assert lines[1].endswith(" " + "i" * 40)
     assert max(map(len, lines)) <= 60
+
+
+@given(st.text(max_size=200), st.integers(2, 80))
+def test_a_text_that_is_cut_keeps_both_ends(text: str, cells: int) -> None:
+    """In any script it takes no more cells than it may; a text that fits stays as it is."""
+    cut = cut_middle(text, cells)
+    assert cell_len(cut) <= cells
+    assert (cut == text) == (cell_len(text) <= cells)
+
+
+def test_names_that_differ_at_their_ends_stay_apart() -> None:
+    """Half of the cells are for the end."""
+    assert cut_middle("a red fox in fresh snow-watercolour", 21) == "a red fox …atercolour"

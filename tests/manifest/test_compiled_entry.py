@@ -19,7 +19,7 @@ from batchveo.manifest import Manifests
 from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.job_register import JobParts
-from tests.helpers.manifests import T2V
+from tests.helpers.manifests import PNG, T2V, jobs
 
 TEXTS = st.sampled_from(
     ["A cat", "a cat", "50 % of {index}", "100 %", "%s", "ü 🦊\u2028", '"q" \\', " ", "}", "a\nb", "\x07"]
@@ -128,3 +128,21 @@ def test_gates_and_tries_of_the_defaults_keep_jobs_plain(tmp_path: Path, monkeyp
         found = [(job.tries, *parse_policy(job.policy).gates) for job in manifests.specs()]
     assert found == [(3, "has_sound")] * 3 + [(3, "cuts < 2")] * 2
     assert compiled == [False, True, True, False, False]
+
+
+def test_a_local_file_of_the_defaults_comes_with_every_job(tmp_path: Path) -> None:
+    """Also with those whose shape is compiled; a file of the entry's own is read anew."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.png").write_bytes(PNG + b"b")
+    both = "google/veo-3.1-first-last-image-to-video"
+    own = "- {prompt: A dog, last_image_url: b.png}\n"
+    found = jobs(
+        tmp_path,
+        f"defaults: {{model: {both}, image_url: https://a.org/a, last_image_url: a.png}}\njobs:\n"
+        + "- prompt: A cat\n" * 3
+        + own * 2,
+    )
+    for job, file in zip(found, ["a.png"] * 3 + ["b.png"] * 2, strict=True):
+        assert [(item.path, item.reference) for item in job.inputs] == [
+            (str(tmp_path / file), job.request["last_image_url"])
+        ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from batchveo.core.job_row import canonical_json
 from batchveo.manifest import Manifests
 from batchveo.manifest.job_register import FirstPlaces, JobIds, Place
-from tests.helpers.manifests import T2V, jobs, problems
+from tests.helpers.manifests import PNG, T2V, jobs, problems
 
 
 def test_default_names(tmp_path: Path) -> None:
@@ -56,6 +56,20 @@ def test_the_same_manifest_twice_adds_nothing(tmp_path: Path) -> None:
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "a.jsonl")
     with Manifests([tmp_path / name for name in ("a.jsonl", "link.jsonl", "b.jsonl")]) as manifests:
         assert manifests.check().jobs == 1
+
+
+def test_a_text_is_never_a_reference_to_a_file(tmp_path: Path) -> None:
+    """A prompt that looks like the place of an input file is a problem; a file that is one is none."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "a.yaml").write_text(
+        f"- {{model: {T2V}, prompt: 'batchveo-input:abc'}}\n"
+        "- {model: google/veo-3.1-first-last-image-to-video, prompt: 'batchveo-input:abc', image_url: https://a.org/a, "
+        "last_image_url: a.png}\n"
+        f"- {{model: {T2V}, prompt: 'of a batchveo-input:abc'}}\n"
+    )
+    found = problems(tmp_path / "a.yaml")
+    assert [(problem.line, problem.field) for problem in found] == [(1, "prompt"), (2, "prompt")]
+    assert "stands for a local file" in found[0].message
 
 
 def test_names_clash_over_files(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_the_rates_are_those_of_the_database(tmp_path: Path) -> None:
         tally = Tally(PriceBook(PriceList({}), None, 2.0), store)
         tally.add_job("google/veo3", {})
         assert [(model.judged, model.rejected) for model in tally.list_models()] == [(0, 0)]
-        tally.add_job("google/veo3", {}, due=False, further=2)
+        tally.add_job("google/veo3", {}, due=0, further=2)
         tally.add_job("veo2", {}, further=1)
         veo3, veo2 = tally.list_models()
     assert (veo3.jobs, veo3.new, veo3.usd, veo3.judged, veo3.rejected) == (2, 1, 2.0, 2, 1)
@@ -195,6 +195,6 @@ def test_a_take_without_a_price_is_counted_once() -> None:
     """As the job that has none."""
     tally = Tally(PriceBook(PriceList({})))
     tally.add_job("m", {}, further=2)
-    tally.add_job("m", {}, due=False, further=2)
+    tally.add_job("m", {}, due=0, further=2)
     [model] = tally.list_models()
     assert (model.new, model.unpriced, model.usd, model.most_usd) == (1, 1, 0.0, 0.0)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from batchveo.core.errors import ManifestError, StateLocked, UsageError
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.operations import manage
-from batchveo.operations.remake import ChangedDefault, Remake, plan_remake, remake_jobs
+from batchveo.operations.fitted_requests import ChangedDefault
+from batchveo.operations.remake import Remake, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
@@ -321,3 +322,105 @@ def test_the_catalogue_and_the_unchecked_fields_are_kept(store: Store) -> None:
     assert new.request["duration"] == 5
     assert new.unchecked == ("duration",)
     assert new.catalog == MODELS.digest
+
+
+# -- another prompt
+
+
+def fail_first(store: Store) -> Job:
+    return moved_on(store, 1, S.FAILED, now=3.0, error="the prompt was refused")
+
+
+def test_a_job_with_another_prompt_takes_the_place_of_a_failed_one(store: Store) -> None:
+    add(store, FOXES, OLD)
+    old = fail_first(store)
+    new = replace_prompt(store, old, "A polite fox", now=9.0)
+    assert new.request == {**old.request, "prompt": "A polite fox"}
+    same = ("name", "stem", "index", "meta", "manifest", "source", "line", "tries", "model")
+    assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
+    gone = store.queries.read_job(old.seq)
+    assert (gone.state, gone.error) == (S.CANCELLED, f"made again as {new.id} with another prompt")
+    assert (new.state, new.catalog) == (S.PENDING, MODELS.digest)
+    assert store.queries.find_jobs("fox 0") == [new]
+    assert manage.choose_jobs(store, (), states=[S.CANCELLED]) == []
+
+
+def test_neither_the_manifest_nor_its_edited_form_buys_it_twice(store: Store) -> None:
+    add(store, FOXES, OLD)
+    for name, prompt in (("fox 1", "A wolf"), ("same", "A lion"), ("own", "A bear")):
+        (job,) = store.queries.find_jobs(name)
+        replace_prompt(store, job, prompt, now=9.0)
+    assert add(store, FOXES, OLD).new == 0
+    edited = FOXES.replace("{name: same, prompt: A cat}", "{name: same, prompt: A lion}")
+    edited = edited.replace("id: mine, prompt: A cat", "id: mine, prompt: A bear")
+    assert add(store, edited, OLD).new == 0
+    assert store.counts().by_state == {S.PENDING: 6, S.CANCELLED: 3}
+
+
+def test_the_prompt_before_may_come_back(store: Store) -> None:
+    add(store, FOXES, OLD)
+    old = fail_first(store)
+    new = replace_prompt(store, old, "A wolf", now=9.0)
+    back = replace_prompt(store, new, " A fox ", now=10.0)
+    assert (back.id, back.state, back.error) == (old.id, S.PENDING, None)
+    assert store.queries.read_job(new.seq).state is S.CANCELLED
+    assert store.queries.find_jobs("fox 0") == [back]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "  ", "long" * 1000, f"{INPUT_PREFIX}00"], ids=["empty", "blank", "long", "input"]
+)
+def test_a_prompt_that_the_model_does_not_take_writes_nothing(store: Store, prompt: str) -> None:
+    add(store, "jobs: [{name: a, model: MODEL, prompt: A fox}]", "minimax/hailuo-02")
+    old = fail_first(store)
+    with pytest.raises(ManifestError) as raised:
+        replace_prompt(store, old, prompt, now=9.0)
+    assert [(each.file, each.line, each.field) for each in raised.value.problems] == [("--prompt", None, "prompt")]
+    assert list(store.jobs()) == [old]
+
+
+def test_what_the_model_no_longer_takes_can_be_dropped(store: Store) -> None:
+    request = {"model": OLD, "prompt": "A fox", "colour": "red"}
+    store.imports.add_jobs([make_spec("a", model=OLD, request=request)], run=1, now=2.0)
+    (job,) = store.jobs()
+    with pytest.raises(ManifestError, match="--drop colour leaves it out"):
+        replace_prompt(store, job, "A wolf", now=9.0)
+    assert replace_prompt(store, job, "A wolf", drop=["colour"], now=9.0).request == {"model": OLD, "prompt": "A wolf"}
+
+
+def test_jobs_that_keep_their_prompt(store: Store) -> None:
+    """Those with a video, in flight, replaced already, with that prompt, or with a twin that has it."""
+    add(store, FOXES, OLD)
+    done = moved_on(store, 1, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=3.0)
+    busy = moved_on(store, 1, S.GENERATING, now=3.0)
+    dragon, same, *_ = store.jobs(S.PENDING)
+    for job, prompt, words in (
+        (done, "x", "'fox 0' is succeeded: .*--takes 1 --state .*` makes another clip by the same prompt"),
+        (busy, "x", "'fox 1' is generating: only pending, failed and cancelled jobs"),
+        (dragon, " A dragon", "that is the prompt of 'a-dragon-.*' already$"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            replace_prompt(store, job, prompt, now=9.0)
+    replace_prompt(store, same, "A lion", now=9.0)
+    with pytest.raises(UsageError, match=r"'same' .* is cancelled: made again as"):
+        replace_prompt(store, store.queries.read_job(same.seq), "A tiger", now=9.0)
+    add(store, "jobs: [{name: p, model: MODEL, prompt: A puma}, {name: q, model: MODEL, prompt: A lynx}]", OLD)
+    puma, lynx = store.queries.find_jobs("p")[0], store.queries.find_jobs("q")[0]
+    with pytest.raises(UsageError, match=f"'q' \\({lynx.id}\\) asks for that already, and is pending"):
+        replace_prompt(store, puma, "A lynx", now=9.0)
+    assert store.counts().by_state[S.CANCELLED] == 1
+
+
+def test_a_prompt_is_replaced_while_a_run_is_active_and_not_if_the_job_moves(store: Store) -> None:
+    add(store, FOXES, OLD)
+    old = fail_first(store)
+    with Store(store.path) as other:
+        other.runs.acquire_lock()
+        replace_prompt(store, old, "A wolf", now=9.0)
+        other.runs.release_lock()
+    job = next(iter(store.jobs(S.PENDING)))
+    failed = moved_on(store, 1, S.FAILED, now=3.0, error="no")
+    with pytest.raises(UsageError, match=r"is the prompt of 'fox 1' already; `batchveo retry .*` makes it again"):
+        replace_prompt(store, failed, "A fox", now=9.0)
+    with pytest.raises(UsageError, match="has just changed its state"):
+        replace_prompt(store, job, "A goat", now=9.0)

@@ -14,7 +14,8 @@ from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, Blocked, Outcome, StillGenerating, Stop
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, ApiKey, ProviderError, VideoClient, client, transport
-from batchveo.provider.http_errors import check_authorities, describe_unreached, explain_distrust
+from batchveo.provider.http_errors import check_authorities, describe_exception, describe_unreached, explain_distrust
+from batchveo.provider.http_messages import TooLong
 from batchveo.storage.base import at_once
 from tests.helpers.certificate_authority import Authority, secure
 from tests.helpers.factories import make_job
@@ -141,3 +142,21 @@ async def test_a_file_of_authorities_that_is_none(
     monkeypatch.setenv("SSL_CERT_DIR", str(file))
     with pytest.raises(UsageError, match="SSL_CERT_DIR"):
         check_authorities()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx.ConnectError("127.0.0.1: [Errno 111] Connect call failed"), "no connection (Connection refused)"),
+        (httpx.ReadTimeout("The read operation timed out"), "no answer in time"),
+        (httpx.ConnectTimeout(""), "no connection in time"),
+        (httpx.RemoteProtocolError("Server disconnected"), "the connection was closed"),
+        (httpx.ReadError("[Errno 104] Connection reset by peer"), "the connection broke (Connection reset by peer)"),
+        (httpx.DecodingError("the answer is no gzip"), "the answer is no gzip"),
+        (TooLong("more than 10 bytes"), "more than 10 bytes"),
+        (KeyError("prompt"), "KeyError: 'prompt'"),
+    ],
+)
+def test_no_class_of_an_error_is_shown(error: Exception, words: str) -> None:
+    """A person reads what has happened; only a bug has the name that finds it."""
+    assert describe_exception(error) == words

@@ -17,6 +17,7 @@ from batchveo.provider.responses import (
     Response,
     describe_error,
     extract_page_words,
+    extract_words,
     is_markup,
     read_retry_after,
     replace_page,
@@ -134,3 +135,16 @@ def test_an_endless_page_is_cut() -> None:
     """Within a tag, too: half of one must not pass for text."""
     assert extract_page_words("<p>first</p>" + "<i class=x>" * LONGEST_PAGE).startswith("first")
     assert len(extract_page_words("<title>" + "x" * LONGEST_PAGE * 2)) < 300
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ({"name": "GenerationError", "message": "no faces"}, "no faces"),
+        ({"name": "ContentPolicyError", "message": "no faces"}, "ContentPolicyError: no faces"),
+        ({"name": "GenerationError"}, "GenerationError"),
+    ],
+)
+def test_a_name_that_says_nothing_is_left_out(error: dict[str, str], words: str) -> None:
+    """Beside a message; a name that has news, or is all there is, stays."""
+    assert extract_words(error) == words

@@ -14,7 +14,7 @@ from batchveo.core.expressions import evaluate
 from batchveo.core.fields import FIELDS, parse_condition, read_field
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
-from batchveo.core.outcomes import Accepted, Completed, Downloaded
+from batchveo.core.outcomes import Accepted, Completed, Downloaded, Refused
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
@@ -98,6 +98,7 @@ VALUES = [
     "null",
     '"\';--"',
     '"succeeded"',
+    '"1970-01-01T00:00:22"',
 ]
 OPERATORS = ["==", "!=", "<", "<=", ">", ">="]
 
@@ -164,6 +165,11 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
         ("rating > 3 and cost_usd >= 1", ["job 2"]),
         ("duration == 8", ["job 0", "job 1"]),
         ("state == 'pending'", ["job 4"]),
+        ('completed_at >= "1970-01-01T00:00:21" and completed_at < "1970-01-01T00:00:23"', ["job 1", "job 2"]),
+        ('completed_at <= "1970-01-01T00:00:21"', ["job 0"]),
+        ('completed_at == "1970-01-01T00:00:21.000000"', ["job 1"]),
+        ('"1970-01-01" in completed_at and finished_at != null', ["job 0", "job 1", "job 2", "job 3"]),
+        ("completed_at == null", ["job 4"]),
         ("meta.large >= 18446744073709551616", ["job 3"]),
         ("meta.larger > 1e300", ["job 3"]),
         ("not meta.nan > 0", []),
@@ -179,3 +185,18 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
 def test_known_choices(store: Store, text: str, names: list[str]) -> None:
     assert [job.name for job in store.queries.list_jobs(where=parse_condition(text))] == names
     assert choose_in_python(store, text) == names
+
+
+def test_failures_are_chosen_by_their_cause(tmp_path: Path) -> None:
+    """What differs from job to job is left out; a failure without a reason has a cause too."""
+    with Store(tmp_path / "b.db") as store:
+        run = begun(store, *(make_spec(f"job {number}") for number in range(4)))
+        for reason in ("code 17", "code 18", ""):
+            move(store, claimed(store, run), Refused(reason=reason))
+        for text, names in (
+            ('cause == "code N"', ["job 0", "job 1"]),
+            ('cause == "no reason was given"', ["job 2"]),
+            ("cause == null", ["job 3"]),
+        ):
+            assert [job.name for job in store.queries.list_jobs(where=parse_condition(text))] == names
+            assert choose_in_python(store, text) == names

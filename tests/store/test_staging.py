@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from batchveo.core.job_row import canonical_json
+from batchveo.core.job_row import JobRow, canonical_json
 from batchveo.core.models import JobState
 from batchveo.manifest import Manifests
 from batchveo.store import StagingTable, Store, preview_jobs
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import list_migrations
+from tests.helpers.factories import make_spec
 
 MODEL = "google/veo-3.1-t2v"
 NFD = unicodedata.normalize("NFD", "A café")
@@ -144,3 +145,14 @@ def test_a_job_of_today_differs_in_a_blank(tmp_path: Path) -> None:
     old_state(tmp_path / "old" / "batchveo.db")
     assert run(old, "A cat ") == (1, 1, 0)
     assert run(old, "A cat") == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"), [(0, []), (1, [0]), (2, [0, 1]), (5, [0, 1, 2, 3, 4]), (101, [0, 25, 50, 75, 100])]
+)
+def test_a_sample_is_spread_over_all_jobs(jobs: int, expected: list[int]) -> None:
+    """The first and the last are in it, and each job once."""
+    specs = [make_spec(f"job {number}", request={"model": "veo2", "prompt": str(number)}) for number in range(jobs)]
+    with StagingTable() as table:
+        table.add_rows(map(JobRow.from_spec, specs))
+        assert table.pick_sample(5) == [specs[number] for number in expected]

@@ -247,3 +247,65 @@ def test_a_night_in_which_nothing_was_finished_is_drawn(page: Page, store: Store
     sentences = page.locator(".chart-summary").all_inner_texts()
     assert sentences[0] == "0 videos in 10 s, 0 an hour, at most 0 in flight, 1 in doubt at the end."
     assert sentences[3] == "No video has been completed here yet."
+
+
+def test_charts_begin_where_the_work_is(page: Page, store: Store) -> None:
+    """A doubt that is waited for does not squeeze it, and does not falsify the speed."""
+    night = Night(store, [make_spec(f"job {n}") for n in range(5)])
+    for number in range(4):
+        night.video(number * 30, seconds=25)
+    doubt = night.lost(night.claim(125), 126)
+    night.silent(doubt, 1900)
+    night.end(1920)
+    draw(page, charts_of(store, now=EVENING + 9000))
+    page.wait_for_selector("canvas")
+    assert page.locator(".chart-summary").first.inner_text().startswith("4 videos in 2 min, besides 30 min of waiting")
+    assert "120 videos an hour" in page.locator(".chart-summary").nth(1).inner_text()
+    window = page.locator(".chart-window")
+    width = float(window.get_attribute("width") or 0)
+    assert 50 < width < 150
+    page.get_by_role("button", name="Show all").click()
+    assert window.get_attribute("visibility") == "hidden"
+    page.get_by_role("button", name="Show where the work is").click()
+    assert float(window.get_attribute("width") or 0) == width
+
+
+def test_the_wheel_zooms_at_the_pointer(page: Page, store: Store) -> None:
+    """With Ctrl, since the page scrolls otherwise; with Shift it moves."""
+    lived(store, [f"job {n}" for n in range(60)])
+    draw(page, charts_of(store, now=EVENING + 9000))
+    box = page.locator(".chart-lanes canvas").bounding_box()
+    assert box is not None
+    window = page.locator(".chart-window")
+    x = box["x"] + box["width"] * 3 / 4
+    page.mouse.move(x, box["y"] + 10)
+    page.mouse.wheel(0, -100)
+    assert window.get_attribute("visibility") == "hidden"
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    left, wide = (float(window.get_attribute(name) or 0) for name in ("x", "width"))
+    assert wide == pytest.approx(0.49 * box["width"], rel=0.03)
+    assert (x - box["x"] - left) / wide == pytest.approx(3 / 4, abs=0.02)
+    page.keyboard.down("Shift")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Shift")
+    assert float(window.get_attribute("x") or 0) < left - 50
+
+
+def test_a_held_doubt_does_not_look_like_one_that_is_settled(page: Page, store: Store) -> None:
+    """Pale and hatched against full and striped: also without colours."""
+    night = Night(store, [make_spec("a"), make_spec("b")])
+    night.silent(night.lost(night.claim(0), 1), 40)
+    night.lost(night.claim(1), 2)
+    night.end(80)
+    draw(page, charts_of(store, now=EVENING + 60))
+    page.wait_for_selector(".chart-key canvas")
+    drawn_again(page)
+    pixels = page.evaluate("""[...document.querySelectorAll(".chart-key canvas")].slice(-2).map((canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(2, 2, 24, 20);
+        return data.filter((_, i) => i % 4 === 3).reduce((sum, alpha) => sum + alpha, 0) / (24 * 20 * 255);
+    })""")
+    doubt, held = pixels
+    assert held > doubt + 0.3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.notices import DatabaseCreated
+from batchveo.core.quantities import DURATION
 from batchveo.operations import manage
 from batchveo.operations.import_generations import (
     ImportedGenerations,
@@ -156,11 +157,15 @@ def _import_by_id(
 
 
 def parse_hours(period: str) -> int:
-    """``24h`` or ``7d`` as hours; raises ``UsageError``."""
-    match = re.fullmatch(r"([1-9]\d{0,4})([hd])", period.strip())
-    if match is None:
+    """``24h``, ``7d`` or ``90m`` as whole hours, rounded up; raises ``UsageError``."""
+    try:
+        hours = math.ceil(DURATION.parse(period) / 3600)
+    except (ValueError, OverflowError):
+        hours = 0
+    # a number without a unit would be seconds, which nobody means here
+    if hours < 1 or not period.strip()[-1].isalpha():
         raise UsageError(f"--from-log {period!r}: write it as 24h or 7d")
-    return int(match[1]) * (24 if match[2] == "d" else 1)
+    return hours
 
 
 def _print_result(adopted: ImportedGenerations, resume: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from batchveo.cli.commands.check import describe_judged
-from batchveo.cli.options import PATH, json_option, option, state_option
+from batchveo.cli.option_types import PATH
+from batchveo.cli.options import json_option, option, state_option
 from batchveo.cli.progress import Count
 from batchveo.core.formatting import format_count
 from batchveo.operations.annotate import Annotated, annotate_clips

@@ -12,7 +12,8 @@ import anyio
 import click
 from click.core import ParameterSource
 
-from batchveo.cli.options import SECONDS, json_option, option, state_option, where_option
+from batchveo.cli.option_types import DURATION
+from batchveo.cli.options import json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
@@ -65,7 +66,7 @@ _SHOWN = 20
     help="With --with: clips for one start of the program.",
 )
 @option(
-    "--timeout", type=SECONDS, default=600.0, envvar=None, metavar="S", help="With --with: most seconds for a batch."
+    "--timeout", type=DURATION, default="10m", envvar=None, metavar="TIME", help="With --with: most time for a batch."
 )
 @json_option
 def command(jobs: tuple[str, ...], state: Path, *, as_json: bool, **options: Any) -> int:

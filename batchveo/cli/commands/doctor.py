@@ -11,8 +11,9 @@ import click
 
 from batchveo.cli import dotenv
 from batchveo.cli.config import NAME, SECRETS, VARIABLE, ConfigFile, find_config_files, find_user_file, list_options
+from batchveo.cli.option_types import PLACE
 from batchveo.cli.option_values import read_messengers
-from batchveo.cli.options import PLACE, notify_options, option, read_catalogue, service_options, state_option
+from batchveo.cli.options import notify_options, option, read_catalogue, service_options, state_option
 from batchveo.core.destination import Destination
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import blank_unprintable

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, FiniteRange, join_decorators, json_option, option, state_option, where_option
+from batchveo.cli.option_types import PATH, SIZE_IN_MEGABYTES
+from batchveo.cli.options import join_decorators, json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
@@ -18,7 +19,6 @@ from batchveo.core.models import JobState
 from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
 from batchveo.store import Store
 
-_MB = 1_000_000
 _SHOWN = 20
 
 
@@ -68,10 +68,10 @@ _shape_options = join_decorators(
     ),
     option(
         "--shard-size",
-        type=FiniteRange(min=0.0, min_open=True),
-        default=1000.0,
-        metavar="MB",
-        help="Most megabytes of video per shard.",
+        type=SIZE_IN_MEGABYTES,
+        default="1GB",
+        metavar="SIZE",
+        help="Most video per shard; a number without a unit is megabytes.",
     ),
     option(
         "--captions",
@@ -152,7 +152,7 @@ def _read_settings(options: dict[str, Any]) -> ExportSettings:
         splitting=Splitting(how=options["split"], by=options["split_by"]),
         metadata=Metadata(options["metadata"]),
         captions=options["captions"] and Captions(options["captions"]),
-        shard_bytes=int(options["shard_size"] * _MB),
+        shard_bytes=int(options["shard_size"]),
         shard_clips=options["shard_clips"],
         verify=options["verify"],
         dry_run=options["dry_run"],

@@ -24,11 +24,15 @@ from batchveo.cli.options import (
     strict_option,
     unknown_model_option,
 )
-from batchveo.display.plan import make_plan_row, print_plan
+from batchveo.core.errors import StoppedEarly
+from batchveo.display.plan import describe_shortfall, make_plan_row, print_plan
 from batchveo.operations.image_check import ignore_progress
 from batchveo.operations.plan import Plan, plan
 from batchveo.operations.run_setup import open_service
 from batchveo.provider.service import pick_client
+
+IMAGES_WRONG = 1
+"""The exit status if an image cannot be used."""
 
 
 @click.command("plan")
@@ -43,18 +47,27 @@ from batchveo.provider.service import pick_client
 @strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
-    """Check, count and price the jobs and estimate how long the run takes; buy nothing."""
+    """Check, count and price the jobs and estimate how long the run takes; buy nothing.
+
+    Exit status 3 if the balance or the budget is too small for what is to be bought, 1 if --check-images finds an
+    image that cannot be used, 2 if a manifest is invalid.
+    """
     return show_plan(manifests, as_json=as_json, **options)
 
 
 def show_plan(manifests: Sequence[str], *, as_json: bool, **options: Any) -> int:
-    """Make the plan and print it; 1 if an image cannot be used."""
+    """Make the plan and print it; 1 if an image cannot be used, 3 if balance or budget do not suffice."""
     made = _make_plan(manifests, options)
     if as_json:
         click.echo(json.dumps(make_plan_row(made), ensure_ascii=False, indent=2))
     else:
         print_plan(made, sys.stdout, state=options["state"])
-    return int(bool(made.images and made.images.problems))
+    short = describe_shortfall(made)
+    if short is not None:
+        click.echo(f"batchveo: {short}", err=True)
+    if made.images and made.images.problems:
+        return IMAGES_WRONG
+    return 0 if short is None else StoppedEarly.exit_status
 
 
 def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:

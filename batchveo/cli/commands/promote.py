@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.option_types import PATH
 from batchveo.cli.options import (
-    PATH,
     catalogue_option,
     complete_models,
     option,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import PATH, option, state_option, videos_option
+from batchveo.cli.option_types import PATH
+from batchveo.cli.options import option, state_option, videos_option
 from batchveo.core.destination import Destination
 from batchveo.core.formatting import format_count
 

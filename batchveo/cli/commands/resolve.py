@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batchveo.cli.options import option, state_option, where_option
-from batchveo.cli.run_command import ask_yes, is_person_there
+from batchveo.cli.run_command import DECLINED, is_confirmed
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
@@ -19,7 +19,6 @@ from batchveo.store import Store
 
 NAMED_MOST = 20
 """Jobs that are named one by one."""
-DECLINED = 130
 
 
 @click.command("resolve")
@@ -70,11 +69,10 @@ def command(
         chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, condition, held=held)
         if by_state:
             words = _describe_cost(store, chosen, resubmit=resubmit)
+            click.echo(words, err=True)
             # jobs that are named one by one were meant; a whole state may be more than expected
-            if chosen and not yes and not _is_confirmed(words):
+            if chosen and not yes and not is_confirmed():
                 return DECLINED
-            if yes or not chosen:
-                click.echo(words, err=True)
         moved = manage.resolve_jobs(
             store,
             chosen,
@@ -103,12 +101,6 @@ def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:
     if resubmit:
         return f"{format_count(len(jobs), 'job')} to submit again; this may cost {price} a second time{more}"
     return f"{format_count(len(jobs), 'job')} to give up; the service may have charged {price} for them{more}"
-
-
-def _is_confirmed(words: str) -> bool:
-    """Ask the person at the terminal; a script need not be asked."""
-    click.echo(words, err=True)
-    return not is_person_there() or ask_yes("Continue?")
 
 
 def _print_moved(moved: Sequence[Job], *, left: int) -> None:

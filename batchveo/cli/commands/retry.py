@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,26 @@ import click
 from batchveo.cli.options import (
     catalogue_option,
     complete_models,
+    confirm_above_option,
     models_option,
     option,
     read_catalogue,
     state_option,
     where_option,
 )
+from batchveo.cli.run_command import DECLINED, is_confirmed
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
-from batchveo.core.fields import read_where
-from batchveo.core.formatting import format_count
+from batchveo.core.fields import Condition, read_where
+from batchveo.core.formatting import format_count, format_usd
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.operations import manage, remake
+from batchveo.operations.further_takes import FurtherTakes, add_takes, plan_takes
 from batchveo.store import Store
+
+WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
+"""What may be made of jobs beside the same again, by parameter: its option."""
 
 
 @click.command("retry")
@@ -33,13 +39,26 @@ from batchveo.store import Store
 @state_option
 @option(
     "--state-is",
-    type=click.Choice([state.value for state in remake.CANDIDATES]),
+    type=click.Choice([state.value for state in JobState]),
     multiple=True,
     envvar=None,
-    help="Retry every job in this state (pending only with --to); may be given several times.",
+    help="Retry every job in this state (failed or cancelled; --to, --takes: others too); may be given several times.",
 )
 @models_option
 @where_option
+@option(
+    "--prompt",
+    metavar="TEXT",
+    envvar=None,
+    help="Make a new job with this prompt in place of JOB, and cancel that.",
+)
+@option(
+    "--takes",
+    type=int,
+    metavar="N",
+    envvar=None,
+    help="Make N more takes of each job, with further seeds; its clip stays.",
+)
 @option(
     "--to",
     "new",
@@ -53,11 +72,13 @@ from batchveo.store import Store
     multiple=True,
     metavar="FIELD",
     envvar=None,
-    help="With --to: leave this parameter out of the new requests; may be given several times.",
+    help="With --to or --prompt: leave this parameter out of the new requests; may be given several times.",
 )
 @catalogue_option
 @option("--dry-run", is_flag=True, envvar=None, help="With --to: check and count, and write nothing.")
-def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: Any) -> int:
+@confirm_above_option
+@option("-y", "--yes", is_flag=True, envvar=None, help="With --takes: do not ask for confirmation.")
+def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
     """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
 
     JOB is a name, an id or the beginning of an id. --model and --where leave out other jobs, named ones too.
@@ -68,47 +89,105 @@ def command(jobs: tuple[str, ...], state: Path, *, new: str | None, **options: A
     """
     if jobs and options["state_is"]:
         raise UsageError("name the jobs to retry, or give --state-is")
+    ways = [option for name, option in WAYS.items() if options[name] is not None]
+    if len(ways) > 1:
+        raise UsageError(f"give one of {' and '.join(ways)}")
+    if options["drop"] and ways not in (["--to"], ["--prompt"]):
+        raise UsageError("--drop needs --to or --prompt")
+    if options["dry_run"] and ways != ["--to"]:
+        raise UsageError("--dry-run needs --model OLD --to NEW")
     where = read_where(options["where"])
-    if new is not None and where is not None:
-        raise UsageError("--where is not for --to: name the jobs, or give --state-is")
-    if new is not None:
-        return _remake(jobs, state, new.strip(), options)
-    if options["drop"] or options["dry_run"] or JobState.PENDING in options["state_is"]:
-        raise UsageError("--drop, --dry-run and --state-is pending need --model OLD --to NEW")
+    if options["new"] is not None:
+        return _remake(jobs, state, options["new"].strip(), where, options)
+    if options["prompt"] is not None:
+        return _replace_prompt(jobs, state, options["prompt"], options)
+    if options["takes"] is not None:
+        return _add_takes(jobs, state, options["takes"], where, options)
+    return _retry(jobs, state, where, options)
+
+
+def _retry(jobs: Sequence[str], state: Path, where: Condition | None, options: dict[str, Any]) -> int:
+    states = _read_states(options, manage.RETRIED, "retried")
     with Store.existing(state) as store:
         note_unknown_scores(store, where)
-        wanted = _read_states(options) or [JobState.FAILED]
-        chosen = manage.choose_jobs(store, jobs, states=wanted, models=options["models"], where=where)
+        chosen = manage.choose_jobs(
+            store, jobs, states=states or [JobState.FAILED], models=options["models"], where=where
+        )
         done = manage.retry_jobs(store, chosen, now=time.time())
     click.echo(f"{format_count(done, 'job')} set to pending", err=True)
     return 0
 
 
-def _read_states(options: dict[str, Any]) -> list[JobState]:
-    return [JobState(word) for word in dict.fromkeys(options["state_is"])]
+def _read_states(options: dict[str, Any], allowed: Sequence[JobState], done: str) -> list[JobState]:
+    states = [JobState(word) for word in dict.fromkeys(options["state_is"])]
+    wrong = [state.value for state in states if state not in allowed]
+    if wrong:
+        raise UsageError(f"--state-is {wrong[0]}: only {' and '.join(map(str, allowed))} jobs are {done} in this way")
+    return states
 
 
-def _remake(jobs: tuple[str, ...], state: Path, new: str, options: dict[str, Any]) -> int:
+def _replace_prompt(jobs: Sequence[str], state: Path, prompt: str, options: dict[str, Any]) -> int:
+    if len(jobs) != 1 or options["models"] or options["where"] is not None:
+        raise UsageError("--prompt is for one job: name it, without other choices")
+    catalog = read_catalogue(options["catalogue"])
+    with Store.existing(state) as store:
+        (old,) = manage.select_jobs(store, jobs)
+        new = remake.replace_prompt(store, old, prompt, drop=options["drop"], now=time.time(), catalog=catalog)
+        click.echo(f"{new.name!r} is pending with the other prompt, as job {new.id}; {old.id} is cancelled", err=True)
+        _print_next(store, state)
+    return 0
+
+
+def _add_takes(jobs: Sequence[str], state: Path, count: int, where: Condition | None, options: dict[str, Any]) -> int:
+    if not (jobs or options["state_is"] or options["models"] or where):
+        raise UsageError("name the jobs to make more takes of, or give --state-is, --model or --where")
+    wanted = [each for each in JobState if each is not JobState.CANCELLED]
+    states = _read_states(options, wanted, "made more takes of") or [JobState.SUCCEEDED]
+    catalog = read_catalogue(options["catalogue"])
+    with Store.existing(state) as store:
+        note_unknown_scores(store, where)
+        chosen = manage.choose_jobs(store, jobs, states=states, models=options["models"], where=where)
+        planned = plan_takes(store, chosen, count, catalog=catalog)
+        click.echo(_describe_takes(planned), err=True)
+        is_dear = planned.usd > options["confirm_above"] or planned.unpriced
+        if is_dear and not options["yes"] and not is_confirmed():
+            return DECLINED
+        if add_takes(store, planned, now=time.time()):
+            _print_next(store, state)
+    return 0
+
+
+def _describe_takes(planned: FurtherTakes) -> str:
+    if not planned.takes:
+        return "no such jobs: no takes to add"
+    price = f"up to {format_usd(planned.usd)}" if planned.usd or not planned.unpriced else "an unknown amount"
+    more = f", and {planned.unpriced:,} of them have no known price" if planned.unpriced and planned.usd else ""
+    takes, jobs = format_count(planned.takes, "more take"), format_count(len(planned.firsts), "job")
+    return f"{takes} of {jobs}; {'it costs' if planned.takes == 1 else 'they cost'} {price}{more}"
+
+
+def _print_next(store: Store, state: Path) -> None:
+    service = address_options(store.runs.list_services())
+    click.echo(f"next: {format_command('resume', state=state, service=service)}", err=True)
+
+
+def _remake(jobs: Sequence[str], state: Path, new: str, where: Condition | None, options: dict[str, Any]) -> int:
+    if where is not None:
+        raise UsageError("--where is not for --to: name the jobs, or give --state-is")
     if len(options["models"]) != 1:
         raise UsageError(f"--to {new} needs one --model OLD: the model whose jobs are made again")
+    states = _read_states(options, remake.CANDIDATES, "made again")
     catalog = read_catalogue(options["catalogue"])
     with Store.existing(state) as store:
         made = remake.plan_remake(
-            store,
-            old=options["models"][0],
-            new=new,
-            keys=jobs,
-            states=_read_states(options),
-            drop=options["drop"],
-            catalog=catalog,
+            store, old=options["models"][0], new=new, keys=jobs, states=states, drop=options["drop"], catalog=catalog
         )
         if not options["dry_run"]:
             remake.remake_jobs(store, made, now=time.time(), catalog=catalog)
-        service = address_options(store.runs.list_services())
-    for line in _describe(made, dry=options["dry_run"]):
-        click.echo(line, err=True)
-    if made.added and not options["dry_run"]:
-        click.echo(f"next: {format_command('resume', state=state, service=service)}", err=True)
+        for line in _describe(made, dry=options["dry_run"]):
+            click.echo(line, err=True)
+        if made.added and not options["dry_run"]:
+            _print_next(store, state)
     return 0
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchveo.cli.options import PATH, SECONDS, FiniteRange, catalogue_option, option, read_catalogue
+from batchveo.cli.option_types import DURATION, MONEY, PATH, RATE_A_MINUTE, SIZE, FiniteRange
+from batchveo.cli.options import catalogue_option, option, read_catalogue
 from batchveo.core.errors import UsageError
+from batchveo.core.hints import suggest_closest
 from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, UnknownModel, serve
 
 FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in FAULTS.items())
@@ -20,7 +23,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 @option("--port", type=click.IntRange(0, 65535), default=8642, help="Port to listen on; 0 takes a free one.")
 @option("--key", help="Accept only this API key (default: any).")
 @option("--per-key", is_flag=True, help="Give each API key an account and limits of its own.")
-@option("--generation-time", type=SECONDS, default=3.0, metavar="S", help="Median seconds of a generation.")
+@option("--generation-time", type=DURATION, default="3s", metavar="TIME", help="Median time of a generation.")
 @option("--sigma", type=FiniteRange(0.0, 10.0), default=0.3, help="Spread of the generation times (log-normal).")
 @option(
     "--concurrency-limit",
@@ -30,15 +33,15 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 )
 @option(
     "--rate-limit",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Answer 429 above N submits per minute (default: no limit).",
+    type=RATE_A_MINUTE,
+    metavar="RATE",
+    help="Answer 429 to more submits than this, such as 30/min (default: no limit).",
 )
 @option("--retry-after/--no-retry-after", default=True, help="Send Retry-After with each 429.")
-@option("--balance", type=FiniteRange(), default=1000.0, metavar="USD", help="Dollars on the account.")
-@option("--log-lag", type=SECONDS, default=1.0, metavar="S", help="Seconds until a request appears in the usage log.")
-@option("--url-ttl", type=SECONDS, metavar="S", help="Seconds for which a video URL works (default: no limit).")
-@option("--video-bytes", type=click.IntRange(min=0), metavar="N", help="Pad videos to N bytes.")
+@option("--balance", type=MONEY, default="$1000", metavar="USD", help="Dollars on the account.")
+@option("--log-lag", type=DURATION, default="1s", metavar="TIME", help="Time until a request appears in the usage log.")
+@option("--url-ttl", type=DURATION, metavar="TIME", help="How long a video URL works, such as 15m (default: no limit).")
+@option("--video-bytes", type=SIZE, metavar="SIZE", help="Pad videos to this size, such as 5MB.")
 @option("--seed", type=int, default=0, help="Seed of the random numbers.")
 @option(
     "--fault",
@@ -72,12 +75,12 @@ def command(
         generation_median=options["generation_time"],
         generation_sigma=options["sigma"],
         concurrency=options["concurrency_limit"],
-        rate_per_minute=options["rate_limit"],
+        rate_per_minute=None if options["rate_limit"] is None else math.ceil(options["rate_limit"]),
         retry_after=options["retry_after"],
         balance=options["balance"],
         log_lag=options["log_lag"],
         url_ttl=options["url_ttl"],
-        video_bytes=options["video_bytes"],
+        video_bytes=None if options["video_bytes"] is None else round(options["video_bytes"]),
         seed=options["seed"],
         faults=dict(_parse_fault(text) for text in faults if text not in withdrawn),
         retired=dict(_parse_retirement(text) for text in (*gone, *retired)),
@@ -92,14 +95,15 @@ def command(
 
 def _parse_fault(text: str) -> tuple[str, float]:
     name, _, chance = text.partition("=")
+    if name not in FAULTS:
+        guess = suggest_closest(name, FAULTS)
+        raise UsageError(f"--fault {text!r}: {guess or 'there is no such fault'}; the faults are {', '.join(FAULTS)}")
     try:
-        number = float(chance or "1")
+        number = float(chance)
     except ValueError:
         number = -1.0
-    if name not in FAULTS or not 0 <= number <= 1:
-        raise UsageError(
-            f"--fault {text!r}: write NAME=CHANCE with a known name and a chance from 0 to 1; --help lists the names"
-        )
+    if not 0 <= number <= 1:
+        raise UsageError(f"--fault {text!r}: write it with a chance from 0 to 1, such as {name}=0.1")
     return name, number
 
 

@@ -12,11 +12,17 @@ from typing import Any
 import click
 
 from batchveo.cli.options import json_option, option, state_option
-from batchveo.core.formatting import describe_wait, format_count, format_usd, shorten_text
+from batchveo.core.formatting import format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.table import UNLIMITED
 from batchveo.operations.clip_rows import make_verdict_row
-from batchveo.operations.status import SnapshotReader, describe_time_left, make_snapshot_row
+from batchveo.operations.status import (
+    Snapshot,
+    SnapshotReader,
+    describe_open_wait,
+    describe_time_left,
+    make_snapshot_row,
+)
 from batchveo.store import Store
 
 WATCH_SECONDS = 2.0
@@ -58,10 +64,17 @@ def _watch_drawn(store: Store) -> None:
 def _print_status(store: Store, *, as_json: bool) -> None:
     shot = SnapshotReader(store=store).read_snapshot(time.time())
     row = {**make_snapshot_row(store, shot), **make_verdict_row(store)}
-    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, shot.waits_since))
+    click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, _describe_wait(shot)))
 
 
-def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
+def _describe_wait(shot: Snapshot) -> str | None:
+    """For which late rows of the usage log a run only waits; ``None`` if it does not."""
+    if not shot.going or shot.waits_since is None:
+        return None
+    return f"{describe_open_wait(shot)}; Ctrl-C is safe, `{shot.resume}` continues"
+
+
+def _describe_status(row: dict[str, Any], wait: str | None = None) -> str:
     lines = [
         f"{row['state']}: {format_count(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")
     ]
@@ -77,9 +90,8 @@ def _describe_status(row: dict[str, Any], waits: float | None = None) -> str:
     lines += [
         f"{format_count(n, 'job')} put aside: {shorten_text(words, 200)}" for words, n in row["put_aside"].items()
     ]
-    if row["running"] and waits is not None:
-        doubts = sum(not doubt["held"] for doubt in row["in_doubt"])
-        lines.append(describe_wait(doubts, waits, None, time.time()))
+    if wait is not None:
+        lines.append(wait)
     for doubt in row["in_doubt"][:10]:
         word = "held in doubt" if doubt["held"] else "in doubt, waiting for the usage log"
         name = shorten_text(doubt["name"], 60 if sys.stdout.isatty() else UNLIMITED)

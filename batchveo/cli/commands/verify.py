@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import PLACE, json_option, option, state_option
+from batchveo.cli.option_types import PLACE
+from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.destination import Destination
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command

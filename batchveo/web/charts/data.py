@@ -195,9 +195,9 @@ def measure_durations(store: Store, start: float, end: float, videos: Mapping[st
     shown = made[:MOST_MODELS]
     share = MOST_SECONDS // max(1, len(shown))
     times = {model: _read_times(store, model, start, end, share) for model in shown}
-    edges = _find_edges([found for found in times.values() if found])
+    edges = [round(edge, 6) for edge in _find_edges([found for found in times.values() if found])]
     rows = [_make_duration_row(model, videos[model], times[model], edges) for model in shown if times[model]]
-    return {"edges": [round(edge, 3) for edge in edges], "models": rows, "others": len(made) - len(rows)}
+    return {"edges": edges, "models": rows, "others": len(made) - len(rows)}
 
 
 def _read_times(store: Store, model: str, start: float, end: float, most: int) -> list[float]:

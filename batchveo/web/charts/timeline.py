@@ -65,24 +65,25 @@ def _find_mark(move: Transition) -> str:
 def make_timeline(store: Store, night: Night, after: int, upto: int, *, moves: int, most: int) -> dict[str, object]:
     """The bars of a night whose ``moves`` events have numbers above ``after`` up to ``upto``.
 
-    With more events than ``most``, one job in ``every`` is shown, with half as many events. For each job: ``names``,
-    ``models`` (an index into ``model_names``) and ``bars`` (its number of bars). For each bar: ``phase`` and ``mark``
-    (indices into ``phases`` and ``marks``), ``start`` and ``length`` in tenths of a second, from the beginning of the
-    night.
+    With more events than ``most``, one job in ``every`` is shown, with half as many events. For each job: ``ids``,
+    ``names``, ``models`` (an index into ``model_names``) and ``bars`` (its number of bars). For each bar: ``phase`` and
+    ``mark`` (indices into ``phases`` and ``marks``), ``start`` and ``length`` in tenths of a second, from the beginning
+    of the night.
     """
     every = 1 if moves <= most else ceil(2 * moves / most)
     rows = store.charts.list_moves_of_jobs(after, upto, every=every, most=most + most // 4)
     drawn = {job: make_bars(of_job, start=night.start, end=night.end) for job, of_job in _group_by_job(rows)}
     drawn = {job: found for job, found in drawn.items() if found}
     ordered = sorted(drawn, key=lambda job: drawn[job][0].start)
-    names = store.charts.list_names(ordered)
-    model_names = sorted({model for _, model in names.values()})
+    jobs = store.charts.list_named_jobs(ordered)
+    model_names = sorted({job.model for job in jobs.values()})
     room = min(LONGEST_NAME, NAME_ROOM // max(1, len(ordered)))
     flat = [bar for job in ordered for bar in drawn[job]]
     return {
         "every": every,
-        "names": [shorten_name(names[job][0], room) for job in ordered],
-        "models": [model_names.index(names[job][1]) for job in ordered],
+        "ids": [jobs[job].id for job in ordered],
+        "names": [shorten_name(jobs[job].name, room) for job in ordered],
+        "models": [model_names.index(jobs[job].model) for job in ordered],
         "model_names": [shorten_name(name, LONGEST_NAME) for name in model_names],
         "bars": [len(drawn[job]) for job in ordered],
         "phases": PHASES,

@@ -1,5 +1,6 @@
 // Generations in flight, and below them the videos that were finished, with failures and submits turned back.
 
+import { before, jobsWhere, since, within } from "./behind.js";
 import { blocks, colour, faint, hatched, steps } from "./charts-plot.js";
 import { series } from "./charts-series.js";
 import * as T from "./charts-time.js";
@@ -31,10 +32,17 @@ function rows({ flow, buckets }) {
   ];
 }
 
-const entries = ({ flow }) => [
-  ["flying", "in flight"],
-  ["finished", "finished"],
-  sum(flow.failed) && ["failed", "failed"],
+const finishedIn = (times, states) => jobsWhere([within("finished_at", times)], states);
+const behind = ({ buckets }, i) => finishedIn(buckets[i], ["succeeded", "failed"]);
+const inFlight = ({ buckets }, i) => {
+  const [start, end] = buckets[i];
+  return jobsWhere([before("submitted_at", end), `(${since("finished_at", start)} or finished_at == null)`]);
+};
+
+const entries = ({ flow, night }) => [
+  ["flying", "in flight", jobsWhere([within("submitted_at", [night.start, night.end])])],
+  ["finished", "finished", finishedIn([night.start, night.end], ["succeeded"])],
+  sum(flow.failed) && ["failed", "failed", finishedIn([night.start, night.end], ["failed"])],
   sum(flow.turned_back) && ["back", "submits turned back (429, or busy)"],
 ];
 
@@ -56,6 +64,7 @@ const plots = (now) => [
   {
     label: ({ flow }) => `generations in flight, ${flow.exact_peak ? "at most" : "at the ends of the intervals"}`,
     height: 112,
+    behind: inFlight,
     columns: ({ middles, data }) => [middles, data.flow.peak],
     series: [
       {
@@ -103,6 +112,6 @@ function turnedBack(u, { data, middles }) {
 }
 
 const flow = (told, span, sync) =>
-  series({ title: "In flight and finished", summary, rows, entries, lines, plots }, told, span, sync);
+  series({ title: "In flight and finished", summary, rows, entries, lines, plots, behind }, told, span, sync);
 
 export { flow };

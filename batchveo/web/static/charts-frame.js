@@ -13,12 +13,14 @@ const svg = (name, attributes = {}, ...children) =>
   fill(document.createElementNS(SVG, name), attributes, children);
 const text = (x, y, words, attributes = {}) => svg("text", { x, y, ...attributes }, words);
 
+const link = (href, words) => (href ? html("a", { href }, words) : words);
+
 let figures = 0;
 
-// The frame of one chart. `table` makes the rows, the head first, when somebody opens them. `tell` puts a newer
-// sentence and table in the place of the old ones. `say(words, {x, y, lines})` reads something out and shows it beside
+// The frame of one chart. `table` makes the rows, the head first, when somebody opens them; `links` makes an address
+// for each row. `tell` puts a newer sentence and table in the place of the old ones. `say(words, {x, y, lines})` reads something out and shows it beside
 // a point of the plot: `lines` are texts, or pairs of a swatch's name and a text.
-function figure({ title, summary, hint, table }) {
+function figure({ title, summary, hint, table, links }) {
   figures += 1;
   const id = `chart-${figures}`;
   const plot = html("div", {
@@ -32,7 +34,7 @@ function figure({ title, summary, hint, table }) {
   const readout = html("p", { class: "chart-readout unseen", "aria-live": "polite" });
   const tip = html("div", { class: "chart-tip", "aria-hidden": "true", hidden: true });
   const sentence = html("p", { class: "chart-summary", id: `${id}-summary` }, summary);
-  const rows = tableOf(title, table);
+  const rows = tableOf(title, table, links);
   const room = html("div", { class: "chart-room" }, plot, tip);
   const node = html(
     "figure",
@@ -51,7 +53,7 @@ function figure({ title, summary, hint, table }) {
   }
   function tell(newer) {
     sentence.textContent = newer.summary;
-    rows.refill(newer.table);
+    rows.refill(newer.table, newer.links);
   }
   return { node, plot, room, say, tell };
 }
@@ -67,13 +69,15 @@ function fillTip(tip, lines, width, x, y) {
 
 const swatch = (name) => html("span", { class: `chart-swatch chart-swatch-${name}`, "aria-hidden": "true" });
 
-// A legend: names of swatches with their words.
+// A legend: names of swatches with their words, and the address of the jobs behind them if there is one.
 function key(entries) {
-  const items = entries.filter(Boolean).map(([name, words]) => html("li", {}, swatch(name), words));
+  const items = entries
+    .filter(Boolean)
+    .map(([name, words, href]) => html("li", {}, swatch(name), link(href, words)));
   return html("ul", { class: "chart-key" }, ...items);
 }
 
-function tableOf(title, make) {
+function tableOf(title, make, links) {
   const details = html("details", { class: "chart-table" }, html("summary", {}, "As a table"));
   const room = html("div", {
     class: "chart-scroll",
@@ -83,11 +87,12 @@ function tableOf(title, make) {
   });
   function fillRoom() {
     const [head, ...rows] = make();
-    const cells = (row) =>
+    const hrefs = links?.() ?? [];
+    const cells = (row, href) =>
       row.map((cell, index) =>
-        index ? html("td", {}, String(cell)) : html("th", { scope: "row" }, String(cell)),
+        index ? html("td", {}, String(cell)) : html("th", { scope: "row" }, link(href, String(cell))),
       );
-    const body = rows.map((row) => html("tr", {}, ...cells(row)));
+    const body = rows.map((row, index) => html("tr", {}, ...cells(row, hrefs[index])));
     const { scrollTop, scrollLeft } = room;
     room.replaceChildren(
       html(
@@ -105,8 +110,8 @@ function tableOf(title, make) {
     details.append(room);
   });
   // Rows that nobody has opened yet are made when somebody does.
-  function refill(newer) {
-    make = newer;
+  function refill(newer, addresses) {
+    [make, links] = [newer, addresses];
     if (room.isConnected && details.open) fillRoom();
     else room.remove();
   }
@@ -140,9 +145,9 @@ function breaks(scale, y, top) {
 // What is drawn anew under a pointer that rests hears of it too.
 const hasNotMoved = (event) => event.movementX === 0 && event.movementY === 0;
 
-// Lets the pointer and the arrow keys choose one of `number` items; `at(x, y)` is the item under the pointer.
-// What was chosen before the plot was drawn again stays chosen.
-function choose(plot, number, at, show) {
+// Lets the pointer and the arrow keys choose one of `number` items; `at(x, y)` is the item under the pointer, and
+// `open` opens one. What was chosen before the plot was drawn again stays chosen.
+function choose(plot, number, at, show, open) {
   let chosen = -1;
   const pick = (index) => {
     chosen = index;
@@ -156,10 +161,16 @@ function choose(plot, number, at, show) {
     pick(at(event.clientX - box.left, event.clientY - box.top));
   };
   plot.onpointerleave = () => pick(-1);
+  plot.onclick = (event) => {
+    const box = plot.getBoundingClientRect();
+    const index = at(event.clientX - box.left, event.clientY - box.top);
+    if (index >= 0) open(index);
+  };
   plot.onblur = () => pick(-1);
   plot.onkeydown = (event) => {
     const steps = { ArrowRight: 1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -number, End: number };
     if (event.key === "Escape") return pick(-1);
+    if (event.key === "Enter" && chosen >= 0) return open(chosen);
     if (!(event.key in steps) || event.ctrlKey || event.metaKey || event.altKey) return undefined;
     event.preventDefault();
     const start = chosen < 0 && steps[event.key] < 0 ? number : chosen;
@@ -167,4 +178,4 @@ function choose(plot, number, at, show) {
   };
 }
 
-export { choose, figure, hasNotMoved, html, key, svg, text, timeAxis };
+export { choose, figure, hasNotMoved, html, key, link, svg, text, timeAxis };

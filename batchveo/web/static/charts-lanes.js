@@ -1,7 +1,7 @@
 // The timeline's bars, unpacked from the data and laid into lanes.
 const EACH = 40; // jobs up to which each has a row of its own
 
-// [{job, name, model, phase, mark, start, end}], times in seconds since the epoch
+// [{job, id, name, model, phase, mark, start, end}], times in seconds since the epoch
 function unpack(timeline, begin) {
   const bars = [];
   timeline.bars.forEach((number, job) => {
@@ -10,6 +10,7 @@ function unpack(timeline, begin) {
       const start = begin + timeline.start[at] / 10;
       bars.push({
         job,
+        id: timeline.ids[job],
         name: timeline.names[job],
         model: timeline.model_names[timeline.models[job]],
         phase: timeline.phases[timeline.phase[at]],

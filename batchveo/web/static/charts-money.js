@@ -1,5 +1,6 @@
 // The money: what was spent and what was committed, with the budget.
 
+import { jobsWhere, within } from "./behind.js";
 import { colour, intervalAt } from "./charts-plot.js";
 import { series } from "./charts-series.js";
 import * as T from "./charts-time.js";
@@ -29,9 +30,19 @@ function rows({ money, buckets }) {
   ];
 }
 
-const entries = () => [
-  ["spent", "spent: charged when a video is complete"],
-  ["committed", "committed: reserved with the submit"],
+const behind = ({ buckets }, i) => jobsWhere([within("completed_at", buckets[i])]);
+
+const entries = ({ night }) => [
+  [
+    "spent",
+    "spent: charged when a video is complete",
+    jobsWhere([within("completed_at", [night.start, night.end])]),
+  ],
+  [
+    "committed",
+    "committed: reserved with the submit",
+    jobsWhere([within("submitted_at", [night.start, night.end])]),
+  ],
 ];
 
 const lines = ({ money }, i) => [
@@ -113,6 +124,6 @@ function budget(u, data) {
 }
 
 const money = (told, span, sync) =>
-  series({ title: "Money", summary, rows, entries, lines, plots }, told, span, sync);
+  series({ title: "Money", summary, rows, entries, lines, plots, behind }, told, span, sync);
 
 export { money };

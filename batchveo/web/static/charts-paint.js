@@ -12,7 +12,8 @@ function look(node) {
   return { ...colours, held: colours.in_doubt, font: style.fontFamily };
 }
 
-// Generating fills its lane, a download the lower half, a submit a line in the middle; doubt is an outline, hatched.
+// Generating fills its lane, a download the lower half, a submit a line in the middle; doubt is an outline, hatched, and
+// a doubt that is held is filled, with upright stripes.
 function shape(phase, top, thick) {
   if (phase === "submitting") return [top + thick * 0.35, Math.max(1, thick * 0.3)];
   if (phase === "downloading") return [top + thick * 0.45, Math.max(1, thick * 0.55)];
@@ -23,10 +24,16 @@ function bar(pen, look, phase, x, wide, top, thick) {
   const [y, tall] = shape(phase, top, thick);
   pen.fillStyle = look[phase];
   if (phase !== "in_doubt" && phase !== "held") return pen.fillRect(x, y, wide, tall);
-  pen.globalAlpha = phase === "held" ? 0.45 : 0.2;
+  pen.globalAlpha = phase === "held" ? 1 : 0.2;
   pen.fillRect(x, y, wide, tall);
   pen.globalAlpha = 1;
-  return hatch(pen, look[phase], x, y, wide, tall);
+  return phase === "held" ? stripe(pen, look, x, y, wide, tall) : hatch(pen, look[phase], x, y, wide, tall);
+}
+
+function stripe(pen, look, x, y, wide, tall) {
+  pen.fillStyle = look.paper;
+  const end = Math.min(x + wide - 1, 4000);
+  for (let at = Math.max(x, -6) + 4; at < end; at += 6) pen.fillRect(at, y + 1, 1.5, tall - 2);
 }
 
 function hatch(pen, colour, x, y, wide, tall) {

@@ -5,6 +5,7 @@ import uPlot from "./vendor/uPlot.esm.js";
 
 const GUTTER = 56; // the same in all plots, so that one moment is below the other
 const RIGHT = 14;
+const CLICK = 4; // pixels that the pointer may move between press and release
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", sans-serif';
 
 const colour = (u, name) => getComputedStyle(u.root).getPropertyValue(`--chart-${name}`).trim();
@@ -26,14 +27,19 @@ function intervalAt({ begins }, position) {
 }
 
 // `series` and `draw` are uPlot's. `range(low, high)` makes the ends of the y axis, `marks(low, high)` its values in
-// the words of `write`. `point` tells where a curve is read, `read(plot)` hears of the cursor. The last plot of a chart
-// has the times below it.
+// the words of `write`. `point` tells where a curve is read, `read(plot)` hears of the cursor, `open(position)` of a
+// click. The last plot of a chart has the times below it.
 function createPlot(
   place,
-  { width, height, span, sync, data, series, range, marks, write, draw, point, read, isLast },
+  { width, height, span, sync, data, series, range, marks, write, draw, point, read, open, isLast },
 ) {
   let isHeld = false;
-  const ticks = (u) => T.scale(span.axis, 0, u.bbox.width / uPlot.pxRatio, span.from, span.to).ticks();
+  // without those whose label would be cut off at the right edge
+  function ticks(u) {
+    const wide = u.bbox.width / uPlot.pxRatio;
+    const found = T.scale(span.axis, 0, wide, span.from, span.to).ticks();
+    return found.filter(({ x, label }) => x <= wide + RIGHT - label.length * 3.5);
+  }
   const plot = new uPlot(
     {
       width,
@@ -100,8 +106,13 @@ function createPlot(
   const letGo = () => {
     isHeld = false;
   };
-  plot.over.addEventListener("mousedown", () => {
+  let pressedAt = 0;
+  plot.over.addEventListener("click", ({ clientX }) => {
+    if (Math.abs(clientX - pressedAt) < CLICK) open(plot.posToVal(plot.cursor.left, "x"));
+  });
+  plot.over.addEventListener("mousedown", ({ clientX }) => {
     isHeld = true;
+    pressedAt = clientX;
     addEventListener("mouseup", letGo, { once: true }); // after uPlot, which listens at the document
   });
   plot.over.addEventListener(

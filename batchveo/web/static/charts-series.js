@@ -1,18 +1,24 @@
 // A chart of values over the night's time: its plots, their cursor, tooltip and keys, its sentence and its table.
 
+import { go } from "./behind.js";
 import { figure, html, key } from "./charts-frame.js";
 import { createPlot, intervalAt, laid } from "./charts-plot.js";
 import * as T from "./charts-time.js";
 
 const HINT =
-  "Drag to zoom in, double-click to see all. With the keyboard: arrows read interval by interval, + and − zoom, " +
-  "Shift with an arrow moves, 0 shows all.";
+  "Click an interval to see its jobs, drag to zoom in, double-click to see all. With the keyboard: arrows read " +
+  "interval by interval, Enter shows the jobs, + and − zoom, Shift with an arrow moves, 0 shows all.";
 
 // `plots(now, span)` makes what `createPlot` wants of each, with `label(data)` and `columns(now)`: uPlot's data. `now()` has
 // the data and where their intervals are. `entries(data)` are those of the legend; `lines(data, i)` tell of interval
-// `i`, each with the name of its swatch. Plots of the same `span` and `sync` share zoom and cursor.
-function series({ title, summary, rows, entries, lines, plots }, [data, axis, facts], span, sync) {
-  const words = () => ({ summary: summary(data, facts), table: () => rows(data) });
+// `i`, each with the name of its swatch; `behind(data, i)` is the address of its jobs, unless a plot has one of its own.
+// Plots of the same `span` and `sync` share zoom and cursor.
+function series({ title, summary, rows, entries, lines, plots, behind }, [data, axis, facts], span, sync) {
+  const words = () => ({
+    summary: summary(data, facts),
+    table: () => rows(data),
+    links: () => data.buckets.map((_, i) => behind(data, i)),
+  });
   const frame = figure({ title, hint: HINT, ...words() });
   const legend = key(entries(data));
   frame.room.after(legend);
@@ -21,13 +27,16 @@ function series({ title, summary, rows, entries, lines, plots }, [data, axis, fa
   let chosen = -1; // the interval that the keyboard reads
 
   function make(width) {
-    drawn = plots(() => now, span).map(({ label, columns, ...options }, i, all) => {
+    drawn = plots(() => now, span).map(({ label, columns, behind: own = behind, ...options }, i, all) => {
       const place = html("div", {});
       frame.plot.append(...(label ? [html("p", { class: "chart-label" }, label(now.data)), place] : [place]));
       const isLast = i === all.length - 1;
       return {
         columns,
-        ...createPlot(place, { width, span, sync, isLast, read, data: columns(now), ...options }),
+        ...createPlot(place, {
+          ...{ width, span, sync, isLast, read, data: columns(now), ...options },
+          open: (position) => go(own(now.data, intervalAt(now, position))),
+        }),
       };
     });
   }
@@ -74,6 +83,7 @@ function series({ title, summary, rows, entries, lines, plots }, [data, axis, fa
     ];
     if (span.press(event, now.middles[chosen])) pickAgain();
     else if (event.key === "Escape") pick(-1);
+    else if (event.key === "Enter" && chosen >= 0) go(behind(now.data, chosen));
     else if (by === undefined) return;
     else turnTo(Math.max(0, Math.min(last, (chosen < 0 && by < 0 ? last + 1 : chosen) + by)));
     event.preventDefault();

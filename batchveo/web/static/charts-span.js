@@ -1,20 +1,34 @@
-// The part of the night that the charts show, the same in all of them: zoom and movement.
+// The part of the night that the charts show, the same in all of them: zoom and movement. It begins where the work is:
+// a run that waits for a doubt to be settled may be mostly empty.
 const SHORTEST = 5; // seconds that can be looked at, at least
+const MOSTLY = 0.8; // work that takes a larger part than this of a night is shown with all of it
+const MARGIN = 0.02; // of the work, shown before and after it
 
-// `axis` is one of `T.axis`; `from` and `to` are positions on it. Whoever calls `hear` is told of each change.
-function createSpan(axis) {
+// `axis` is one of `T.axis`; `from` and `to` are positions on it. `work` is the time of the first and the last work.
+// Whoever calls `hear` is told of each change.
+function createSpan(axis, work) {
   const heard = new Set();
-  const span = { axis, from: 0, to: axis.length, isWhole, show, move, zoom, all, grow, press, hear };
+  const span = { axis, from: 0, to: axis.length, isWhole, show, showWork, move, zoom, all, grow, press, hear };
+  let isAtWork = true; // until somebody looks elsewhere
 
   function isWhole() {
     return span.from <= 0 && span.to >= span.axis.length;
   }
 
   function show(from, length = span.to - span.from) {
+    isAtWork = false;
     const wide = Math.min(span.axis.length, Math.max(Math.min(SHORTEST, span.axis.length), length));
     span.from = Math.max(0, Math.min(span.axis.length - wide, from));
     span.to = span.from + wide;
     for (const tell of heard) tell();
+  }
+
+  function showWork() {
+    const [from, to] = work.map((time) => span.axis.position(time));
+    const margin = (to - from) * MARGIN;
+    if (to - from > MOSTLY * span.axis.length) all();
+    else show(from - margin, to - from + 2 * margin);
+    isAtWork = true;
   }
 
   // By a share of what is shown.
@@ -33,10 +47,12 @@ function createSpan(axis) {
   }
 
   // A newer axis of the same night: who looks at a part continues to look at it.
-  function grow(newer) {
+  function grow(newer, later) {
     const whole = isWhole();
     span.axis = newer;
-    if (whole) all();
+    work = later;
+    if (isAtWork) showWork();
+    else if (whole) all();
     else show(span.from);
   }
 
@@ -58,6 +74,7 @@ function createSpan(axis) {
     heard.add(tell);
   }
 
+  showWork();
   return span;
 }
 

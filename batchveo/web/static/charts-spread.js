@@ -1,10 +1,12 @@
 // How long the generations of each model took: one strip a model, on one logarithmic axis.
 
+import { equals, go, jobsWhere, within } from "./behind.js";
 import { choose, figure, html, svg, text } from "./charts-frame.js";
 import * as T from "./charts-time.js";
 import * as Words from "./words.js";
 
-const HINT = "Point at a strip, or focus the chart and use the arrow keys, to read its intervals.";
+const HINT =
+  "Point at a strip, or focus the chart and use the arrow keys, to read its intervals; click or Enter shows their jobs.";
 const ROUND = [
   0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400, 604800,
 ];
@@ -42,18 +44,26 @@ function rows({ models }) {
   ];
 }
 
+const behind = ({ night }, { model }, ...more) =>
+  jobsWhere([equals("model", model), within("completed_at", [night.start, night.end]), ...more]);
+
 function spread(data) {
   let told = data.durations;
-  const words = () => ({ summary: summary(told), table: () => rows(told) });
+  const words = () => ({
+    summary: summary(told),
+    table: () => rows(told),
+    links: () => told.models.map((row) => behind(data, row)),
+  });
   const frame = figure({ title: "Generation time by model", hint: HINT, ...words() });
   const fit = () => frame.node.classList.toggle("chart-without", !told.models.length);
   fit();
   return {
     node: frame.node,
     draw: (width) => {
-      if (told.models.length) draw(frame, told, width);
+      if (told.models.length) draw(frame, data, width);
     },
     update: (newer) => {
+      data = newer;
       told = newer.durations;
       fit();
       frame.tell(words());
@@ -61,7 +71,8 @@ function spread(data) {
   };
 }
 
-function draw(frame, { edges, models }, width) {
+function draw(frame, data, width) {
+  const { edges, models } = data.durations;
   const narrow = width < 620;
   const [labels, strip] = [narrow ? 36 : 20, 34];
   const [left, right] = [2, width - 8];
@@ -92,7 +103,7 @@ function draw(frame, { edges, models }, width) {
     "The time is on a logarithmic scale; each model's bars have a height of their own.",
   );
   frame.plot.replaceChildren(root, scale);
-  reading(frame, chosen, { edges, models, x, labels, strip });
+  reading(frame, chosen, { data, edges, models, x, labels, strip });
 }
 
 function strips(root, row, top, { labels, strip, narrow, edges, x, right }) {
@@ -138,7 +149,7 @@ function strips(root, row, top, { labels, strip, narrow, edges, x, right }) {
 }
 
 // The items are the filled bins of all strips, model by model.
-function reading(frame, chosen, { edges, models, x, labels, strip }) {
+function reading(frame, chosen, { data, edges, models, x, labels, strip }) {
   const items = models.flatMap((row, model) =>
     row.bins.flatMap((number, bin) => (number ? [{ row, model, number, bin }] : [])),
   );
@@ -147,7 +158,12 @@ function reading(frame, chosen, { edges, models, x, labels, strip }) {
     items.findIndex(
       ({ model, bin }) => model === Math.floor(py / pitch) && x(edges[bin]) <= px && px < x(edges[bin + 1]),
     );
-  choose(frame.plot, items.length, at, (index) => {
+  const open = (index) => {
+    const { row, bin } = items[index];
+    const seconds = `generation_seconds >= ${edges[bin]} and generation_seconds < ${edges[bin + 1]}`;
+    go(behind(data, row, seconds));
+  };
+  const read = (index) => {
     chosen.setAttribute("visibility", index < 0 ? "hidden" : "visible");
     if (index < 0) return frame.say("");
     const { row, model, number, bin } = items[index];
@@ -157,7 +173,8 @@ function reading(frame, chosen, { edges, models, x, labels, strip }) {
     return frame.say(
       `${row.model}: ${T.count(number, "video")} took ${T.seconds(edges[bin])} to ${T.seconds(edges[bin + 1])}`,
     );
-  });
+  };
+  choose(frame.plot, items.length, at, read, open);
 }
 
 export { spread };

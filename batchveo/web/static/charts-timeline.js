@@ -1,13 +1,15 @@
 // The night's timeline: each job's bars, packed into lanes, with an overview to choose a part of the night.
 
-import { figure, hasNotMoved, html, svg, timeAxis } from "./charts-frame.js";
+import { equals, go, jobAt, jobsWhere, within } from "./behind.js";
+import { figure, hasNotMoved, html, link, svg, timeAxis } from "./charts-frame.js";
 import { EACH, pack, unpack } from "./charts-lanes.js";
 import * as Paint from "./charts-paint.js";
 import * as T from "./charts-time.js";
 
 const HINT =
-  "Point at a bar to read it. Drag to move, zoom with the buttons, or choose a part in the overview. " +
-  "With the keyboard: arrows go from bar to bar, + and − zoom, Shift with an arrow moves, 0 shows all.";
+  "Point at a bar to read it, click it to open its job. Drag or Shift + wheel moves, Ctrl + wheel zooms at the pointer. " +
+  "With the keyboard: arrows go from bar to bar, Enter opens the job, + and − zoom, Shift with an arrow moves, 0 shows all.";
+const CLICK = 4; // pixels that the pointer may move between press and release
 const WORDS = {
   submitting: "being submitted",
   generating: "generating",
@@ -26,6 +28,7 @@ const STACK = ["generating", "downloading", "in_doubt"];
 function summary(data, facts) {
   const parts = [
     `${T.count(facts.videos, "video")} in ${T.seconds(facts.seconds)}`,
+    facts.waited && `besides ${T.seconds(facts.waited)} of waiting`,
     `${T.number(facts.perHour)} an hour`,
     `${data.flow.exact_peak ? "at most" : "about"} ${T.number(facts.peak)} in flight`,
   ];
@@ -33,7 +36,7 @@ function summary(data, facts) {
   const doubts = data.flow.in_doubt.at(-1);
   if (doubts > 0) parts.push(`${T.number(doubts)} in doubt at the end`);
   const thinned = data.timeline.every > 1 ? ` Bars are drawn for 1 job in ${data.timeline.every}.` : "";
-  return `${parts.join(", ")}.${thinned}`;
+  return `${parts.filter(Boolean).join(", ")}.${thinned}`;
 }
 
 function rows(data) {
@@ -51,7 +54,11 @@ function rows(data) {
 }
 
 function timeline([data, axis, facts], span) {
-  const words = () => ({ summary: summary(data, facts), table: () => rows(data) });
+  const words = () => ({
+    summary: summary(data, facts),
+    table: () => rows(data),
+    links: () => data.buckets.map((times) => jobsWhere([within("submitted_at", times)])),
+  });
   const frame = figure({ title: "Timeline", hint: HINT, ...words() });
   frame.plot.classList.add("chart-timeline");
   frame.node.classList.add("chart-timeline-figure");
@@ -193,19 +200,21 @@ function frameWindow(view, from = view.span.from, to = view.span.to) {
 
 function legend(view) {
   const present = new Set(view.bars.flatMap(({ phase, mark }) => [phase, mark]));
+  const { start, end } = view.data.night;
+  const made = jobsWhere([within("submitted_at", [start, end])]);
   const entries = [
-    ["generating", "generating"],
-    ["downloading", "download, its wait included"],
-    ["submitting", "submitting"],
-    ["in_doubt", "in doubt"],
-    ["held", "held in doubt"],
-    ["failed", "failed"],
+    ["generating", "generating", made],
+    ["downloading", "download, its wait included", jobsWhere([within("completed_at", [start, end])])],
+    ["submitting", "submitting", made],
+    ["in_doubt", "in doubt", jobsWhere([], ["in_doubt"])],
+    ["held", "held in doubt", jobsWhere([equals("held", true)], ["in_doubt"])],
+    ["failed", "failed", jobsWhere([within("finished_at", [start, end])], ["failed"])],
     ["again", "turned back"],
     ["trouble", "download repeated"],
   ];
   const items = entries
     .filter(([name]) => present.has(name))
-    .map(([name, words]) => html("li", {}, Paint.swatch(name), words));
+    .map(([name, words, href]) => html("li", {}, Paint.swatch(name), link(href, words)));
   return html("ul", { class: "chart-key" }, ...items);
 }
 
@@ -238,6 +247,7 @@ function buttons(view) {
     button("Zoom out", "−", () => span.zoom(2)),
     button("Earlier", "←", () => span.move(-1 / 2)),
     button("Later", "→", () => span.move(1 / 2)),
+    button("Show where the work is", "Work", span.showWork),
     button("Show all", "All", span.all),
   );
 }
@@ -276,14 +286,22 @@ function bind(view) {
     held = { x: event.clientX, from: span.from };
     canvas.setPointerCapture(event.pointerId);
   };
-  canvas.onpointerup = canvas.onpointercancel = () => {
+  canvas.onpointerup = (event) => {
+    const isClick = held && Math.abs(event.clientX - held.x) < CLICK;
+    letGo();
+    const box = canvas.getBoundingClientRect();
+    if (isClick) openJob(view, hit(view, event.clientX - box.left, event.clientY - box.top));
+  };
+  canvas.onpointercancel = letGo;
+  function letGo() {
     view.held = false;
     if (held?.moved) drawAll(view);
     held = null;
-  };
+  }
   canvas.onpointermove = (event) => {
     if (held && !span.isWhole()) {
-      held.moved = true;
+      held.moved ||= Math.abs(event.clientX - held.x) >= CLICK;
+      if (!held.moved) return;
       span.show(held.from - (event.clientX - held.x) / view.scale.factor);
     } else if (!hasNotMoved(event)) {
       const box = canvas.getBoundingClientRect();
@@ -296,9 +314,11 @@ function bind(view) {
   };
   canvas.ondblclick = (event) => span.zoom(0.4, at(event));
   canvas.onwheel = (event) => {
-    if (!event.ctrlKey && !event.metaKey) return; // the page scrolls as everywhere
+    const across = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+    if (event.ctrlKey || event.metaKey) span.zoom(event.deltaY < 0 ? 0.7 : 1.4, at(event));
+    else if (Math.abs(across) > Math.abs(event.shiftKey ? 0 : event.deltaY)) span.move(across / view.width);
+    else return; // the page scrolls as everywhere
     event.preventDefault();
-    span.zoom(event.deltaY < 0 ? 0.7 : 1.4, at(event));
   };
   frame.plot.onkeydown = (event) => keys(view, event);
   frame.plot.onblur = () => choose(view, -1);
@@ -309,6 +329,7 @@ function keys(view, event) {
   const acts = {
     Home: view.span.all,
     Escape: () => choose(view, -1),
+    Enter: () => openJob(view, view.chosen),
     ArrowRight: () => step(view, 1),
     ArrowLeft: () => step(view, -1),
     ArrowDown: () => step(view, 1),
@@ -373,6 +394,8 @@ function words(bar) {
   const long = T.seconds(bar.end - bar.start);
   return [bar.name, bar.model, `${WORDS[bar.phase]} ${time} (${long})${ENDS[bar.mark] ?? ""}`];
 }
+
+const openJob = ({ bars }, index) => go(bars[index] && jobAt(bars[index].id));
 
 function hit(view, x, y) {
   const lane = Math.floor(y / view.thick);

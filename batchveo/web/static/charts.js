@@ -11,18 +11,43 @@ import { spread } from "./charts-spread.js";
 import * as T from "./charts-time.js";
 import { timeline } from "./charts-timeline.js";
 
+const SHORT_WAIT = 60; // seconds without work that are no wait
+const SMALL_PART = 0.1; // nor are those that are a smaller part of the night than this
 let rendered = 0;
 
+// `seconds` are those of the work: without the time in which a run only `waited` for doubts to be settled.
 function facts(data) {
-  const seconds = data.night.stretches.reduce((total, [start, end]) => total + end - start, 0);
+  const whole = T.sum(data.night.stretches.map(([start, end]) => end - start));
+  const isBusy = findBusy(data);
+  const waited = sumWaits(data.buckets, isBusy, Math.max(SHORT_WAIT, whole * SMALL_PART));
+  const seconds = whole - waited || whole;
+  const worked = data.buckets.filter((_, i) => isBusy[i]);
   const videos = T.sum(data.flow.finished);
   return {
     seconds,
+    waited,
+    work: worked.length ? [worked[0][0], worked.at(-1)[1]] : [data.night.start, data.night.end],
     videos,
     failed: T.sum(data.flow.failed),
     perHour: videos / Math.max(seconds / 3600, 1 / 3600),
     peak: T.most(data.flow.peak),
   };
+}
+
+// Whether something was submitted, generated or fetched in each interval.
+function findBusy({ buckets, flow }) {
+  const kinds = ["peak", "finished", "failed", "submitting", "generating", "downloading"];
+  return buckets.map((_, i) => kinds.some((kind) => flow[kind][i] > 0));
+}
+
+// The seconds of all waits that are longer than `least`.
+function sumWaits(buckets, isBusy, least) {
+  const waits = [0];
+  buckets.forEach(([start, end], i) => {
+    if (isBusy[i]) waits.push(0);
+    else waits[waits.length - 1] += end - start;
+  });
+  return T.sum(waits.filter((seconds) => seconds > least));
 }
 
 function fromTo({ start, end }) {
@@ -77,7 +102,7 @@ function update(container, data, options) {
   const axis = T.axis(data.night.stretches);
   const told = facts(data);
   for (const one of drawn) one.update(data, axis, told);
-  span.grow(axis);
+  span.grow(axis, told.work);
   const head = container.querySelector(".chart-choice");
   if (head.contains(document.activeElement)) head.querySelector(".chart-as-of").textContent = asOf(data);
   else head.replaceWith(choice(container, data, options));
@@ -96,7 +121,7 @@ function renew(container, data, options) {
   }
   const axis = T.axis(data.night.stretches);
   const told = [data, axis, facts(data)];
-  const span = createSpan(axis);
+  const span = createSpan(axis, told[2].work);
   rendered += 1;
   const sync = `charts ${rendered}`; // a cursor of its own for each set of charts
   const drawn = [timeline(told, span), flow(told, span, sync), money(told, span, sync), spread(data)];

@@ -1,5 +1,6 @@
 // Failures by cause, the commonest first: one look tells whether to edit, to retry, or to let be.
 
+import { equals, jobsWhere } from "./behind.js";
 import { el, icon } from "./dom.js";
 import * as Words from "./words.js";
 
@@ -59,7 +60,7 @@ function createFailures(source, actions, section) {
           "a",
           {
             class: "button",
-            href: `#/videos?${query(one)}`,
+            href: jobsWhere([equals("cause", one.cause)], ["failed"]),
             "aria-label": `Show the jobs that failed so: ${one.cause}`,
           },
           "Show",
@@ -81,16 +82,5 @@ function createFailures(source, actions, section) {
 // What differs from job to job stands out less than what they share.
 const varying = (cause) =>
   cause.split(/\b(N|ID|URL)\b/).map((part, index) => (index % 2 ? el("em", {}, part) : part));
-
-// The words that all of them share.
-function query(one) {
-  const words = one.cause
-    .split(/\s+/)
-    .filter((word) => word && !/\b(N|ID|URL)\b/.test(word))
-    .slice(0, 24);
-  const params = new URLSearchParams({ state: "failed" });
-  if (one.text.trim()) params.set("q", words.join(" "));
-  return params;
-}
 
 export { createFailures };

@@ -1,4 +1,7 @@
 // Where the page gets what it shows: from the server it came from, or from the data within its own file.
+
+import { isTrueOf } from "./behind.js";
+
 const PAGE = 120;
 const NOT_HERE = {
   gone: true,
@@ -12,6 +15,7 @@ function matches(job, wanted) {
   for (const key of ["model", "manifest", "split", "choice"])
     if (wanted[key] && job[key] !== wanted[key]) return false;
   if (wanted.gate && job.verdict !== wanted.gate) return false;
+  if (wanted.where && !isTrueOf(wanted.where, job)) return false;
   const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return true;
   const text = [job.name, job.prompt, job.error, job.id, job.generation_id]
@@ -74,7 +78,7 @@ function kept(data) {
   function page(wanted, after) {
     const fitting = data.jobs.filter((job) => matches(job, { ...wanted, states: [] }));
     const found = fitting.filter((job) => matches(job, wanted));
-    const isNarrowed = ["q", "model", "manifest", "split", "gate", "choice"].some((key) => wanted[key]);
+    const isNarrowed = ["q", "model", "manifest", "split", "gate", "choice", "where"].some((key) => wanted[key]);
     const counts = {};
     for (const { state } of fitting) counts[state] = (counts[state] || 0) + 1;
     if (wanted.order === "newest") found.reverse();

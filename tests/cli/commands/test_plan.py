@@ -62,13 +62,28 @@ def planned(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0
 
 def test_the_text_for_a_pipe(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whole values, without colours."""
-    assert status_of(["plan", "m.yaml", "--budget", "20"]) == 0
+    assert status_of(["plan", "m.yaml", "--budget", "20"]) == 3
     out = capsys.readouterr().out
     assert "$1,000.00: enough" in out
     assert "NOT enough, $28.36 short" in out
-    assert "猫が歩いている場面をゆっくりと映す、長い物語\n" in out
+    assert "  dragon  A dragon <script>alert(1)</script>\n" in out
     assert "\x1b" not in out
     assert "sk-secret" not in out
+    assert not Path("state").exists()
+
+
+@pytest.mark.parametrize("dry_run", [["plan"], ["run", "--dry-run"]])
+def test_money_that_does_not_suffice_is_status_3(
+    url: str, dry_run: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Balance and budget, each with what it lacks; what is enough is 0."""
+    assert status_of([*dry_run, "m.yaml", "--budget", "48.36"]) == 0
+    assert capsys.readouterr().err == ""
+    assert status_of([*dry_run, "m.yaml", "--budget", "48.35"]) == 3
+    assert capsys.readouterr().err == "batchveo: the budget is $0.01 short\n"
+    Path("m.yaml").write_text(MANIFEST.replace("repeat: 60", "repeat: 1300"), encoding="utf-8")
+    assert status_of([*dry_run, "m.yaml", "--budget", "1010"]) == 3
+    assert capsys.readouterr().err == "batchveo: the balance is $15.56 short and the budget is $5.56 short\n"
     assert not Path("state").exists()
 
 

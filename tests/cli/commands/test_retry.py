@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchveo.cli import status_of
+from batchveo.cli import run_command, status_of
 from batchveo.core.hints import USUAL_STATE
 from batchveo.core.models import JobState
 from batchveo.sandbox import Service, Settings, running
@@ -125,9 +125,15 @@ def test_what_does_not_fit_the_new_model_is_listed_like_problems_of_a_manifest(
     [
         (["--to", "veo2"], "--to veo2 needs one --model OLD"),
         (["--to", "veo2", "--model", "a", "--model", "b"], "--to veo2 needs one --model OLD"),
-        (["--drop", "seed"], "need --model OLD --to NEW"),
-        (["--dry-run"], "need --model OLD --to NEW"),
-        (["--state-is", "pending"], "need --model OLD --to NEW"),
+        (["--drop", "seed"], "--drop needs --to or --prompt"),
+        (["--dry-run"], "--dry-run needs --model OLD --to NEW"),
+        (["--state-is", "pending"], "--state-is pending: only failed and cancelled jobs are retried in this way"),
+        (["--state-is", "cancelled", "--takes", "1"], "--state-is cancelled: only pending and submitting"),
+        (["fox", "--prompt", "x", "--takes", "1"], "give one of --prompt and --takes"),
+        (["--prompt", "x"], "--prompt is for one job"),
+        (["fox", "dragon", "--prompt", "x"], "--prompt is for one job"),
+        (["--takes", "2"], "name the jobs to make more takes of"),
+        (["fox", "--takes", "0"], "0 takes: from 1 to 100"),
     ],
 )
 def test_options_that_go_together(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,3 +141,40 @@ def test_options_that_go_together(arguments: list[str], words: str, capsys: pyte
         add_two_models(store)
     assert status_of(["retry", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_another_prompt_takes_the_place_of_a_failed_job(capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(USUAL_STATE) as store:
+        run = add_two_models(store)
+        moved_on(store, run, JobState.FAILED, now=2.0, error="refused")
+    assert status_of(["retry", "fox", "--prompt", "A polite fox"]) == 0
+    (new,) = list_rows(capsys, "--state-is", "pending", "--where", "name == 'fox'")
+    (old,) = list_rows(capsys, "--state-is", "cancelled")
+    assert (new["prompt"], old["error"]) == ("A polite fox", f"made again as {new['id']} with another prompt")
+    assert status_of(["retry", "fox", "--prompt", ""]) == 2
+    assert "--prompt" in capsys.readouterr().err
+
+
+def test_more_takes_are_priced_and_a_person_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a script asks for is done; at a terminal a price above the limit is a question, as one that is unknown."""
+    with Store(USUAL_STATE) as store:
+        run = add_two_models(store)
+        moved_on(store, run, JobState.GENERATING, JobState.DOWNLOADING, JobState.SUCCEEDED, now=2.0)
+    assert status_of(["retry", "dragon", "--takes", "3"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "3 more takes of 1 job; they cost up to $1.50",
+        "next: batchveo resume --base-url s",
+    ]
+    monkeypatch.setattr(run_command, "is_person_there", lambda: True)
+    monkeypatch.setattr(run_command, "ask_yes", lambda question: False)
+    assert status_of(["retry", "dragon", "--takes", "1"]) == 0
+    assert status_of(["retry", "dragon", "--takes", "1", "--confirm-above", "0.2"]) == 130
+    assert status_of(["retry", "fox", "--takes", "1"]) == 130
+    assert "1 more take of 1 job; it costs an unknown amount" in capsys.readouterr().err
+    assert status_of(["retry", "fox", "--takes", "1", "--yes"]) == 0
+    assert status_of(["retry", "--takes", "1", "--where", "verdict == 'accepted'"]) == 0
+    assert "no such jobs: no takes to add" in capsys.readouterr().err
+    names = [row["name"] for row in list_rows(capsys, "--where", "take > 1")]
+    assert names == [*(f"dragon-take{n}" for n in (2, 3, 4, 5)), "fox-take2"]

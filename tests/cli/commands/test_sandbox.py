@@ -43,6 +43,10 @@ def test_the_fault_still_takes_a_chance(monkeypatch: pytest.MonkeyPatch) -> None
         (("--retire", "veo2"), "MODEL=STATUS"),
         (("--retire", "veo2=deprecated@soon"), "2027-01-31"),
         (("--fault", "throttle=veo2"), "a chance from 0 to 1"),
+        (("--fault", "throttle"), "'throttle': write it with a chance from 0 to 1, such as throttle=0.1"),
+        (("--fault", "throttle=2"), "a chance from 0 to 1"),
+        (("--fault", "throtle=0.1"), r"did you mean throttle\?; the faults are "),
+        (("--fault", "foo=0.1"), "there is no such fault; the faults are .*throttle"),
     ],
 )
 def test_what_cannot_be_read(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str) -> None:

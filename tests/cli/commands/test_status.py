@@ -35,7 +35,7 @@ def test_waiting_for_the_log_is_said_as_that(tmp_path: Path, capsys: pytest.Capt
         moved_on(store, run, JobState.IN_DOUBT, now=time.time(), held=True)
         assert status_of(["status", "--state", str(store.path)]) == 0
         out = capsys.readouterr().out
-        assert "waiting for 1 submit to appear in the usage log (12 min so far)" in out
+        assert "waiting for 1 submit to appear in the usage log (12 min of at most 30 min); Ctrl-C is safe, `" in out
         assert " left" not in out
         row = make_status_row(store)
     assert (row["running"], row["eta_seconds"]) == (True, None)

@@ -1,0 +1,191 @@
+"""Requests of known jobs, fitted to a model, and checked for it as a manifest is."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from batchveo.core.errors import UsageError
+from batchveo.core.formatting import format_count, write_value
+from batchveo.core.hints import suggest_closest
+from batchveo.core.models import INPUT_PREFIX, Job
+from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_REFERENCE
+from batchveo.manifest.media import LocalFiles
+from batchveo.manifest.problems import Fault, Problems
+from batchveo.manifest.rules import Rules
+from batchveo.provider.catalog import Catalog
+from batchveo.store import Store
+
+IMPORTANT = ("duration", "resolution", "generate_audio", "aspect_ratio")
+"""Parameters whose defaults people see in a video or in its price."""
+
+
+def check_known(model: str, catalog: Catalog) -> None:
+    """Raise ``UsageError`` for a model that is not in the catalogue."""
+    if model not in catalog:
+        meant = suggest_closest(model, catalog)
+        raise UsageError(f"{model!r} is not a known model; {meant or '`batchveo models` lists them'}")
+
+
+def check_dropped(jobs: Sequence[Job], drop: Sequence[str]) -> None:
+    """Raise ``UsageError`` for a field that none of the jobs gives: it is a slip."""
+    given = dict.fromkeys(name for job in jobs for name in job.request if name != "model")
+    for name in drop if jobs else ():
+        if name not in given:
+            raise UsageError(
+                f"--drop {name}: none of these jobs gives it; {suggest_closest(name, given) or _list(given)}"
+            )
+
+
+def _list(names: Mapping[str, object]) -> str:
+    return f"they give {', '.join(names)}"
+
+
+class NewRules:
+    """The rules of the model ``name``, for jobs with different fields that their manifests leave unchecked."""
+
+    def __init__(self, catalog: Catalog, name: str) -> None:
+        self._catalog = catalog
+        self._name = name
+        self._files = LocalFiles()
+        self._made: dict[tuple[str, ...], Rules] = {}
+
+    def get(self, job: Job) -> Rules:
+        """Those for ``job``."""
+        if job.unchecked not in self._made:
+            unchecked = frozenset(job.unchecked)
+            self._made[job.unchecked] = Rules(self._name, self._catalog, Path(), self._files, unchecked=unchecked)
+        return self._made[job.unchecked]
+
+
+def fit_requests(
+    store: Store,
+    jobs: Sequence[Job],
+    rules: NewRules,
+    drop: frozenset[str],
+    changes: Mapping[str, object] = MappingProxyType({}),
+) -> list[tuple[Job, dict[str, object]]]:
+    """Each job with its new request, checked as a manifest is. Raises ``ManifestError`` with all problems.
+
+    The fields ``drop`` are left out of it; ``changes`` are fields with other values.
+    """
+    problems = Problems()
+    inputs = _InputAddresses(store)
+    fitted = [(job, _fit_request(job, rules.get(job), drop, changes, inputs, problems)) for job in jobs]
+    problems.raise_if_any()
+    return fitted
+
+
+def _fit_request(
+    job: Job,
+    rules: Rules,
+    drop: frozenset[str],
+    changes: Mapping[str, object],
+    inputs: _InputAddresses,
+    problems: Problems,
+) -> dict[str, object]:
+    """The request of ``job`` to the model of ``rules``; what does not fit is reported, and left out."""
+    request: dict[str, object] = {"model": rules.name}
+    given = {**job.request, **changes}
+    before = problems.noticed
+
+    def report(name: str, fault: Fault) -> None:
+        # problems of one kind are counted together, whatever job has them
+        kind = f"{name}: {fault.message}"
+        place, line = (job.source or job.manifest or "jobs", job.line) if name not in changes else (f"--{name}", None)
+        problems.add(place, line, name, f"job {job.name}: {fault.message}", fault.suggestion, kind=kind)
+
+    for name in given.keys() - drop - {"model"}:
+        rule = rules.get(name)
+        try:
+            if rule is None:
+                report(name, Fault(f"{rules.name} takes no such parameter", f"--drop {name} leaves it out"))
+            elif name in changes:  # as a person wrote it: no reference to an input file
+                request[name] = rule.accept(changes[name])
+                if str(changes[name]).startswith(INPUT_PREFIX):
+                    report(name, Fault(LIKE_A_REFERENCE, BEGIN_OTHERWISE))
+            else:
+                request[name] = inputs.restore(rule.accept(inputs.replace(job.request[name])))
+        except Fault as fault:
+            if name not in rules.required and name not in changes:
+                fault.suggestion = f"{fault.suggestion or 'edit the manifest'}, or --drop {name} leaves it out"
+            report(name, fault)
+    for name in rules.required:
+        if name not in given or name in drop:
+            report(name, Fault(f"is missing; {rules.name} needs it", "name the new model in the manifest, and add it"))
+    if problems.noticed == before:
+        try:
+            rules.check_together(request)
+        except Fault as fault:
+            report(fault.field or "model", fault)
+    return request
+
+
+class _InputAddresses:
+    """Data URIs in place of the references to input files: a file is sent as one, so it is checked as one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_reference: dict[str, str] = {}
+        self._by_address: dict[str, str] = {}
+
+    def replace(self, value: Any) -> Any:
+        """``value`` with a short data URI of the right type for each reference."""
+        return map_texts(value, self._find_address)
+
+    def restore(self, value: Any) -> Any:
+        """``value`` with the references again."""
+        return map_texts(value, lambda text: self._by_address.get(text, text))
+
+    def _find_address(self, text: str) -> str:
+        if not text.startswith(INPUT_PREFIX):
+            return text
+        if text not in self._by_reference:
+            kind = self._store.imports.read_media_type(text.removeprefix(INPUT_PREFIX))
+            address = f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+            self._by_reference[text], self._by_address[address] = address, text
+        return self._by_reference[text]
+
+
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """``value`` with each text in its lists and mappings changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [map_texts(item, change) for item in value]
+    if isinstance(value, Mapping):
+        return {name: map_texts(item, change) for name, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedDefault:
+    """A parameter that ``jobs`` requests leave to the model, which assumes another value now; ``None``: not known."""
+
+    name: str
+    before: object
+    after: object
+    jobs: int
+
+    def __str__(self) -> str:
+        before, after = ("not known" if value is None else write_value(value) for value in (self.before, self.after))
+        jobs = format_count(self.jobs, "job")
+        return f"{self.name}: {before} by default before, {after} now, in {jobs} without it"
+
+
+def compare_defaults(
+    catalog: Catalog, old: str, new: str, requests: Sequence[Mapping[str, object]]
+) -> Iterator[ChangedDefault]:
+    """What the jobs leave to the model, and the two models assume differently."""
+    if old not in catalog:
+        return
+    for name in IMPORTANT:
+        params = [catalog[model].params.get(name) for model in (old, new)]
+        before, after = (None if param is None else param.default for param in params)
+        jobs = sum(name not in request for request in requests)
+        if jobs and before != after and any(params):
+            yield ChangedDefault(name=name, before=before, after=after, jobs=jobs)

@@ -1,0 +1,138 @@
+"""From each figure of the charts and the failures to the jobs behind it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchveo.sandbox.asgi_server import running
+from batchveo.store import Store
+from batchveo.web.app import make_app
+from batchveo.web.security import Secrets
+from batchveo.web.static_report import write_report
+from tests.helpers.factories import make_spec
+from tests.helpers.job_histories import Night
+from tests.web.conftest import shows_cards
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Eight videos of two models in eight minutes, and a failure in the ninth."""
+    path = tmp_path / "b.db"
+    with Store(path) as store:
+        specs = [make_spec(f"job {n}", model=("google/veo3", "luma/ray-2")[n % 2]) for n in range(9)]
+        night = Night(store, specs, start=time.time() - 3600)
+        for number in range(8):
+            night.video(number * 60, seconds=30)
+        night.failed(night.accepted(night.claim(490), 491), 500)
+        night.end(540)
+    return path
+
+
+@pytest.fixture
+def url(path: Path) -> Iterator[str]:
+    with running(make_app(path, keys=Secrets())) as url:
+        yield url
+
+
+@pytest.fixture(params=["server", "report"])
+def page(request: pytest.FixtureRequest, new_page: Open, url: str, path: Path) -> Page:
+    """The charts of the page, and those of a report, which has no server to ask."""
+    if request.param == "report":
+        with Store(path, writing=False) as store:
+            written = write_report(store, path.parent / "report.html", now=time.time(), posters=False)
+        url = written.path.as_uri()
+    page = new_page(f"{url}#/charts")
+    page.locator(".u-over").nth(2).wait_for()
+    return page
+
+
+def test_a_bar_opens_its_job(page: Page) -> None:
+    """By a click, and by Enter; Escape goes back to the charts."""
+    lanes = page.locator(".chart-lanes canvas").bounding_box()
+    assert lanes is not None
+    page.mouse.click(lanes["x"] + 200, lanes["y"] + 10)  # the first row, a few seconds after its beginning
+    page.get_by_role("dialog", name="job 0").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_url(re.compile("#/charts$"))
+    page.locator(".chart-timeline").focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog", name="job 2").wait_for()
+
+
+def test_an_interval_shows_what_was_finished_in_it(page: Page) -> None:
+    """A click in a plot, and Enter; the address has the times."""
+    plot = page.locator(".u-over").nth(1)
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * (60 + 32.5) / 540, box["y"] + 20)
+    shows_cards(page, "job 1")
+    assert "state=succeeded&state=failed&where=finished_at" in page.url
+    page.get_by_role("link", name="Charts").click()
+    page.locator(".chart-plot").nth(1).focus()
+    page.keyboard.press("End")
+    for _ in range(7):
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.locator("#found").get_by_text("found").wait_for()
+
+
+def test_legends_and_tables_lead_to_jobs(page: Page) -> None:
+    """As links, which the keyboard reaches."""
+    page.locator(".chart").nth(1).get_by_role("link", name="failed").click()
+    shows_cards(page, "job 8")
+    page.get_by_role("link", name="Charts").click()
+    page.locator("summary").nth(3).click()
+    page.get_by_role("table").get_by_role("link", name="luma/ray-2").click()
+    shows_cards(page, "job 1", "job 3", "job 5", "job 7")
+
+
+def test_a_bin_shows_the_videos_that_took_so_long(page: Page) -> None:
+    """Of its model only."""
+    page.locator(".chart-plot").nth(3).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    shows_cards(page, "job 0", "job 2", "job 4", "job 6")
+
+
+def test_a_cause_shows_its_jobs(page: Page) -> None:
+    page.get_by_role("link", name="Failures").click()
+    page.get_by_role("link", name="Show the jobs that failed so").click()
+    shows_cards(page, "job 8")
+    assert "where=cause" in page.url
+
+
+def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, url: str) -> None:
+    """For texts with signs of the language too."""
+    odd = 'says "a and b == 3" or \\ (nothing)'
+    results = new_page(url).evaluate(
+        """async (odd) => {
+            const { before, equals, isTrueOf, since, utc } = await import("/static/behind.js");
+            const job = { cause: odd, finished_at: 1795811161.25, held: null, model: "m" };
+            const either = `(${since("finished_at", 1795811162)} or held == null)`;
+            return [
+                utc(1795811161.25),
+                utc(1795811161),
+                isTrueOf(`${equals("cause", odd)} and ${since("finished_at", 1795811161.25)}`, job),
+                isTrueOf(`${before("finished_at", 1795811161.25)} and ${equals("cause", odd)}`, job),
+                isTrueOf(`${equals("model", "m")} and ${either}`, job),
+                isTrueOf(`${either} and ${equals("model", "n")}`, job),
+                isTrueOf("model != 3", job),
+            ];
+        }""",
+        odd,
+    )
+    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False]
