@@ -16,6 +16,7 @@ import click
 
 from batchveo.cli.config import find_config_files, make_defaults
 from batchveo.cli.dotenv import with_dotenv
+from batchveo.cli.grouped_help import write_sections
 from batchveo.cli.option_types import PATH
 from batchveo.cli.options import option
 from batchveo.core.errors import BatchveoError, ManifestError, UsageError
@@ -25,41 +26,79 @@ from batchveo.core.version import __version__
 if TYPE_CHECKING:
     import sqlite3
 
-COMMANDS = {
-    "init": "Write a first manifest: of a table, a list, or what you type.",
-    "run": "Generate the videos of the manifests; run again to resume.",
-    "resume": "Resume all unfinished jobs of the database.",
-    "plan": "Check, count and price the jobs; buy nothing.",
-    "status": "Count the jobs by state; show spending and speed.",
-    "jobs": "List the jobs.",
-    "retry": "Set failed jobs to pending again.",
-    "cancel": "Cancel pending jobs before they are submitted.",
-    "resolve": "Decide about jobs in doubt.",
-    "adopt": "Import generations that are already bought.",
-    "audit": "Compare the database with the provider's billing records.",
-    "verify": "Check the file of every finished video.",
-    "check": "Measure and judge finished clips; find near copies.",
-    "annotate": "Join scores that another tool wrote.",
-    "ui": "Serve a web page of videos, progress and failures.",
-    "pick": "Pick, reject and rate finished clips.",
-    "compare": "Compare models by price, time, gates and votes.",
-    "report": "Write the web page as one HTML file.",
-    "promote": "Write a manifest of chosen clips for another model.",
-    "export": "Write a dataset of the finished videos.",
-    "models": "List the models and their parameters.",
-    "sandbox": "Serve a local look-alike of the service, for trials.",
-    "schema": "Print the JSON Schema of a manifest.",
-    "doctor": "Check configuration, key, network and disk.",
-    "completion": "Print a completion script for your shell.",
-    "datasette-metadata": "Print metadata for viewing the database in Datasette.",
+COMMAND_GROUPS = {
+    "Make videos": {
+        "init": "Write a first manifest: of a table, a list, or what you type.",
+        "run": "Generate the videos of the manifests; run again to resume.",
+        "resume": "Resume all unfinished jobs of the database.",
+        "plan": "Check, count and price the jobs; buy nothing.",
+    },
+    "See what is there": {
+        "status": "Count the jobs by state; show spending and speed.",
+        "jobs": "List the jobs.",
+        "ui": "Serve a web page of videos, progress and failures.",
+        "report": "Write the web page as one HTML file.",
+    },
+    "Decide about jobs": {
+        "retry": "Set failed jobs to pending again.",
+        "cancel": "Cancel pending jobs before they are submitted.",
+        "resolve": "Decide about jobs in doubt.",
+        "adopt": "Import generations that are already bought.",
+    },
+    "Check and choose clips": {
+        "check": "Measure and judge finished clips; find near copies.",
+        "annotate": "Join scores that another tool wrote.",
+        "pick": "Pick, reject and rate finished clips.",
+        "compare": "Compare models by price, time, gates and votes.",
+        "promote": "Write a manifest of chosen clips for another model.",
+    },
+    "Data": {
+        "export": "Write a dataset of the finished videos.",
+        "verify": "Check the file of every finished video.",
+        "audit": "Compare the database with the provider's billing records.",
+        "datasette-metadata": "Print metadata for viewing the database in Datasette.",
+    },
+    "Service": {
+        "models": "List the models and their parameters.",
+        "sandbox": "Serve a local look-alike of the service, for trials.",
+    },
+    "Set-up and help": {
+        "doctor": "Check configuration, key, network and disk.",
+        "schema": "Print the JSON Schema of a manifest.",
+        "completion": "Print a completion script for your shell.",
+        "help": "Show the help of batchveo or of a command.",
+        "version": "Show the version.",
+    },
 }
 """Every command with its line in ``--help``, so that ``--help`` imports none of their modules."""
+
+COMMANDS = {name: line for group in COMMAND_GROUPS.values() for name, line in group.items()}
+
+OTHER_WORDS = {
+    **dict.fromkeys(("list", "ls"), "jobs"),
+    **dict.fromkeys(("new", "create"), "init"),
+    **dict.fromkeys(("validate", "lint", "cost", "costs", "price", "prices", "estimate", "dry-run"), "plan"),
+    **dict.fromkeys(("config", "configuration", "settings", "env", "login", "auth"), "doctor"),
+    **dict.fromkeys(("start", "generate", "submit", "make"), "run"),
+    **dict.fromkeys(("continue", "restart", "download", "fetch"), "resume"),
+    **dict.fromkeys(("web", "serve", "server", "page", "gallery", "dashboard"), "ui"),
+    **dict.fromkeys(("stats", "progress", "info", "summary"), "status"),
+    **dict.fromkeys(("remove", "rm", "delete", "drop"), "cancel"),
+    **dict.fromkeys(("import",), "adopt"),
+    **dict.fromkeys(("dataset", "data"), "export"),
+    **dict.fromkeys(("model", "catalogue", "catalog"), "models"),
+    **dict.fromkeys(("select", "vote", "rate"), "pick"),
+}
+"""Words that people type for a command, from other programs."""
 
 CHECKED_WHOLE = ("run", "resume", "plan", "doctor")
 """Commands that check every line of a config file; the others check only their own settings."""
 
 GARBAGE = 20_000
 """Objects made before the collector looks for cycles: at Python's 700 that took a fifteenth of a run's time."""
+
+WIDEST_HELP = 100
+"""Columns of ``--help`` at most; a narrower terminal has less."""
 
 EXIT_STATUSES = """\b
 Exit statuses:
@@ -91,9 +130,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The named command, with the values of the config files as its defaults."""
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            meant = suggest_closest(args[0], COMMANDS)
-            if meant is not None:
-                ctx.fail(f"No such command {args[0]!r} ({meant})")
+            ctx.fail(_explain_unknown(args[0]))
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             ctx.default_map = {name: self._read_defaults(ctx, name, command)}
@@ -114,13 +151,23 @@ class LazyGroup(click.Group):
         return {other: self.get_command(ctx, other) if whole else None for other in COMMANDS}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list in ``--help``."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The lists in ``--help``."""
+        write_sections(formatter, {heading: list(group.items()) for heading, group in COMMAND_GROUPS.items()})
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="batchveo")
+def _explain_unknown(word: str) -> str:
+    """What is said of a word that is no command."""
+    other = OTHER_WORDS.get(word.casefold())
+    meant = f"did you mean {other}?" if other in COMMANDS else suggest_closest(word, COMMANDS)
+    return f"no such command {word!r}" + (f" ({meant})" if meant else "")
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EXIT_STATUSES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="batchveo")
 @option(
     "--config",
     type=PATH,
@@ -173,13 +220,11 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         with with_dotenv():
             result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
-        click.echo(_make_printable(str(error)), err=True)  # one file:line a line, as editors and greps like it
-        return error.exit_status
+        return _report_problems(error)
     except BatchveoError as error:
         return _report_error(str(error), error.exit_status)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _report_usage(error)
     except (click.Abort, KeyboardInterrupt):
         return _report_error("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
@@ -204,10 +249,34 @@ def _find_database_error() -> type[sqlite3.DatabaseError]:
     return sqlite3.DatabaseError
 
 
+def _report_usage(error: click.ClickException) -> int:
+    """Report an error that click found, with a line that shows how the command is used."""
+    text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        meant = " or ".join(sorted(error.possibilities or ()))
+        text = f"no such option {error.option_name}" + (f" (did you mean {meant}?)" if meant else "")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = ""
+    if context is not None:
+        pieces = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
+        hint = f"\nusage: {pieces} (`{context.command_path} --help` shows more)"
+    return _report_error(text[:1].lower() + text[1:] + hint, error.exit_code)
+
+
 def _report_error(text: str, status: int) -> int:
+    is_colourful = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    prefix = click.style("batchveo:", fg="red", bold=True) if is_colourful else "batchveo:"
     with contextlib.suppress(OSError):
-        click.echo(f"batchveo: {_make_printable(text)}", err=True)
+        click.echo(f"{prefix} {_make_printable(text)}", err=True)
     return status
+
+
+def _report_problems(error: ManifestError) -> int:
+    from batchveo.display.problem_list import print_problems  # the import takes time, and most commands need none
+
+    with contextlib.suppress(OSError):
+        print_problems(error, sys.stderr)
+    return error.exit_status
 
 
 def _make_printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sqlite3
 import sys
@@ -21,11 +22,14 @@ from batchveo.cli.option_values import (
     read_messengers,
     read_settings,
 )
+from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
-from batchveo.display.reporter import BackgroundReporter, open_reporter
+from batchveo.display.reporter import BackgroundReporter, can_draw, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
+from batchveo.display.terminal_features import accepts_links, make_file_url, write_link
+from batchveo.display.wrapped_text import wrap_line
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_setup import Consent, RunOptions
@@ -165,8 +169,18 @@ def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReport
         output = result.output or options["output"]
         for line in [*describe_outcome(result, output), *_list_account(result, options["state"])]:
             with contextlib.suppress(OSError):  # nobody reads any more; the exit status still shows how it ended
-                click.echo(line, err=True)
+                click.echo(_dress_line(line, output), err=True)
     return result.exit_status
+
+
+def _dress_line(line: str, output: Destination) -> str:
+    """``line`` as it is shown: wrapped, and with a link to the folder of the videos, if the terminal takes links."""
+    text = wrap_line(line, sys.stderr)
+    if isinstance(output, Path) and can_draw(sys.stderr) and accepts_links(os.environ):
+        ending = f"videos in {output}"
+        if text.endswith(ending) and ending.isprintable():
+            return f"{text.removesuffix(str(output))}{write_link(str(output), make_file_url(output))}"
+    return text
 
 
 def _list_account(result: RunResult, state: Path) -> list[str]:

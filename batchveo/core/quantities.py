@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# patterns are compiled when they are used: each start of the program would pay for them
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 
 
@@ -46,13 +47,13 @@ _DURATION_UNITS = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
-_DURATION_PART = re.compile(rf"\s*({_NUMBER})\s*([a-z]+)", re.IGNORECASE)
+_DURATION_PART = rf"\s*({_NUMBER})\s*([a-z]+)"
 
 
 def _read_duration(text: str) -> float | None:
     """``90s``, ``1.5h``, ``1h30m``: each unit is smaller than the one before."""
     total, last, end = 0.0, math.inf, 0
-    while part := _DURATION_PART.match(text, end):
+    while part := re.compile(_DURATION_PART, re.IGNORECASE).match(text, end):
         unit = _DURATION_UNITS.get(part[2].lower(), math.inf)
         if unit >= last:
             return None
@@ -60,12 +61,12 @@ def _read_duration(text: str) -> float | None:
     return total if end and end == len(text) else None
 
 
-_RATE = re.compile(rf"({_NUMBER})\s*/\s*([a-z]+)", re.IGNORECASE)
+_RATE = rf"({_NUMBER})\s*/\s*([a-z]+)"
 
 
 def _read_rate(text: str) -> float | None:
     """``30/min``, ``0.5/s``, ``100/h`` as a number a minute."""
-    match = _RATE.fullmatch(text)
+    match = re.fullmatch(_RATE, text, re.IGNORECASE)
     unit = match and _DURATION_UNITS.get(match[2].lower())
     return float(match[1]) * 60 / unit if match and unit else None
 
@@ -75,23 +76,23 @@ def _read_rate_a_second(text: str) -> float | None:
     return None if rate is None else rate / 60
 
 
-_MONEY = re.compile(rf"(?:US)?(\$)?\s*((?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?)|{_NUMBER})\s*(USD|\$)?", re.IGNORECASE)
+_MONEY = rf"(?:US)?(\$)?\s*((?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?)|{_NUMBER})\s*(USD|\$)?"
 
 
 def _read_money(text: str) -> float | None:
     """``$25``, ``25 USD``, ``$1,250.50``."""
-    match = _MONEY.fullmatch(text)
+    match = re.fullmatch(_MONEY, text, re.IGNORECASE)
     return None if match is None else float(match[2].replace(",", ""))
 
 
 _SIZE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_SIZE_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_SIZE = re.compile(rf"({_NUMBER})\s*(?:([kmgt])i(?=b)|([kmgt]?))b?", re.IGNORECASE)
+_SIZE = rf"({_NUMBER})\s*(?:([kmgt])i(?=b)|([kmgt]?))b?"
 
 
 def _read_size(text: str) -> float | None:
     """``1GB``, ``500 MB``, ``64MiB`` in bytes."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text, re.IGNORECASE)
     if match is None:
         return None
     unit = _BINARY_SIZE_UNITS[match[2].lower()] if match[2] else _SIZE_UNITS[match[3].lower()]

@@ -16,7 +16,7 @@ from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_REFERENCE
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.problems import Fault, Problems
-from batchveo.manifest.rules import Rules
+from batchveo.manifest.rules import Rule, Rules
 from batchveo.provider.catalog import Catalog
 from batchveo.store import Store
 
@@ -101,15 +101,12 @@ def _fit_request(
 
     for name in given.keys() - drop - {"model"}:
         rule = rules.get(name)
+        if rule is None:
+            report(name, Fault(f"{rules.name} takes no such parameter", f"--drop {name} leaves it out"))
+            continue
         try:
-            if rule is None:
-                report(name, Fault(f"{rules.name} takes no such parameter", f"--drop {name} leaves it out"))
-            elif name in changes:  # as a person wrote it: no reference to an input file
-                request[name] = rule.accept(changes[name])
-                if str(changes[name]).startswith(INPUT_PREFIX):
-                    report(name, Fault(LIKE_A_REFERENCE, BEGIN_OTHERWISE))
-            else:
-                request[name] = inputs.restore(rule.accept(inputs.replace(job.request[name])))
+            is_written = name in changes
+            request[name] = _accept_written(rule, changes[name]) if is_written else inputs.accept(rule, given[name])
         except Fault as fault:
             if name not in rules.required and name not in changes:
                 fault.suggestion = f"{fault.suggestion or 'edit the manifest'}, or --drop {name} leaves it out"
@@ -125,6 +122,13 @@ def _fit_request(
     return request
 
 
+def _accept_written(rule: Rule, value: object) -> object:
+    """The value as a person wrote it, which is no reference to an input file. Raises ``Fault``."""
+    if isinstance(value, str) and value.startswith(INPUT_PREFIX):
+        raise Fault(LIKE_A_REFERENCE, BEGIN_OTHERWISE)
+    return rule.accept(value)
+
+
 class _InputAddresses:
     """Data URIs in place of the references to input files: a file is sent as one, so it is checked as one."""
 
@@ -133,13 +137,10 @@ class _InputAddresses:
         self._by_reference: dict[str, str] = {}
         self._by_address: dict[str, str] = {}
 
-    def replace(self, value: Any) -> Any:
-        """``value`` with a short data URI of the right type for each reference."""
-        return map_texts(value, self._find_address)
-
-    def restore(self, value: Any) -> Any:
-        """``value`` with the references again."""
-        return map_texts(value, lambda text: self._by_address.get(text, text))
+    def accept(self, rule: Rule, value: object) -> object:
+        """The value of a job as ``rule`` takes it. Raises ``Fault``."""
+        accepted = rule.accept(map_texts(value, self._find_address))
+        return map_texts(accepted, lambda text: self._by_address.get(text, text))
 
     def _find_address(self, text: str) -> str:
         if not text.startswith(INPUT_PREFIX):

@@ -20,7 +20,7 @@ from batchveo.store.page_index import PageIndex
 from batchveo.web import api, choices, media
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.near_copies import NearCopies
-from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
+from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, has_media_extra
 
@@ -51,7 +51,7 @@ def _send_page(request: Request) -> Response:
 
 def _send_asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STYLES, *list_modules()):
+    if name not in (ICON, *STATE_ICONS, *STYLES, *list_modules()):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
     return Response(read_asset(name), media_type=kind, headers={"cache-control": "no-cache"})

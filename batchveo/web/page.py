@@ -19,6 +19,8 @@ from posixpath import dirname, join, normpath
 from batchveo.core.version import __version__
 
 ICON = "icon.svg"
+STATE_ICONS = ("icon-running.svg", "icon-done.svg", "icon-failed.svg", "icon-doubt.svg")
+"""Icons of a tab, by what became of the jobs: each has a shape of its own."""
 STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "choose.css", "vendor/uPlot.min.css", "charts.css")
 ENTRY = "main.js"
 LICENSE = "vendor/uPlot.LICENSE"

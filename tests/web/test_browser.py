@@ -13,10 +13,11 @@ from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
 from batchveo.web.app import make_app
+from batchveo.web.page import STATE_ICONS
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
-from tests.web.conftest import HOSTILE, Night, shows_cards
+from tests.web.conftest import HOSTILE, Night, look_again, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -166,6 +167,59 @@ def test_what_is_left_is_said_as_the_terminal_says_it(
     assert "1,234 videos/h $56.70/h" in words
     assert "about 3 h 10 min 2 h 30 min – 3 h 40 min · until about" in words
     assert "of $80.00" in words
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """A run goes on, with all figures that there can be."""
+    told: dict[str, object] = {"running": True, "videos_per_hour": 12_345.6, "usd_per_hour": 1234.5, "budget_usd": 8e4}
+    told |= {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0, "price_unknown": 3}
+    told |= {"committed_usd": 99.0}
+    monkeypatch.setattr(serializers, "make_status_row", lambda store, now: {**make_status_row(store, now=now), **told})
+    return told
+
+
+def test_the_tab_shows_how_far_it_is(new_page: Open, url: str, busy: dict[str, object], night: Night) -> None:
+    """A part in its title while a run goes on, and an icon of what became of the jobs."""
+    page = new_page(url)
+    until(page, "document.title.startsWith('66% · night')")
+    icon = page.locator("link[rel=icon]")
+    assert icon.get_attribute("href") == "/static/icon-running.svg"
+    busy["running"] = False
+    look_again(page)
+    until(page, "document.title === 'night · batchveo'")
+    assert icon.get_attribute("href") == "/static/icon-doubt.svg"
+    for name in STATE_ICONS:
+        assert page.request.get(f"{url}/static/{name}").headers["content-type"] == "image/svg+xml"
+
+
+@pytest.mark.parametrize(("width", "columns", "rows"), [(1800, 6, 1), (1400, 6, 1), (800, 4, 2), (390, 2, 3)])
+@pytest.mark.usefixtures("busy")
+def test_figures_stand_in_columns(new_page: Open, url: str, width: int, columns: int, rows: int) -> None:
+    """And none of them breaks within."""
+    page = new_page(url, width=width)
+    page.locator(".figures").wait_for()
+    boxes = page.evaluate("""[...document.querySelectorAll(".figures div")].map((figure) => {
+        const { left, top } = figure.getBoundingClientRect();
+        const [name, value] = ["dt", "dd"].map((tag) => figure.querySelector(tag).getBoundingClientRect().height);
+        const small = figure.querySelector("small")?.offsetHeight ?? 0;
+        return { left: Math.round(left), top: Math.round(top), name, value, small };
+    })""")
+    assert len(boxes) == 6
+    assert len({box["top"] for box in boxes}) == rows
+    assert len({box["left"] for box in boxes}) == columns
+    assert all(box["name"] < 24 and box["value"] - box["small"] < 30 and box["small"] < 44 for box in boxes)
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_header_leaves_room_on_a_phone(new_page: Open, url: str) -> None:
+    """Less than two fifths of a screen; the figures and the notice are with the videos only."""
+    page = new_page(url, width=390)
+    page.locator(".notice").wait_for()
+    assert page.evaluate("document.querySelector('#progress').getBoundingClientRect().bottom") < 320
+    page.get_by_role("link", name="Charts").click()
+    page.locator("#charts .chart").first.wait_for()
+    assert page.evaluate("document.querySelector('#progress').getBoundingClientRect().bottom") < 190
 
 
 def test_ten_thousand_jobs_scroll(new_page: Open, url: str, night: Night) -> None:

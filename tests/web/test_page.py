@@ -19,7 +19,7 @@ import tomllib
 from pathlib import Path
 
 from batchveo.core.models import JobState
-from batchveo.web.page import ICON, LICENSE, STYLES, make_live_page, read_asset
+from batchveo.web.page import ICON, LICENSE, STATE_ICONS, STYLES, make_live_page, read_asset
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_every_file_is_used_and_packaged() -> None:
     packaged = project["tool"]["setuptools"]["package-data"]["batchveo"]
     there = [path for path in STATIC.rglob("*") if path.is_file()]
     names = {path.relative_to(STATIC).as_posix() for path in there}
-    assert names == {*STYLES, *list_modules(), LICENSE, ICON, "page.html"}
+    assert names == {*STYLES, *list_modules(), LICENSE, ICON, *STATE_ICONS, "page.html"}
     for path in there:
         assert any(path.relative_to(ROOT / "batchveo").match(pattern) for pattern in packaged)
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_values import find_service
 from batchveo.cli.options import option, service_options, state_option, unknown_model_option
 from batchveo.core.errors import UsageError
@@ -34,7 +35,7 @@ from batchveo.provider.service_lists import NOT_WHOLE
 from batchveo.store import GenerationTaken, Store
 
 
-@click.command("adopt")
+@click.command("adopt", cls=GroupedCommand)
 @click.argument("generation_ids", nargs=-1, metavar="[GENERATION_ID]...")
 @state_option
 @option(

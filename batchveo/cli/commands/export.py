@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_types import PATH, SIZE_IN_MEGABYTES
 from batchveo.cli.options import join_decorators, json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
@@ -119,7 +120,7 @@ _choice_options = join_decorators(
 )
 
 
-@click.command("export")
+@click.command("export", cls=GroupedCommand)
 @click.argument("folder", type=PATH, metavar="DIR")
 @state_option
 @_shape_options

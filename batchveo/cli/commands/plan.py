@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_values import find_service, read_manifest_options, read_planned_settings
 from batchveo.cli.options import (
     catalogue_option,
@@ -35,7 +36,7 @@ IMAGES_WRONG = 1
 """The exit status if an image cannot be used."""
 
 
-@click.command("plan")
+@click.command("plan", cls=GroupedCommand)
 @manifests_argument
 @reading_options
 @plan_options

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.options import catalogue_option, run_options
 from batchveo.cli.run_command import execute_run
 from batchveo.operations.run import resume_database
 
 
-@click.command("resume")
+@click.command("resume", cls=GroupedCommand)
 @run_options
 @catalogue_option
 def command(**options: Any) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_values import find_sources
 from batchveo.cli.options import (
     catalogue_option,
@@ -21,7 +22,7 @@ from batchveo.cli.run_command import execute_run
 from batchveo.operations.run import run_manifests
 
 
-@click.command("run")
+@click.command("run", cls=GroupedCommand)
 @manifests_argument
 @reading_options
 @run_options

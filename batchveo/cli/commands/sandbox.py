@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_types import DURATION, MONEY, PATH, RATE_A_MINUTE, SIZE, FiniteRange
 from batchveo.cli.options import catalogue_option, option, read_catalogue
 from batchveo.core.errors import UsageError
@@ -18,13 +19,21 @@ from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Sett
 FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in FAULTS.items())
 
 
-@click.command("sandbox", epilog=FAULT_LIST)
-@option("--host", default="127.0.0.1", help="Address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8642, help="Port to listen on; 0 takes a free one.")
-@option("--key", help="Accept only this API key (default: any).")
+@click.command("sandbox", cls=GroupedCommand, epilog=FAULT_LIST)
+@option("--host", metavar="HOST", default="127.0.0.1", help="Address to listen on.")
+@option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), default=8642, help="Port to listen on; 0 takes a free one."
+)
+@option("--key", metavar="KEY", help="Accept only this API key (default: any).")
 @option("--per-key", is_flag=True, help="Give each API key an account and limits of its own.")
 @option("--generation-time", type=DURATION, default="3s", metavar="TIME", help="Median time of a generation.")
-@option("--sigma", type=FiniteRange(0.0, 10.0), default=0.3, help="Spread of the generation times (log-normal).")
+@option(
+    "--sigma",
+    type=FiniteRange(0.0, 10.0),
+    default=0.3,
+    metavar="N",
+    help="Spread of the generation times (log-normal).",
+)
 @option(
     "--concurrency-limit",
     type=click.IntRange(min=0),
@@ -42,7 +51,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
 @option("--log-lag", type=DURATION, default="1s", metavar="TIME", help="Time until a request appears in the usage log.")
 @option("--url-ttl", type=DURATION, metavar="TIME", help="How long a video URL works, such as 15m (default: no limit).")
 @option("--video-bytes", type=SIZE, metavar="SIZE", help="Pad videos to this size, such as 5MB.")
-@option("--seed", type=int, default=0, help="Seed of the random numbers.")
+@option("--seed", type=int, default=0, metavar="N", help="Seed of the random numbers.")
 @option(
     "--fault",
     "faults",
