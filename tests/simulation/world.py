@@ -187,7 +187,7 @@ def make_observer(plan: Plan) -> Observer:
 
 async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) -> Night:
     """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
-    night = WatchedNight(folder, plan.service, observer=observer)
+    night = WatchedNight(folder, plan.service, observer=observer, poll_rate=None)
     night.clips = FakeClips(judge=plan.is_good, seconds=random.Random(plan.seed + 5).choice([0.0, 1.0, 30.0]))
     jobs = plan.list_jobs()
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
