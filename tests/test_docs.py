@@ -140,7 +140,7 @@ ONCE = {
     "models": {"--refresh", "--force"},
     "promote": {"--to", "--picked", "--where", "--output", "--drop"},
     "pick": {"--reject", "--rate", "--over", "--undo", "--by", "--from"},
-    "plan": {"--where"},
+    "plan": {"--where", "--diff"},
     "resolve": {"--all", "--held", "--state-is", "--where", "--resubmit", "--generation-id", "--fail", "--yes"},
     "retry": {"--model", "--where", "--state-is", "--prompt", "--takes", "--to", "--drop", "--dry-run", "--yes"},
     "run": {"--where"},

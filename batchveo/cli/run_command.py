@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,28 @@ LOGGERS = 2
 """The verbosity from which on the loggers are shown."""
 
 
-def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable[RunResult]]) -> int:
-    """Start a run with what the command's options ask for, show it to its end, and return its exit status."""
+def execute_run(
+    options: dict[str, Any],
+    start: Callable[[RunOptions], Awaitable[RunResult]],
+    recalled: Mapping[str, object] | None = None,
+) -> int:
+    """Start a run with what the command's options ask for, show it to its end, and return its exit status.
+
+    ``recalled``: those of the ``options`` that come from the run before, as they are typed.
+    """
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],
             settings=settings,
-            told=find_chosen_settings(click.get_current_context()),
+            told=find_chosen_settings(click.get_current_context(), options),
             find_service=lambda: find_service(options),
             reporter=notifier,
             approve=_make_approval(options, shown),
             cluster=cluster,
             consent=_make_consent(options, shown),
+            recalled=recalled or {},
         )
         result = anyio.run(start, asked)
         notifier.report_end(result)

@@ -91,6 +91,13 @@ class OptionsRemembered(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsLeftOut(Notice):
+    """The run before had these ``options``, which a resumed run does not take over."""
+
+    options: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetDropped(WarningNotice):
     """The run has no budget, that of the run before was ``last_usd`` US dollars."""
 
@@ -137,6 +144,15 @@ class JobsNoLongerNamed(Notice):
     by_state: Mapping[JobState, int]
     state: Path
     service: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultsDiffer(WarningNotice):
+    """``jobs`` new jobs are bought already, but for defaults that are written out now, or were ``left_out`` since."""
+
+    jobs: int
+    written: Mapping[str, object]
+    left_out: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

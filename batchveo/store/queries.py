@@ -27,6 +27,7 @@ PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
+JOBS_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
     generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
@@ -306,6 +307,10 @@ class Queries(Part):
         """The job of exactly that id."""
         row = self._db.execute(JOB_BY_ID, {"id": job_id}).fetchone()
         return None if row is None else job_of(row)
+
+    def list_jobs_by_id(self, ids: Collection[str]) -> list[Job]:
+        """The jobs of exactly these ids, in manifest order; an id that no job has is left out."""
+        return [job_of(row) for row in self._db.execute(JOBS_BY_ID, {"ids": json.dumps(list(ids))})]
 
     def list_attempts_of(self, job: Job) -> list[sqlite3.Row]:
         """Every POST of one job, oldest first."""

@@ -17,7 +17,7 @@ from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.core.expressions import ExpressionError
 from batchveo.store.page_index import PageIndex
-from batchveo.web import api, choices, media
+from batchveo.web import api, changes, choices, media, selections
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.near_copies import NearCopies
 from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
@@ -92,9 +92,13 @@ _ROUTES = [
     Route("/api/compare", choices.show_comparison),
     Route("/api/vote", choices.record_vote, methods=["POST"]),
     Route("/api/unvote", choices.undo_vote, methods=["POST"]),
-    Route("/api/retry", api.retry_jobs, methods=["POST"]),
-    Route("/api/cancel", api.cancel_jobs, methods=["POST"]),
-    Route("/api/resolve", api.resolve_jobs, methods=["POST"]),
+    Route("/api/ids", selections.list_ids),
+    Route("/api/fields", selections.list_fields),
+    Route("/api/list", selections.list_selected, methods=["POST"]),
+    Route("/api/preview", changes.preview_change, methods=["POST"]),
+    Route("/api/retry", changes.retry_jobs, methods=["POST"]),
+    Route("/api/cancel", changes.cancel_jobs, methods=["POST"]),
+    Route("/api/resolve", changes.resolve_jobs, methods=["POST"]),
     Route("/videos/{id}.mp4", media.send_video),
     Route("/posters/{id}.jpg", media.send_poster),
     Route("/sidecars/{id}.json", media.send_sidecar),

@@ -495,10 +495,10 @@ function createChoose(source, section, { moved, voted }) {
       title: "Who chooses?",
       text: ["Your votes are kept under this name, so that several people are told apart."],
       yes: "Continue",
-      field: "Your name",
+      fields: [{ name: "person", label: "Your name" }],
     });
     if (!typed) return false;
-    person = typed;
+    ({ person } = typed);
     remember(person);
     showPerson();
     return true;

@@ -1,5 +1,6 @@
 // A table of models, or of any other field: what came of each, at which price, and which one people prefer.
 
+import { equals, jobsWhere } from "./behind.js";
 import { el } from "./dom.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
@@ -7,7 +8,14 @@ import * as Words from "./words.js";
 const PLAIN = ["model", "seed", "resolution", "duration", "manifest"];
 const COLUMNS = [
   ["Clips", (row) => Words.number(row.clips)],
-  ["Success", (row) => percent(row.success_rate)],
+  [
+    "Success",
+    (row, only) => [
+      percent(row.success_rate),
+      row.failed > 0 &&
+        small(el("a", { href: jobsWhere([only], ["failed"]) }, `${Words.number(row.failed)} failed`)),
+    ],
+  ],
   ["Rejected by gates", gates],
   ["Price of a clip", price],
   ["Time of a clip", time],
@@ -96,14 +104,16 @@ function createComparison(source, section, moved) {
         el(
           "tbody",
           {},
-          rows.map((row) =>
-            el(
+          rows.map((row) => {
+            const only = equals(by, row.value);
+            const href = jobsWhere([only], ["succeeded", "failed"]);
+            return el(
               "tr",
               {},
-              el("th", { scope: "row" }, row.value === null ? "(none)" : String(row.value)),
-              COLUMNS.map(([, cell]) => el("td", {}, cell(row))),
-            ),
-          ),
+              el("th", { scope: "row" }, el("a", { href }, row.value === null ? "(none)" : String(row.value))),
+              COLUMNS.map(([, cell]) => el("td", {}, cell(row, only))),
+            );
+          }),
         ),
       ),
     );
