@@ -204,6 +204,12 @@ class Job:
         return self.api_key_label
 
     @property
+    def time(self) -> float:
+        """When it finished; else when it was submitted, or added."""
+        times = (self.finished_at, self.submitted_at, self.created_at)
+        return next(time for time in times if time is not None)
+
+    @property
     def prompt(self) -> str:
         """The prompt as it is sent, or those of its shots; empty if the request has none."""
         return find_prompt(self.request)
