@@ -243,6 +243,7 @@ def make_job_row(job: Job) -> dict[str, object]:
         "key": job.api_key_label,
         "catalogue": job.catalog,
         "unchecked": list(job.unchecked),
+        "priority": job.priority,
     }
 
 
