@@ -48,7 +48,7 @@ def make_static_page(data: object, *, title: str) -> str:
     style, script = "\n".join(map(read_asset, STYLES)), bundle_script()
     policy = (
         f"default-src 'none'; script-src '{_hash_source(script)}'; style-src '{_hash_source(style)}'; img-src data:; "
-        "media-src 'self' file:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
+        "media-src 'self' file: data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
         "trusted-types 'none'"
     )
     icon = base64.b64encode(read_asset(ICON).encode()).decode()
