@@ -45,7 +45,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
     "Faults": ("--fault", "--retire", "--seed"),
     "Service and API keys": ("--api-key-file", "--keys", "--base-url"),
     "Cluster": ("--ray", "--workers"),
-    "Notifications": ("--notify", "--notify-file"),
+    "Notifications": ("--notify", "--notify-file", "--exec", "--webhook"),
     "Output": ("--plain", "--quiet", "--verbose", "--log-json", "--log-file"),
 }
 """The options of grouped commands by heading, both in the order of ``--help``."""

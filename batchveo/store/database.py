@@ -43,6 +43,7 @@ STEPS = (
     "rewrites",
     "clip_checks",
     "asked_takes",
+    "hooks",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 
