@@ -44,6 +44,7 @@ STEPS = (
     "clip_checks",
     "asked_takes",
     "hooks",
+    "priorities",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

@@ -439,6 +439,18 @@ def hooks(db: sqlite3.Connection) -> None:
     _run_script(db, _HOOKS)
 
 
+_PRIORITIES = """
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (priority, run) WHERE state = 'pending' AND held = 0 AND aside = 0;
+"""
+
+
+def priorities(db: sqlite3.Connection) -> None:
+    """The priority of a job: pending jobs with a higher one are claimed first."""
+    _run_script(db, _PRIORITIES)
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -453,6 +465,7 @@ _STEPS = (
     clip_checks,
     asked_takes,
     hooks,
+    priorities,
 )
 
 
