@@ -36,6 +36,9 @@ COMMAND_GROUPS = {
     "See what is there": {
         "status": "Count the jobs by state; show spending and speed.",
         "jobs": "List the jobs.",
+        "show": "Show everything known of one job.",
+        "open": "Open the video of a job.",
+        "logs": "Print each event and request of a job.",
         "ui": "Serve a web page of videos, progress and failures.",
         "report": "Write the web page as one HTML file.",
     },
@@ -159,7 +162,7 @@ def _explain_unknown(word: str) -> str:
     """What is said of a word that is no command."""
     other = OTHER_WORDS.get(word.casefold())
     meant = f"did you mean {other}?" if other in COMMANDS else suggest_closest(word, COMMANDS)
-    return f"No such command {word!r} ({meant or '`batchveo help` lists all'})"
+    return f"no such command {word!r}" + (f" ({meant})" if meant else "")
 
 
 @click.group(
@@ -220,13 +223,11 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         with with_dotenv():
             result = batchveo.main(arguments, prog_name="batchveo", standalone_mode=False)
     except ManifestError as error:
-        click.echo(_make_printable(str(error)), err=True)  # one file:line a line, as editors and greps like it
-        return error.exit_status
+        return _report_problems(error)
     except BatchveoError as error:
         return _report_error(str(error), error.exit_status)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _report_usage(error)
     except (click.Abort, KeyboardInterrupt):
         return _report_error("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
@@ -251,10 +252,38 @@ def _find_database_error() -> type[sqlite3.DatabaseError]:
     return sqlite3.DatabaseError
 
 
+def _report_usage(error: click.ClickException) -> int:
+    """Report an error that click found, with a line that shows how the command is used."""
+    text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        meant = " or ".join(sorted(error.possibilities or ()))
+        text = f"no such option {error.option_name}" + (f" (did you mean {meant}?)" if meant else "")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = ""
+    if context is not None:
+        pieces = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
+        hint = f"\nusage: {pieces} (`{context.command_path} --help` shows more)"
+    return _report_error(text[:1].lower() + text[1:] + hint, error.exit_code)
+
+
 def _report_error(text: str, status: int) -> int:
+    is_colourful = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    from batchveo.display.wrapped_text import wrap_line
+
+    prefix = click.style("batchveo:", fg="red", bold=True) if is_colourful else "batchveo:"
+    lines = f"batchveo: {_make_printable(text)}".split("\n")
+    shown = "\n".join(wrap_line(line, sys.stderr) for line in lines)
     with contextlib.suppress(OSError):
-        click.echo(f"batchveo: {_make_printable(text)}", err=True)
+        click.echo(f"{prefix}{shown.removeprefix('batchveo:')}", err=True)
     return status
+
+
+def _report_problems(error: ManifestError) -> int:
+    from batchveo.display.problem_list import print_problems  # the import takes time, and most commands need none
+
+    with contextlib.suppress(OSError):
+        print_problems(error, sys.stderr)
+    return error.exit_status
 
 
 def _make_printable(text: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,8 +20,10 @@ from batchveo.core.settings import USUAL_CONCURRENCY, Cluster, Doubt, RunSetting
 from batchveo.display.notification_channels import Messengers, read_urls
 from batchveo.manifest import Extra, ReadOptions, pairs_of
 from batchveo.operations.run_setup import ManifestSources
-from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings
-from batchveo.provider.service import Service, service
+from batchveo.operations.saved_settings import SAVED_NAMES, ChosenSettings, SavedSettings
+from batchveo.provider.catalog.user_catalog import BUILTIN
+from batchveo.provider.service import SANDBOX, Service, service
+from batchveo.store import Store
 
 PRESET = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 """Where a value comes from that holds for every run, and not for this one alone."""
@@ -66,13 +69,50 @@ def read_settings(options: dict[str, Any]) -> RunSettings:
     )
 
 
-def find_chosen_settings(context: click.Context) -> ChosenSettings:
-    """Which of the run's settings were chosen: on the command line, or by the environment and config files."""
+RECALLED = ("catalogue", "log_file")
+"""Options beside the settings of a run that ``resume`` takes from the run before."""
+LEFT_OUT = ("ray", "workers", "keys", "base_url", "exec")
+"""Options that ``resume`` only reports: where keys are and go, and what is started, is not for a database to decide."""
+SECRET = ("notify", "notify_file", "webhook")
+"""Options of which only the name is recorded."""
+
+
+def find_chosen_settings(context: click.Context, options: dict[str, Any]) -> ChosenSettings:
+    """Which of the run's ``options`` were chosen: on the command line, or by the environment and config files."""
     source = {name: context.get_parameter_source(name) for name in SAVED_NAMES & context.params.keys()}
     return ChosenSettings(
         firmly=frozenset(name for name, origin in source.items() if origin is ParameterSource.COMMANDLINE),
         otherwise=frozenset(name for name, origin in source.items() if origin in PRESET),
+        beside=_list_options_beside(options),
     )
+
+
+def _list_options_beside(options: Mapping[str, Any]) -> dict[str, str]:
+    """The chosen options that are no settings of a run, as they are typed; files by their absolute paths."""
+    plain = {name: options[name] for name in (*RECALLED, *LEFT_OUT) if options.get(name)}
+    secret = {name: "" for name in SECRET if options.get(name)}
+    return {f"--{name.replace('_', '-')}": _write_option(value) for name, value in {**plain, **secret}.items()}
+
+
+def _write_option(value: object) -> str:
+    return str(value.absolute()) if isinstance(value, Path) and value != BUILTIN else str(value)
+
+
+def recall_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, object]]:
+    """The options of a ``resume`` with what it takes from the run before, and that alone as it is typed.
+
+    ``--sandbox`` is recalled by the jobs: one database never has those of the sandbox and of a real service.
+    """
+    with Store(options["state"], writing=False) as store:
+        beside, services = SavedSettings.parse(store.runs.read_last_options()).beside, store.runs.list_services()
+    recalled: dict[str, Any] = {}
+    if SANDBOX in services and not options["sandbox"] and not options["base_url"]:
+        recalled["sandbox"] = True
+    for name in RECALLED:
+        if options[name] is None and (value := beside.get(f"--{name.replace('_', '-')}")):
+            recalled[name] = Path(value)
+    shown = {f"--{name.replace('_', '-')}": value for name, value in recalled.items()}
+    return {**options, **recalled}, shown
 
 
 def read_cluster(options: dict[str, Any]) -> Cluster | None:

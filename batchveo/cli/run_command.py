@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from batchveo.cli.option_values import (
     read_messengers,
     read_settings,
 )
+from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
-from batchveo.display.reporter import BackgroundReporter, open_reporter
+from batchveo.display.reporter import BackgroundReporter, can_draw, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
+from batchveo.display.terminal_features import accepts_links, make_file_url, write_link
+from batchveo.display.wrapped_text import wrap_line
+from batchveo.engine.hooks.runner import parse_hooks
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_setup import Consent, RunOptions
@@ -35,20 +40,30 @@ LOGGERS = 2
 """The verbosity from which on the loggers are shown."""
 
 
-def execute_run(options: dict[str, Any], start: Callable[[RunOptions], Awaitable[RunResult]]) -> int:
-    """Start a run with what the command's options ask for, show it to its end, and return its exit status."""
+def execute_run(
+    options: dict[str, Any],
+    start: Callable[[RunOptions], Awaitable[RunResult]],
+    recalled: Mapping[str, object] | None = None,
+) -> int:
+    """Start a run with what the command's options ask for, show it to its end, and return its exit status.
+
+    ``recalled``: those of the ``options`` that come from the run before, as they are typed.
+    """
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
+    hooks = parse_hooks(options["exec"], options["webhook"])
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],
             settings=settings,
-            told=find_chosen_settings(click.get_current_context()),
+            told=find_chosen_settings(click.get_current_context(), options),
             find_service=lambda: find_service(options),
             reporter=notifier,
             approve=_make_approval(options, shown),
             cluster=cluster,
             consent=_make_consent(options, shown),
+            hooks=hooks,
+            recalled=recalled or {},
         )
         result = anyio.run(start, asked)
         notifier.report_end(result)
@@ -165,8 +180,18 @@ def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReport
         output = result.output or options["output"]
         for line in [*describe_outcome(result, output), *_list_account(result, options["state"])]:
             with contextlib.suppress(OSError):  # nobody reads any more; the exit status still shows how it ended
-                click.echo(line, err=True)
+                click.echo(_dress_line(line, output), err=True)
     return result.exit_status
+
+
+def _dress_line(line: str, output: Destination) -> str:
+    """``line`` as it is shown: wrapped, and with a link to the folder of the videos, if the terminal takes links."""
+    text = wrap_line(line, sys.stderr)
+    if isinstance(output, Path) and can_draw(sys.stderr) and accepts_links(os.environ):
+        ending = f"videos in {output}"
+        if text.endswith(ending) and ending.isprintable():
+            return f"{text.removesuffix(str(output))}{write_link(str(output), make_file_url(output))}"
+    return text
 
 
 def _list_account(result: RunResult, state: Path) -> list[str]:

@@ -56,10 +56,19 @@ class Problem:
     more_lines: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{self.place}: {self.text}"
+
+    @property
+    def place(self) -> str:
+        """``file:line``, or the file."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    @property
+    def text(self) -> str:
+        """Field, message and suggestion."""
         field = f"{self.field}: " if self.field else ""
         hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{place}: {field}{self.message}{hint}"
+        return f"{field}{self.message}{hint}"
 
     @property
     def others(self) -> str | None:
@@ -79,12 +88,15 @@ class ManifestError(UsageError):
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
         lines = [line for problem in self.problems for line in _list_lines(problem)]
+        super().__init__("\n".join([*lines, *self.totals]))
+
+    @property
+    def totals(self) -> list[str]:
+        """The lines after the last problem: how many are not listed, and how many there are."""
         listed = sum(1 + problem.more for problem in self.problems)
-        if self.total > listed:
-            lines.append(f"... and {self.total - listed:,} more")
+        more = [f"... and {self.total - listed:,} more"] if self.total > listed else []
         noun = "problem" if self.total == 1 else "problems"
-        lines.append(f"{self.total} {noun}; nothing was written or bought")
-        super().__init__("\n".join(lines))
+        return [*more, f"{self.total} {noun}; nothing was written or bought"]
 
 
 def _list_lines(problem: Problem) -> list[str]:

@@ -40,6 +40,7 @@ Row = tuple[
     int | None,
     str | None,
     str | None,
+    int,
     str | None,
 ]
 """The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
@@ -68,6 +69,7 @@ class JobRow(NamedTuple):
     tries: int | None
     unchecked: str | None = None
     policy: str | None = None
+    priority: int = 0
     chain: str | None = None
 
     @classmethod
@@ -89,6 +91,7 @@ class JobRow(NamedTuple):
             tries=spec.tries,
             unchecked=fields_json(spec.unchecked),
             policy=spec.policy,
+            priority=spec.priority,
             chain=chain_json(spec.chain),
         )
 
@@ -109,6 +112,7 @@ class JobRow(NamedTuple):
             line=self.line,
             unchecked=field_names(self.unchecked),
             policy=self.policy,
+            priority=self.priority,
             chain=chain_place(self.chain),
         )
 

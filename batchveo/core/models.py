@@ -42,6 +42,11 @@ class JobState(StrEnum):
         return self in (JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING)
 
     @property
+    def may_be_bought(self) -> bool:
+        """Unsettled or succeeded: the same request again would buy the same video twice."""
+        return self.is_unsettled or self is JobState.SUCCEEDED
+
+    @property
     def is_in_flight(self) -> bool:
         """Submitting, generating or downloading: unsettled, and not in doubt."""
         return self.is_unsettled and self is not JobState.IN_DOUBT
@@ -120,8 +125,8 @@ class JobSpec:
     may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
     it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file. ``unchecked`` are the fields of
     the request that the manifest excludes from validation. ``policy``: what is checked of its clip, as
-    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is. ``chain``: its parents, and its place in their chain;
-    ``None`` for a job without parents.
+    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is. ``priority``: jobs with a higher one are submitted first.
+    ``chain``: its parents, and its place in their chain; ``None`` for a job without parents.
     """
 
     id: str
@@ -138,6 +143,7 @@ class JobSpec:
     line: int | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    priority: int = 0
     chain: ChainPlace | None = None
 
 
@@ -152,6 +158,7 @@ class Job:
     was not. ``unchecked``: the fields that the manifest excludes from that. ``policy``: as in ``JobSpec``.
     ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
     1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
+    ``priority``: as in ``JobSpec``.
     """
 
     seq: int
@@ -196,11 +203,18 @@ class Job:
     take: int = 1
     take_of: int | None = None
     asked: bool = False
+    priority: int = 0
 
     @property
     def key(self) -> str | None:
         """``api_key_label`` by its former name, for older scripts."""
         return self.api_key_label
+
+    @property
+    def time(self) -> float:
+        """When it finished; else when it was submitted, or added."""
+        times = (self.finished_at, self.submitted_at, self.created_at)
+        return next(time for time in times if time is not None)
 
     @property
     def prompt(self) -> str:

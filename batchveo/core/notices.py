@@ -84,10 +84,35 @@ class ClipNotMeasured(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailed(WarningNotice):
+    """The hook of ``option`` failed for ``job``, for ``reason``; ``is_last``: further failures get no line."""
+
+    option: str
+    job: str
+    reason: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HooksAwaited(Notice):
+    """All else is done; the run waits at most ``seconds`` for the hooks of ``videos``."""
+
+    videos: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsRemembered(Notice):
     """A resumed run has these ``options`` from the run before, each with its value."""
 
     options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsLeftOut(Notice):
+    """The run before had these ``options``, which a resumed run does not take over."""
+
+    options: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +162,15 @@ class JobsNoLongerNamed(Notice):
     by_state: Mapping[JobState, int]
     state: Path
     service: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultsDiffer(WarningNotice):
+    """``jobs`` new jobs are bought already, but for defaults that are written out now, or were ``left_out`` since."""
+
+    jobs: int
+    written: Mapping[str, object]
+    left_out: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

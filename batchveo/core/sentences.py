@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import format_count, format_usd, state_words
+from batchveo.core.formatting import format_count, format_usd, state_words, write_value
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 
@@ -27,8 +27,22 @@ def _describe_cluster_starting(*, address: str) -> str:
     return f"joining {'the cluster of this machine' if address == 'auto' else f'Ray at {address}'}"
 
 
+def _describe_hook_failed(*, option: str, job: str, reason: str, is_last: bool) -> str:
+    more = " (the summary counts what fails from here on)" if is_last else ""
+    return f"{option} failed for {job}: {reason}{more}"
+
+
+def _describe_hooks_awaited(*, videos: int, seconds: float) -> str:
+    what = f"the hooks of {format_count(videos, 'video')}" if videos else "the last hooks"
+    return f"waiting at most {seconds:.0f} s for {what} (Ctrl-C leaves them to the next run)"
+
+
 def _describe_options_remembered(*, options: Mapping[str, object]) -> str:
     return f"as the run before: {', '.join(_describe_option(name, value) for name, value in options.items())}"
+
+
+def _describe_options_left_out(*, options: Sequence[str]) -> str:
+    return f"the run before also had {', '.join(options)}; give them again if this run is to have them"
 
 
 def _describe_option(name: str, value: object) -> str:
@@ -68,6 +82,21 @@ def _describe_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: P
     return text
 
 
+def _describe_defaults_differ(*, jobs: int, written: Mapping[str, object], left_out: Mapping[str, object]) -> str:
+    added, absent = (
+        ", ".join(f"{name}: {write_value(value)}" for name, value in fields.items()) for fields in (written, left_out)
+    )
+    differs = " and ".join(filter(None, (added, absent and f"the absence of {absent}")))
+    several = len(written) + len(left_out) > 1
+    lines = "those lines" if several else "that line"
+    undo = "written as before" if added and absent else f"{'without' if added else 'with'} {lines}"
+    verb, they = ("differs", "it is") if jobs == 1 else ("differ", "they are")
+    return (
+        f"{jobs:,} of these jobs {verb} from finished ones only by {differs}, which "
+        f"{'are the defaults' if several else 'is the default'}; {undo} {they} not bought again"
+    )
+
+
 def _describe_other_key_needed(*, jobs: int) -> str:
     return (
         f"{format_count(jobs, 'job')} in flight or in doubt: submitted with another API key; only that key can read "
@@ -76,7 +105,7 @@ def _describe_other_key_needed(*, jobs: int) -> str:
 
 
 def _describe_destination_resumed(*, output: str) -> str:
-    return f"videos go to {output}"
+    return f"videos continue in {output}"
 
 
 def _describe_destination_changed(*, output: str, before: str) -> str:
@@ -306,16 +335,20 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "GenerationUnrecorded": _describe_generation_unrecorded,
     "JobPutAside": _describe_job_put_aside,
     "JobsImported": _describe_jobs_imported,
+    "DefaultsDiffer": _describe_defaults_differ,
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
     "KeyBlocked": _describe_key_blocked,
     "ChecksAwaited": _describe_checks_awaited,
+    "HookFailed": _describe_hook_failed,
+    "HooksAwaited": _describe_hooks_awaited,
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,
     "LogUnread": _describe_log_unread,
     "ModelPutAside": _describe_model_put_aside,
+    "OptionsLeftOut": _describe_options_left_out,
     "OptionsRemembered": _describe_options_remembered,
     "OtherKeyNeeded": _describe_other_key_needed,
     "OtherServiceVideos": _describe_other_service_videos,

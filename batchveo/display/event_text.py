@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import assert_never
 
+from batchveo.core.destination import parse_destination
 from batchveo.core.events import (
     Event,
     JobStateChanged,
@@ -54,7 +56,7 @@ class EventText:
     """One line of text without control characters, shown from the verbosity ``rank`` on.
 
     ``passing``: a live view shows it at any verbosity, among the last events. ``replaces``: the beginning of earlier
-    lines on the same cause; a live view shows this line in their place.
+    lines on the same cause; a live view shows this line in their place. ``file``: the video that it names.
     """
 
     text: str
@@ -62,6 +64,7 @@ class EventText:
     rank: int = USUAL
     passing: bool = False
     replaces: str = ""
+    file: Path | None = None
 
 
 def describe_event(event: Event) -> EventText | None:
@@ -171,7 +174,7 @@ def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
         cost = "" if job.cost_usd is None else f" ({format_usd(job.cost_usd)})"
         text = f"done: {shorten_middle(str(job.file))}{cost}"
         # thousands of these lines would hide what a log is read for
-        return EventText(text=text, tone=Tone.GOOD, rank=EVERYTHING, passing=True)
+        return EventText(text=text, tone=Tone.GOOD, rank=EVERYTHING, passing=True, file=find_file(job.folder, job.file))
     if job.state is JobState.FAILED:
         return EventText(text=f"failed: {name}: {detail}", tone=Tone.BAD, rank=WRONG)
     if job.held:
@@ -181,6 +184,12 @@ def _describe_move(job: Job, was: JobState, detail: str) -> EventText:
     if was is JobState.DOWNLOADING:
         return EventText(text=f"not downloaded yet: {name}: {detail}", tone=Tone.DOUBT)
     return EventText(text=f"{was} -> {job.state}: {name}: {detail}", rank=EVERYTHING)
+
+
+def find_file(folder: str | None, name: str | None) -> Path | None:
+    """A finished video on this machine; ``None`` if it is elsewhere."""
+    place = parse_destination(folder) if folder and name else None
+    return place / name if isinstance(place, Path) and name else None
 
 
 def explain_limit(throttle: ThrottleChanged) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from batchveo.core.models import JobState
 from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import USUAL, WRONG, RepeatCounter, Tone, describe_event
 from batchveo.display.run_view import NEVER, RunView
+from batchveo.display.wrapped_text import INDENT, wrap_line
 from batchveo.operations.status import Snapshot, describe_open_wait, make_progress_row
 
 PROGRESS_SECONDS = 60.0
@@ -90,9 +91,11 @@ class LineView(RunView):
         self.due = self._progress_at + seconds
 
     def _write(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+        at = format_timestamp(self.clock(), zone=True)
+        line = wrap_line(f"{at} {text}", self._out, indent=INDENT)
         if self._colours and tone in _COLOURS:
-            text = f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m"
-        _write_line(self._out, f"{format_timestamp(self.clock(), zone=True)} {text}")
+            line = f"{at} \x1b[{_COLOURS[tone]}m{line.removeprefix(at)[1:]}\x1b[0m"
+        _write_line(self._out, line)
 
 
 class JsonView(RunView):

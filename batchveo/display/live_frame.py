@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 
 from batchveo.core.events import ThrottleChanged, ThrottleReason
@@ -17,15 +20,17 @@ from batchveo.core.formatting import (
     format_forecast,
     format_time,
     format_usd,
+    shorten_middle,
     shorten_text,
     state_words,
 )
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
-from batchveo.operations.status import Snapshot, describe_open_wait
+from batchveo.display.terminal_features import make_file_url
+from batchveo.operations.status import Flight, Snapshot, describe_open_wait
 
-WIDEST = 100
+WIDEST = 160
 """Columns that the figures take at the most: longer lines are hard to read."""
 LABEL = 9
 GAP = 3
@@ -39,6 +44,17 @@ STYLES = {
     JobState.IN_DOUBT: "yellow",
 }
 TONES = {Tone.GOOD: "green", Tone.DOUBT: "yellow", Tone.WARNING: "yellow", Tone.BAD: "red"}
+FEW = 5
+"""Events that come before the list of what is in flight, if there is not room for all."""
+BESIDE = 170
+"""Columns from which on that list has two jobs in a row."""
+LEAST_BAR, LONGEST_BAR = 14, 40
+"""Cells of the bar of a job in flight."""
+LEAST_FOR_BAR = 60
+"""Columns from which on there is a bar."""
+LATE = 2.0
+"""How many times longer than usual a generation takes that is marked as late."""
+FLIGHT_TIME = len("1:23:45 of about 1:23:45")
 CALM = (ThrottleReason.PLACES, ThrottleReason.NOTHING, ThrottleReason.RATE)
 """Brakes of a run without trouble."""
 STAGES = (JobState.PENDING, JobState.SUBMITTING, JobState.GENERATING, JobState.DOWNLOADING)
@@ -65,11 +81,12 @@ PIECES = (
 
 
 class Recent(NamedTuple):
-    """A line about one of the last events; ``at`` is in seconds since the epoch."""
+    """A line about one of the last events; ``at`` is in seconds since the epoch, ``file`` is what it links to."""
 
     at: float
     text: str
     tone: Tone
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +96,11 @@ class Canvas:
     width: int
     height: int
     colours: bool = True
+
+    @property
+    def most_flights(self) -> int:
+        """How many jobs in flight may find room."""
+        return self.height * (2 if self.width >= BESIDE else 1)
 
 
 def make_frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, title: str | None = None) -> list[Text]:
@@ -91,10 +113,66 @@ def make_frame(shot: Snapshot, recent: Sequence[Recent], canvas: Canvas, *, titl
     ranked += [(5, line) for line in _make_counts(shot, width)]
     ranked.append((9, Text()))
     ranked += [(rank, _make_row(label, variants, width)) for rank, label, variants in _collect_rows(shot)]
+    few = min(len(recent), FEW)
+    room = canvas.height - len(ranked) - (few + 1 if recent else 0)
+    flights = _list_flights(shot, canvas, rows=room - 1)
+    if flights:
+        ranked.append((9, Text()))
+        ranked += [(9, line) for line in flights]
+        room -= len(flights) + 1
     if recent:
         ranked.append((9, Text()))
-        ranked += [(8, format_recent(item)) for item in recent]
+        ranked += [(8, format_recent(item)) for item in recent[-(few + max(room, 0)) :]]
     return [_cut_line(line, canvas.width) for line in _drop_lines(ranked, canvas.height)]
+
+
+def _list_flights(shot: Snapshot, canvas: Canvas, *, rows: int) -> list[Text]:
+    """What is in flight, the oldest first, in at most ``rows`` lines; the last one counts what has no room."""
+    beside = 2 if canvas.width >= BESIDE else 1
+    number = shot.in_flight + shot.counts[JobState.DOWNLOADING]
+    if not shot.going or not shot.flights or rows < 1:
+        return []
+    lines = -(-number // beside)
+    shown = min(lines, len(shot.flights), rows if lines <= rows else rows - 1)
+    if shown < 1:
+        return []
+    width = (canvas.width - GAP * (beside - 1)) // beside
+    flights = shot.flights[: shown * beside]
+    bar = 0 if width < LEAST_FOR_BAR else width - FLIGHT_TIME - 4 - max(cell_len(flight.name) for flight in flights)
+    bar = bar and min(max(bar, LEAST_BAR), LONGEST_BAR)
+    cells = [_make_flight(flight, shot.now, width, bar=bar, colours=canvas.colours) for flight in flights]
+    # down the first column, then down the second, so that the order of the ages can be read
+    columns = [cells[n : n + shown] for n in range(0, len(cells), shown)]
+    listed = [Text(" " * GAP).join(row) for row in zip_longest(*columns, fillvalue=Text())]
+    rest = number - len(cells)
+    return [*listed, Text(f"and {rest:,} more in flight", style="dim")] if rest > 0 else listed
+
+
+def _make_flight(flight: Flight, now: float, width: int, *, bar: int, colours: bool) -> Text:
+    """Name, progress in ``bar`` cells and time of one job, in exactly ``width`` cells."""
+    elapsed = max(now - flight.since, 0.0)
+    is_generating, expected = flight.state is JobState.GENERATING, flight.expected
+    usual = f" of about {format_elapsed(round(expected))}" if is_generating and expected else ""
+    time = Text(f"{format_elapsed(elapsed):>7}")
+    time.append(f"{usual:<{FLIGHT_TIME - 7}}", style="yellow" if expected and elapsed > LATE * expected else "dim")
+    progress = Text(f"{state_words(flight.state):<{bar}}", style="cyan")
+    if is_generating and bar:
+        done = int(min(elapsed / expected, 1.0) * bar) if expected else 0
+        progress = Text(("━" if colours else "╍") * done, style="cyan").append("─" * (bar - done), style="dim")
+    parts = [progress, time] if bar else [time]
+    name = Text(_fit_middle(flight.name, width - sum(part.cell_len + 2 for part in parts)))
+    return Text("  ").join([name, *parts])
+
+
+def _fit_middle(text: str, width: int) -> str:
+    """``text`` in exactly ``width`` cells, cut in the middle if it is longer: names often differ at their ends."""
+    line, most = shorten_text(text, LONGEST), width
+    if width < 1:
+        return ""
+    while cell_len(shorten_middle(line, most)) > width and most > 1:
+        most -= 1  # some characters take two cells
+    line = shorten_middle(line, most)
+    return line + " " * (width - cell_len(line))
 
 
 def _drop_lines(ranked: list[tuple[int, Text]], height: int) -> list[Text]:
@@ -254,7 +332,8 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
     why = explain_limit(pace) if is_lowered or brake is None else ()
     reasons = [f"{brake} · {words}" for words in why] if brake else list(why)
     if brake and shot.slowed is not None and pace.brake in (ThrottleReason.PAUSE, ThrottleReason.LATER):
-        reasons = [*(f"{brake}: {cause}" for cause in _cut_cause(shot.slowed.reason)), *reasons]
+        causes = [*_cut_cause(shot.slowed.reason), *(["no connection"] if shot.slowed.unreachable else [])]
+        reasons = [*(f"{brake}: {cause}" for cause in causes), *reasons]
     reasons += [brake, brake.partition(" until ")[0]] if brake else []
     return [*(Text(f"{number} · ").append(words, style=style) for words in reasons), Text(number)]
 
@@ -288,7 +367,7 @@ def _describe_held(shot: Snapshot) -> Variants:
 
 def _add_names(what: Text, shot: Snapshot, *, held: bool) -> Variants:
     """``what`` with the names of jobs in doubt, from all that are known down to one."""
-    names = [shorten_text(job.name, 30) for job in shot.doubts if job.held is held]
+    names = [shorten_middle(job.name, 30) for job in shot.doubts if job.held is held]
     return [what.copy().append(": " + ", ".join(names[:n]), style="dim") for n in range(len(names), 0, -1)]
 
 
@@ -296,4 +375,5 @@ def format_recent(item: Recent) -> Text:
     """The time of an event and its text, whose first word has the colour of its tone."""
     word, colon, rest = item.text.partition(": ")
     line = Text().append(f"{format_time(item.at)}  ", style="dim")
-    return line.append(word, style=TONES.get(item.tone, "")).append(colon + rest)
+    line.append(word, style=TONES.get(item.tone, "")).append(colon)
+    return line.append(rest, style=Style(link=make_file_url(item.file)) if item.file else "")

@@ -74,8 +74,10 @@ class RunView:
             self._store.close()
         self._store = self._reader = self._pace = self._slowed = self._waiting = None
 
-    def read_snapshot(self) -> Snapshot | None:
+    def read_snapshot(self, *, most_flights: int = 0) -> Snapshot | None:
         """The state of the run now; ``None`` before its beginning and after its end."""
         if self._reader is None:
             return None
-        return self._reader.read_snapshot(self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting)
+        return self._reader.read_snapshot(
+            self.clock(), pace=self._pace, slowed=self._slowed, waiting=self._waiting, most_flights=most_flights
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,11 +14,26 @@ from typing import NamedTuple, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from batchveo.display.keyboard import is_foreground
+from batchveo.display.terminal_features import (
+    CLEAR_PROGRESS,
+    RESTORE_TITLE,
+    RUNNING,
+    SAVE_TITLE,
+    find_features,
+    write_progress,
+    write_title,
+)
+from batchveo.display.wrapped_text import INDENT, find_breaks
+
 USUAL_SIZE = os.terminal_size((80, 24))
 ASCII = str.maketrans({"━": "=", "─": ".", "╍": ">", "×": "x", "…": "~", "–": "-", "·": "-", "█": "#"})
 """Replacements for the display's own characters on a terminal that accepts ASCII only, one cell each."""
+TIME_CELLS = len("00:00:00")
+"""Lines begin with a time, under which no text comes."""
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 """Synchronized output: terminals that support it show the text between the two at once; others ignore both."""
+_LINK_NUMBER = re.compile("\x1b]8;id=[0-9]+;")
 CLEAR_LINE, CLEAR_REST = "\x1b[K", "\x1b[J"
 CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
 """Lines wider than the terminal are cut, or wrapped, which is a terminal's usual mode.
@@ -95,6 +111,8 @@ class Terminal:
             _environ=environ,
         )
         self.colours = self._console.color_system is not None and not self._console.no_color
+        self.features = find_features(environ)
+        self._title: tuple[str, int, int] | None = None
         self._painter = Painter(self._write)
 
     @property
@@ -109,34 +127,58 @@ class Terminal:
     @property
     def is_ours(self) -> bool:
         """Whether this process may draw: it is in the foreground of the terminal."""
-        try:
-            return os.tcgetpgrp(self._fd) == os.getpgrp()
-        except (AttributeError, OSError):  # Windows; a terminal that does not control this process
-            return True
+        return is_foreground(self._fd)
 
     def draw(self, block: Sequence[Text], *, above: Sequence[Text] = ()) -> None:
         """Draw ``block`` at the end, in place of the previous one; the lines of ``above`` stay."""
         width = self.size.columns
         lines = [self._render_line(text, width) for text in block]
-        # these stay: the terminal wraps them, so that no text is lost
-        lasting = [self._render_line(text, text.cell_len + 1) for text in above]
+        # these stay: what does not fit between words, as a command to copy, is wrapped by the terminal
+        rows = [row for text in above for row in _break_text(text, width - 1)]
+        lasting = [self._render_line(row, row.cell_len + 1) for row in rows]
         self._painter.paint(lines, width=width, above=lasting)
 
     def erase(self) -> None:
-        """Clear the block."""
+        """Clear the block, and restore what ``set_title`` has changed."""
         self._painter.erase(width=self.size.columns)
+        if self._title is not None:
+            self._title = None
+            self._write(
+                (RESTORE_TITLE if self.features.title else "") + (CLEAR_PROGRESS if self.features.progress else "")
+            )
+
+    def set_title(self, title: str, percent: int, *, state: int = RUNNING) -> None:
+        """Show how far the run is in the title of the terminal and in the taskbar, if it has them."""
+        before, self._title = self._title, (title, percent, state)
+        if self._title == before:
+            return
+        parts = [SAVE_TITLE if before is None else "", write_title(title)] if self.features.title else []
+        parts += [write_progress(percent, state=state)] if self.features.progress else []
+        if parts:
+            self._write("".join(parts))
 
     def _render_line(self, text: Text, width: int) -> Line:
         self._console.width = max(width, 1)
         with self._console.capture() as capture:
             self._console.print(text, end="", no_wrap=True, overflow="ignore", crop=False)
-        drawn = capture.get().rstrip()
+        # rich gives a link another number each time, and the same line would be drawn again and again
+        drawn = _LINK_NUMBER.sub("\x1b]8;;", capture.get().rstrip())
         return Line(drawn if self._unicode else drawn.translate(ASCII), text.cell_len)
 
     def _write(self, text: str) -> None:
         rest = memoryview(text.encode(self._encoding, errors="replace"))
         while rest:
             rest = rest[self._send(rest) :]
+
+
+def _break_text(text: Text, width: int) -> Sequence[Text]:
+    """``text`` in rows of at most ``width`` cells, broken between words; the rows after the first one are indented."""
+    indent = TIME_CELLS + INDENT
+    first, *others = text.divide(find_breaks(text.plain, width, indent))
+    rows = [first, *(Text(" " * indent).append_text(row) for row in others)]
+    for row in rows:
+        row.rstrip()
+    return rows
 
 
 def _open_writer(stream: TextIO) -> Callable[[memoryview], int]:

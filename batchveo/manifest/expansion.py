@@ -244,6 +244,7 @@ class Expander:
                 own_id=case.own_id,
                 unchecked=tuple(sorted(template.rules.unchecked)),
                 policy=template.policy,
+                priority=template.priority,
                 links=tuple(references.links),
                 member=_find_member(case, values, index),
             )

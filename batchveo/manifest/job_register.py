@@ -72,6 +72,7 @@ class JobParts(NamedTuple):
     own_id: str | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    priority: int = 0
     links: tuple[LinkTo, ...] = ()
     member: Member | None = None
 
@@ -256,7 +257,7 @@ class JobRegister:
         place: Place,
         suggest_name: Callable[[], str | None],
     ) -> Row | None:
-        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy, _, member = parts
+        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy, priority, _, member = parts
         occurrence = self._find_shared(parts, manifest, place) if self.several else None
         if occurrence is not None:
             if member is not None:
@@ -278,23 +279,8 @@ class JobRegister:
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
-        return (
-            job_id,
-            name,
-            stem,
-            stem,
-            model,
-            request,
-            index,
-            meta,
-            manifest,
-            *place,
-            inputs,
-            tries,
-            left,
-            policy,
-            chain_json(chain),
-        )
+        checked = (inputs, tries, left, policy, priority, chain_json(chain))
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, *checked)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

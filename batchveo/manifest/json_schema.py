@@ -11,6 +11,7 @@ from itertools import chain
 from batchveo.core.links import FIRST, LAST
 from batchveo.core.measures import CheckLevel
 from batchveo.manifest.chains import LONGEST_CHAIN
+from batchveo.manifest.check_keys import PRIORITY_LIMIT
 from batchveo.manifest.links import is_address, takes_generation_id
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
@@ -92,8 +93,8 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "per_model": {
         "type": "object",
         "additionalProperties": {"type": "object", "minProperties": 1},
-        "description": "For each of these models, parameters, checks, gates and prefer in place of those of the job; "
-        "null leaves one out.",
+        "description": "For each of these models, parameters, checks, gates, prefer and priority in place of those of "
+        "the job; null leaves one out.",
     },
     "unchecked": {
         "type": "array",
@@ -119,6 +120,12 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         **_TEXT,
         "description": "The number that chooses among several accepted takes: the highest, or with - before it the "
         "lowest.",
+    },
+    "priority": {
+        "type": "integer",
+        "minimum": -PRIORITY_LIMIT,
+        "maximum": PRIORITY_LIMIT,
+        "description": "Jobs with a higher priority are submitted first; the default is 0.",
     },
     "repeat": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": REPEAT_LIMIT}, _TEMPLATE],

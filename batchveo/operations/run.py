@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import anyio
 
 from batchveo.core.events import Reporter, ignore_event
-from batchveo.core.notices import OptionsRemembered
+from batchveo.core.notices import OptionsLeftOut, OptionsRemembered
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
@@ -169,8 +169,11 @@ async def resume_database(options: RunOptions) -> RunResult:
             store.runs.read_last_budget(),
         )
     settings, told = remembered.restore_settings(options.settings, options.told)
-    if changed := list_differences(options.settings, settings):
+    if changed := {**list_differences(options.settings, settings), **options.recalled}:
         options.reporter(OptionsRemembered(options=changed))
+    if left := remembered.beside.keys() - options.recalled.keys() - options.told.beside.keys():
+        given = [f"{name} {remembered.beside[name]}".rstrip() for name in sorted(left)]
+        options.reporter(OptionsLeftOut(options=given))
     # a resumed run without a budget would spend more than the one it resumes
     if settings.budget is None:
         settings = replace(settings, budget=last_budget)

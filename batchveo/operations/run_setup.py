@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 from batchveo.core.clock import Clock
 from batchveo.core.errors import Declined, UsageError
 from batchveo.core.events import Reporter
+from batchveo.core.hooks import Hooks
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.manifest import Manifests, ReadOptions, Summary
 from batchveo.operations.prices import KnownPrices, find_prices
@@ -21,6 +22,7 @@ from batchveo.provider import ApiClient
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import Service, open_api_clients, pick_client
 from batchveo.store import Added, StagingTable, Store
+from batchveo.store.manifest_changes import ManifestChanges
 
 PLAY_MONEY_USD = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
@@ -73,10 +75,14 @@ class StagedJobs:
         """The models of these jobs."""
         return list(self.summary.by_model)
 
-    def add_to(self, store: Store, *, run: int, now: float) -> Added:
-        """Add the jobs to a database, with the catalogue that they were validated against."""
+    def add_to(
+        self, store: Store, *, run: int, now: float, compare: Callable[[ManifestChanges], None] | None = None
+    ) -> Added:
+        """Add the jobs to a database, with the catalogue that they were validated against; ``compare`` as there."""
         unknown = [model for model in self.models if model not in self.catalog]
-        return store.imports.add_jobs(self.table, run=run, now=now, catalog=self.catalog.info, unknown=unknown)
+        return store.imports.add_jobs(
+            self.table, run=run, now=now, catalog=self.catalog.info, unknown=unknown, compare=compare
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +120,8 @@ class ManifestSources:
 class RunOptions:
     """What the caller of ``run`` or ``resume`` asks for.
 
-    ``told``: the settings that a later ``resume`` keeps. ``find_service`` is called after the manifests are read:
+    ``told``: the settings that a later ``resume`` keeps. ``recalled``: the options beside them that this ``resume`` has
+    from the run before. ``find_service`` is called after the manifests are read:
     without an API key, too, a person sees every problem in them.
     """
 
@@ -126,6 +133,8 @@ class RunOptions:
     approve: Approve | None
     cluster: Cluster | None
     consent: Consent
+    hooks: Hooks = field(default_factory=Hooks)
+    recalled: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,10 +22,12 @@ class ChosenSettings:
     """The names of the settings that were chosen for a run; the others have their defaults.
 
     ``firmly``: on the command line, for this run. ``otherwise``: by the environment or a config file, for all runs.
+    ``beside``: chosen options that are no settings of a run, with their values, or without if these are secret.
     """
 
     firmly: frozenset[str] = frozenset()
     otherwise: frozenset[str] = frozenset()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -47,17 +49,18 @@ NONE_CHOSEN = ChosenSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedSettings:
-    """The chosen settings of an earlier run, and its ``output`` in any case."""
+    """The chosen settings of an earlier run, its ``output`` in any case, and the options ``beside`` them."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     firmly: frozenset[str] = frozenset()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str | None) -> SavedSettings:
         """Parse the JSON of ``serialize_settings``; names that this version does not know are ignored."""
         content = {} if text is None else json.loads(text)
         values = {name: value for name, value in content.get("settings", {}).items() if name in SAVED_NAMES}
-        return cls(values=values, firmly=frozenset(content.get("firmly", ())))
+        return cls(values=values, firmly=frozenset(content.get("firmly", ())), beside=content.get("beside", {}))
 
     @property
     def output(self) -> str | None:
@@ -74,7 +77,7 @@ class SavedSettings:
         if "sidecars" in again:
             again["sidecars"] = Sidecars.named(again["sidecars"] or None)
         firmly = told.firmly | (self.firmly & again.keys())
-        return replace(settings, **again), ChosenSettings(firmly=firmly, otherwise=(told.names | again.keys()) - firmly)
+        return replace(settings, **again), replace(told, firmly=firmly, otherwise=(told.names | again.keys()) - firmly)
 
 
 def list_differences(given: RunSettings, resumed: RunSettings) -> Mapping[str, object]:
@@ -90,7 +93,7 @@ def serialize_settings(settings: RunSettings, told: ChosenSettings) -> str:
     """The chosen settings as JSON, with the destination in any case."""
     names = sorted((told.names & SAVED_NAMES) | {"output"})
     values = {name: _to_json(getattr(settings, name)) for name in names}
-    return json.dumps({"settings": values, "firmly": sorted(told.firmly & SAVED_NAMES)})
+    return json.dumps({"settings": values, "firmly": sorted(told.firmly & SAVED_NAMES), "beside": dict(told.beside)})
 
 
 def absolute_text(output: Destination) -> str:

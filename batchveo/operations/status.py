@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from batchveo.core.durations import Durations
+from batchveo.core.durations import Durations, Expectation
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
 from batchveo.core.forecast import Forecast, estimate_remaining, forecast_run
 from batchveo.core.formatting import describe_wait, format_forecast
@@ -17,6 +17,7 @@ from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.operations.saved_settings import SavedSettings
+from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
 
@@ -32,11 +33,25 @@ SOON = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """A job in flight. ``since``: when it was submitted, or its generation ended if it is being downloaded.
+
+    ``expected``: seconds that its generation usually takes, if that is known. Times are seconds since the epoch.
+    """
+
+    name: str
+    state: JobState
+    since: float
+    expected: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One moment of a database. Times are seconds since the epoch, money is US dollars.
 
     ``begun`` is when the latest run began, ``going`` whether it still runs. ``committed`` is what is spent, in flight
-    or in doubt; ``unpriced`` videos have no known price. ``ahead`` is the time left. ``pace``, and what ``slowed``
+    or in doubt; ``unpriced`` videos have no known price. ``ahead`` is the time left. ``flights`` are the oldest jobs in
+    flight. ``pace``, and what ``slowed``
     the submits last, are known only from the events of the run.
 
     ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
@@ -55,6 +70,7 @@ class Snapshot:
     usd_per_hour: float = 0.0
     ahead: Forecast | None = None
     doubts: tuple[Job, ...] = ()
+    flights: tuple[Flight, ...] = ()
     pace: ThrottleChanged | None = None
     slowed: SubmitsPaused | None = None
     waits_since: float | None = None
@@ -92,6 +108,7 @@ class SnapshotReader:
     store: Store
     places: int | None = None
     per_minute: float | None = None
+    _expected: Mapping[str, Expectation] = field(default_factory=dict)
     _forecast: Forecast | None = None
     _made_at: float = 0.0
     _good_until: float = float("-inf")
@@ -103,8 +120,12 @@ class SnapshotReader:
         pace: ThrottleChanged | None = None,
         slowed: SubmitsPaused | None = None,
         waiting: WaitingForLog | None = None,
+        most_flights: int = 0,
     ) -> Snapshot:
-        """The database as it is ``now``; ``pace``, ``slowed`` and ``waiting`` are the latest events of its run."""
+        """The database as it is ``now``; ``pace``, ``slowed`` and ``waiting`` are the latest events of its run.
+
+        ``most_flights``: how many jobs in flight to list.
+        """
         store = self.store
         counts = store.counts()
         spent, unpriced = store.spend()
@@ -133,7 +154,19 @@ class SnapshotReader:
         if shot.going and shot.left == shot.open_doubts and (shot.left or failures):
             return replace(self._add_wait(shot, waiting), waits_failures=failures)
         ahead = estimate_remaining(self._find_forecast(shot), left=shot.left, made=made, seconds=now - since)
-        return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)))
+        flights = self._list_flights(most_flights) if most_flights else ()  # with what the forecast has learned
+        return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)), flights=flights)
+
+    def _list_flights(self, most: int) -> tuple[Flight, ...]:
+        return tuple(
+            Flight(
+                name=row["name"],
+                state=JobState(row["state"]),
+                since=row["completed_at" if row["state"] == JobState.DOWNLOADING else "submitted_at"] or 0.0,
+                expected=expected.median if (expected := self._expected.get(row["model"])) else None,
+            )
+            for row in self.store.progress.list_in_flight(most=most)
+        )
 
     def _add_wait(self, shot: Snapshot, waiting: WaitingForLog | None) -> Snapshot:
         """``shot`` without a forecast: only doubts are left, and the usage log is late for reasons of its own."""
@@ -161,7 +194,9 @@ class SnapshotReader:
         durations = Durations()
         for model in left:
             durations.learn_all(model, self.store.queries.list_generation_seconds(model))
-        expected = {model: known for model in left if (known := durations.find_expected(model)) is not None}
+        self._expected = expected = {
+            model: known for model in left if (known := durations.find_expected(model)) is not None
+        }
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
         ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
         # the forecast assumes that what is in flight begins at this moment
@@ -209,6 +244,12 @@ def make_job_row(job: Job) -> dict[str, object]:
         "key": job.api_key_label,
         "catalogue": job.catalog,
         "unchecked": list(job.unchecked),
+        "priority": job.priority,
+        "duration": job.request.get("duration"),
+        "created_at": format_time(job.created_at),
+        "submitted_at": format_time(job.submitted_at),
+        "completed_at": format_time(job.completed_at),
+        "finished_at": format_time(job.finished_at),
     }
 
 

@@ -36,9 +36,12 @@ MADE_SINCE = """SELECT count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e
 FAILURES = """SELECT coalesce(error, 'no reason is known') AS error, count(*) AS jobs, min(name) AS example
     FROM jobs WHERE state = 'failed' GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
 DOUBTS = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'in_doubt' ORDER BY held DESC, seq LIMIT :most"""
+IN_FLIGHT = """SELECT name, model, state, submitted_at, completed_at FROM jobs
+    WHERE state IN ('submitting', 'generating', 'downloading') ORDER BY submitted_at, seq LIMIT :most"""
 AGE_IN_FLIGHT = "SELECT avg(:now - submitted_at) FROM jobs WHERE state IN ('submitting', 'generating')"
 # the moves that a person wants to know, not every step of every job
-LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.detail, jobs.name
+LATEST_EVENTS = """SELECT events.at, events.from_state, events.to_state, events.detail, jobs.name, jobs.folder,
+        jobs.file
     FROM (SELECT * FROM events ORDER BY id DESC LIMIT 200) AS events JOIN jobs ON jobs.seq = events.job
     WHERE (events.to_state IN ('succeeded', 'failed', 'in_doubt')
         AND NOT (events.from_state = 'succeeded' AND events.to_state = 'succeeded')) OR events.from_state = 'in_doubt'
@@ -79,6 +82,10 @@ class ProgressQueries(Part):
         age: float | None = self._db.execute(AGE_IN_FLIGHT, {"now": now}).fetchone()[0]
         return max(age or 0.0, 0.0)
 
+    def list_in_flight(self, *, most: int) -> list[sqlite3.Row]:
+        """Jobs in flight and downloads, the oldest first: ``name, model, state, submitted_at, completed_at``."""
+        return self._db.execute(IN_FLIGHT, {"most": most}).fetchall()
+
     def list_failures(self, *, most: int) -> list[sqlite3.Row]:
         """The reasons of failed jobs, the commonest first: ``error, jobs, example`` (a name)."""
         return self._db.execute(FAILURES, {"most": most}).fetchall()
@@ -88,7 +95,10 @@ class ProgressQueries(Part):
         return [job_of(row) for row in self._db.execute(DOUBTS, {"most": most})]
 
     def list_latest_moves(self, *, most: int) -> list[sqlite3.Row]:
-        """The latest moves to an end or in doubt, oldest first: ``at, from_state, to_state, detail, name``."""
+        """The latest moves to an end or in doubt, oldest first.
+
+        ``at, from_state, to_state, detail, name, folder, file``.
+        """
         return self._db.execute(LATEST_EVENTS, {"most": most}).fetchall()[::-1]
 
 

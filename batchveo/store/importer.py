@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
+from batchveo.store.manifest_changes import ManifestChanges
 from batchveo.store.mapping import IS_LATER, REJECTED_AT_LAST, UNFINISHED, UNSETTLED
 from batchveo.store.queries import LastTake
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
@@ -34,7 +35,7 @@ _POLICY = "(SELECT id FROM policies WHERE policies.policy = named.policy)"
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
            jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.policy IS NOT {_POLICY}
-               OR (jobs.name != named.name AND jobs.state = 'pending'),
+               OR jobs.priority != named.priority OR (jobs.name != named.name AND jobs.state = 'pending'),
            jobs.run != :run AND jobs.state IN ({UNFINISHED})
     FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
@@ -48,9 +49,10 @@ RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.st
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
 # any state -> the same: a manifest may change the labels of any job
-RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
+RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries, priority = named.priority
     FROM temp.known CROSS JOIN temp.named USING (position)
-    WHERE edited AND jobs.seq = known.seq AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries)"""
+    WHERE edited AND jobs.seq = known.seq
+    AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.priority != named.priority)"""
 # any state -> the same: by other gates the clip is judged anew
 SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
     FROM temp.known CROSS JOIN temp.named USING (position)
@@ -71,7 +73,7 @@ TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
     UNION ALL SELECT seq FROM jobs WHERE policy IS NOT NULL AND {REJECTED_AT_LAST}
     AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)"""
 # any state -> the same: the other takes of a job are as it is
-RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy,
+RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy, priority = first.priority,
         verdict = CASE WHEN jobs.policy IS first.policy THEN jobs.verdict END
     FROM temp.known JOIN jobs AS first ON first.seq = known.seq
     WHERE edited AND jobs.take_of = known.seq"""
@@ -89,16 +91,17 @@ NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state
 # (none) -> pending
 ADD_NAMED = f"""INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, catalog, run, created_at)
+     unchecked, policy, priority, catalog, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line, tries,
-           unchecked, {_POLICY}, :catalog, :run, :now
+           unchecked, {_POLICY}, priority, :catalog, :run, :now
     FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, catalog, run, created_at)
+     unchecked, policy, priority, catalog, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
-            :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :catalog, :run, :now)"""
+            :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :priority, :catalog, :run,
+            :now)"""
 ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
     ON CONFLICT DO NOTHING"""
 # pending -> pending, once for a call: a million jobs are not each compared with the unknown models
@@ -150,22 +153,24 @@ class Importer(Part):
         now: float,
         catalog: CatalogInfo | None = None,
         unknown: Sequence[str] = (),
+        compare: Callable[[ManifestChanges], None] | None = None,
     ) -> Added:
         """Add named jobs: new ones become pending, known ones keep their state.
 
         ``catalog`` is what they were validated against, without those of the ``unknown`` models; known jobs keep
-        theirs. One transaction: if ``named`` raises, nothing is added.
+        theirs. ``compare`` is called before new jobs are added if the manifests no longer name some that may be bought
+        already. One transaction: if ``named`` or ``compare`` raises, nothing is added.
         """
         stamp = {"run": run, "now": now, "unknown": json.dumps(unknown) if unknown else None}
         if isinstance(named, StagingTable):
             with named.attach_database(self._path) as db, transaction(db):
                 stamp["catalog"] = find_or_add_catalog(db, catalog, now)
-                return _add_named(db, stamp, partial=named.is_partial)
+                return _add_named(db, stamp, partial=named.is_partial, compare=compare)
         with self._transaction():
             make_tables(self._db)
             self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
             stamp["catalog"] = find_or_add_catalog(self._db, catalog, now)
-            return _add_named(self._db, stamp)
+            return _add_named(self._db, stamp, compare=compare)
 
     def set_catalog(self, job: Job, catalog: CatalogInfo | None, *, now: float) -> None:
         """Record that the video of ``job`` was made elsewhere, validated against that catalogue."""
@@ -191,7 +196,13 @@ def find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now
     return number
 
 
-def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
+def _add_named(
+    db: sqlite3.Connection,
+    stamp: Mapping[str, object],
+    *,
+    partial: bool = False,
+    compare: Callable[[ManifestChanges], None] | None = None,
+) -> Added:
     """Add the jobs of the table ``named`` to the jobs of the same connection.
 
     ``partial``: the manifests name more jobs, so it is not known which ones they no longer name.
@@ -214,6 +225,8 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
         db.execute(TAKE_ON_UNSETTLED, stamp)
     named = db.execute(COUNT_NAMED).fetchone()[0]
     missing = named - sum(known.values())
+    if compare is not None and missing and any(state.may_be_bought for state in gone):
+        compare(ManifestChanges(db))
     new = _add_new(db, stamp, missing) if missing else 0
     states = known | {JobState.PENDING: new + known.get(JobState.PENDING, 0)} if new else known
     return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone, to_judge=to_judge)

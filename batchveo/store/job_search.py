@@ -6,8 +6,9 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from batchveo.core.fields import Condition
 from batchveo.core.models import JobState
@@ -20,7 +21,12 @@ CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd
     (SELECT json_group_array(json_array(id, person, kind, rating)) FROM valid_votes WHERE job = jobs.seq) AS votes,
     CAST(substr(CAST(json_extract(request, '$.prompt') AS TEXT), 1, :clip) AS BLOB) AS prompt,
     iif(json_type(request, '$.seed') = 'integer', json_extract(request, '$.seed'), NULL) AS seed,
-    iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split"""
+    iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL) AS split,
+    json_array(json_extract(request, '$.duration'), json_extract(request, '$.resolution'),
+        json_extract(request, '$.aspect_ratio')) AS wanted,
+    iif(length(meta) <= 4000, CAST(meta AS BLOB), NULL) AS meta,
+    (SELECT json_array(duration_seconds, width, height, fps) FROM measures
+        WHERE job = jobs.seq AND measures.sha256 = jobs.sha256) AS measured"""
 """The columns of a card; the prompt in its first ``:clip`` characters.
 
 Texts out of JSON are bytes: they may have halves of characters, which Python does not decode as UTF-8.
@@ -29,6 +35,13 @@ Texts out of JSON are bytes: they may have halves of characters, which Python do
 PAGE = f"SELECT {CARD} FROM jobs WHERE seq > :after ORDER BY seq LIMIT :most"
 PAGE_FROM_END = f"SELECT {CARD} FROM jobs WHERE seq < :after ORDER BY seq DESC LIMIT :most"
 CARDS = f"SELECT {CARD} FROM jobs WHERE seq IN (SELECT value FROM json_each(:seqs))"
+LAST_NUMBER = "SELECT coalesce(max(seq), 0) FROM jobs"
+STATES = "SELECT id, state, held FROM jobs WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq"
+# texts out of JSON are bytes, as in ``CARD``
+VALUES = """SELECT CAST(each.key AS BLOB) AS key,
+        iif(each.type = 'text', CAST(each.value AS BLOB), each.value) AS value, count(*) AS jobs
+    FROM (SELECT {} AS content FROM jobs ORDER BY seq DESC LIMIT :most) AS latest, json_each(latest.content) AS each
+    WHERE each.type IN ('text', 'integer', 'real') AND length(each.value) <= 60 GROUP BY 1, 2 ORDER BY jobs DESC"""
 LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 MOVED_SINCE = f"""SELECT {CARD} FROM jobs
     WHERE seq IN (SELECT DISTINCT job FROM events NOT INDEXED WHERE id > :since LIMIT :most)"""
@@ -42,7 +55,23 @@ FOLDERS = """SELECT folder, count(*) AS jobs FROM (SELECT folder FROM jobs WHERE
 CLIP = 400
 """Characters of a prompt on a card; prompts may be long."""
 MOST_ERRORS = 20_000
+MOST_LOOKED_AT = 5_000
+"""Jobs whose values are offered to filter by."""
+MOST_VALUES = 50
 _BEYOND = 2**62
+
+
+class Order(StrEnum):
+    """How the gallery is sorted. ``PROMPT``: jobs of one prompt together; in other orders, unknown values come last."""
+
+    MANIFEST = "manifest"
+    ADDED = "newest"
+    FINISHED = "finished"
+    NAME = "name"
+    COST = "cost"
+    TIME = "time"
+    RATING = "rating"
+    PROMPT = "prompt"
 
 
 class Choice(StrEnum):
@@ -50,6 +79,15 @@ class Choice(StrEnum):
 
     PICKED = "picked"
     REJECTED = "rejected"
+
+
+class Kind(NamedTuple):
+    """What jobs are counted by; each part is a filter."""
+
+    state: str
+    model: str
+    manifest: str
+    split: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +112,22 @@ class Filter:
         """With the words of ``text``."""
         return cls(words=tuple(text.casefold().split()), **others)  # type: ignore[arg-type]
 
-    def has_state(self, state: str) -> bool:
-        """Whether jobs in this state are among the chosen ones."""
-        return not self.states or state in [one.value for one in self.states]
+    def without(self, *parts: str) -> Filter:
+        """The same filter, with any value of some ``parts`` of a ``Kind``."""
+        return replace(
+            self,
+            states=() if "state" in parts else self.states,
+            model=None if "model" in parts else self.model,
+            manifest=None if "manifest" in parts else self.manifest,
+            split=None if "split" in parts else self.split,
+        )
 
-    def has_kind(self, model: str, manifest: str, split: str | None) -> bool:
-        """Whether jobs of this model, manifest and split are among the chosen ones."""
-        wanted = ((self.model, model), (self.manifest, manifest), (self.split, split))
-        return all(one is None or one == other for one, other in wanted)
+    def has_kind(self, kind: Kind) -> bool:
+        """Whether jobs of this kind are among the chosen ones."""
+        wanted = (self.model, self.manifest, self.split)
+        return (not self.states or kind.state in self.states) and all(
+            one is None or one == other for one, other in zip(wanted, kind[1:], strict=True)
+        )
 
 
 def text_of(value: object) -> str | None:
@@ -114,10 +160,25 @@ class JobSearch(Part):
         columns = {"after": start, "most": most, "clip": clip}
         return self._db.execute(PAGE_FROM_END if newest else PAGE, columns).fetchall()
 
+    def is_gapless(self, total: int) -> bool:
+        """Whether the ``total`` jobs are numbered from 1 on, so that the number of each is its position."""
+        return bool(self._db.execute(LAST_NUMBER).fetchone()[0] == total)
+
     def read_cards(self, seqs: Sequence[int]) -> list[sqlite3.Row]:
         """The jobs with these numbers, in this order, with the columns of ``CARD``."""
         found = {row["seq"]: row for row in self._db.execute(CARDS, {"seqs": json.dumps(seqs), "clip": CLIP})}
         return [found[seq] for seq in seqs if seq in found]
+
+    def read_states(self, seqs: Sequence[int]) -> list[sqlite3.Row]:
+        """``id, state, held`` of the jobs with these numbers, in manifest order."""
+        return self._db.execute(STATES, {"seqs": json.dumps(seqs)}).fetchall()
+
+    def list_values(self, column: str) -> dict[str, list[str]]:
+        """The keys of ``meta`` or ``request`` of the last jobs, each with some of its short plain values."""
+        values: dict[str, list[str]] = {}
+        for row in self._db.execute(VALUES.format(column), {"most": MOST_LOOKED_AT}):
+            values.setdefault(text_of(row["key"]) or "", []).append(str(text_of(row["value"])))
+        return {key: found[:MOST_VALUES] for key, found in values.items()}
 
     def list_changes(self, event: int, *, most: int) -> list[sqlite3.Row]:
         """The jobs that moved after the event of that number."""

@@ -1,46 +1,66 @@
-"""What the page searches, filters and counts by: a copy in a temporary file, which each answer brings up to date.
+"""What the page searches, filters and sorts by: a copy in a temporary file, which each answer brings up to date.
 
-A search of the database itself would read all of its rows, which takes seconds with a million jobs.
+A search of the database itself would read all of its rows, which takes seconds with a million jobs. Any position of
+any order is found by counting through an index of the copy; what words and conditions match is kept in a table.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Self
 
 from batchveo.core.destination import expand_home
-from batchveo.core.errors import BatchveoError
+from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.expressions import list_fields, split_name
+from batchveo.core.fields import BEFOREHAND, FIELDS, META, REQUEST, Condition
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
-from batchveo.store.job_search import Choice, Filter, text_of
+from batchveo.store.job_search import Choice, Filter, Kind, Order, text_of
 
-# ``kind``: the number of the model, manifest and split; before the text, which most statements do not read
 TABLES = (
-    "CREATE TABLE found.entries (seq INTEGER PRIMARY KEY, state TEXT, kind INTEGER, text BLOB)",
+    # ``kind``: the number of a ``Kind``; ``prompt``: a hash of the prompt
+    """CREATE TABLE found.entries (seq INTEGER PRIMARY KEY, kind INTEGER, finished REAL, cost REAL, seconds REAL,
+        prompt INTEGER, name TEXT)""",
+    "CREATE TABLE found.texts (seq INTEGER PRIMARY KEY, text BLOB)",
+    """CREATE TABLE found.matches (search INTEGER, seq INTEGER, kind INTEGER, PRIMARY KEY (search, seq))
+        WITHOUT ROWID""",
     """CREATE TABLE found.moves (event INTEGER, from_state TEXT, to_state TEXT, moves INTEGER,
         PRIMARY KEY (event, from_state, to_state)) WITHOUT ROWID""",
 )
 LATEST = """SELECT (SELECT coalesce(max(seq), 0) FROM jobs) AS job, (SELECT coalesce(max(id), 0) FROM events) AS event,
     (SELECT coalesce(max(number), 0) FROM rewrites) AS rewrite"""
 # texts out of JSON are bytes: they may have halves of characters, which Python does not decode as UTF-8
-COPY = """INSERT INTO found.entries SELECT seq, state, count_kind(model, manifest,
+COPY_ENTRIES = """INSERT INTO found.entries SELECT seq, count_kind(state, model, manifest,
         iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL)),
+    iif(state IN ('succeeded', 'failed'), coalesce(finished_at, 0), NULL), cost_usd, completed_at - submitted_at,
+    hash_text(coalesce(CAST(json_extract(request, '$.prompt') AS BLOB), request)), name FROM jobs WHERE """
+COPY_TEXTS = """INSERT INTO found.texts SELECT seq,
     fold_texts(name, CAST(json_extract(request, '$.prompt') AS BLOB), error, id, generation_id) FROM jobs WHERE """
-FORGET = "DELETE FROM found.entries WHERE {} RETURNING kind"
+FORGET_ENTRIES = "DELETE FROM found.entries WHERE {} RETURNING kind"
+FORGET_TEXTS = "DELETE FROM found.texts WHERE "
+FORGET_MATCHES = "DELETE FROM found.matches WHERE search = :search AND ({}) RETURNING kind"
+MATCH = """INSERT INTO found.matches
+    SELECT :search, seq, (SELECT kind FROM found.entries WHERE entries.seq = texts.seq) FROM found.texts
+    WHERE {} AND seq <= :compared AND {} RETURNING kind"""
+FORGET_SEARCH = "DELETE FROM found.matches WHERE search = :search"
 NEW = "seq > :after AND seq <= :upto"
 MOVED = "seq IN (SELECT job FROM events WHERE id > :after AND id <= :upto)"
 REWRITTEN = "seq IN (SELECT job FROM rewrites WHERE number > :after AND number <= :upto)"
+LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
+UNPRICED = "SELECT seq FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL ORDER BY seq LIMIT 10000"
 # of all events up to one: ``event`` is the last of those whose moves are in the copy
 COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
         SELECT from_state, to_state, moves FROM found.moves WHERE event = :after
@@ -51,38 +71,101 @@ CHOSEN = {
     Choice.PICKED: "seq IN (SELECT job FROM standings WHERE picks > rejects)",
     Choice.REJECTED: "seq IN (SELECT job FROM standings WHERE rejects > picks)",
 }
+REJECTED = "seq IN (SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected')"
+RATED = "SELECT job FROM standings WHERE rating IS NOT NULL ORDER BY rating DESC, job"
 OTHER_WORDS = "NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT instr(text, CAST(value AS BLOB)))"
+ORDERS = {
+    Order.MANIFEST: "entries.seq",
+    Order.ADDED: "entries.seq DESC",
+    Order.FINISHED: "entries.finished DESC, entries.seq",
+    Order.NAME: "entries.name COLLATE NOCASE, entries.seq",
+    Order.COST: "entries.cost DESC, entries.seq",
+    Order.TIME: "entries.seconds DESC, entries.seq",
+    Order.RATING: "entries.seq",
+    Order.PROMPT: "entries.seq",
+}
+"""What each order sorts by; rated jobs and groups of a prompt are put into their order after that."""
 
-MOST_COUNTED = 10_001
-"""Matches are counted up to here; beyond, "more than 10,000" is enough."""
+OVER = ("succeeded", "failed")
+"""States of jobs that have been finished at a time."""
+FEW = 50_000
+"""Matches that are sorted; more are met in the order of an index."""
+MOST_GROUPED = 200_000
+"""Jobs that can be grouped by prompt: more need a filter."""
 MOST_CHOICES = 200
+MOST_SEARCHES = 4
+"""Searches whose matches are kept, and followed: going back and forth between some is fast."""
 ROWS_AT_ONCE = 50_000
 """Rows that one statement copies: a longer reading would keep a run's log of writes from being emptied."""
 MOST_CONDITIONS = 100
 """Words with a condition of their own: SQLite takes no thousand, and somebody may look for a whole prompt."""
 BLOCK = 256
 """Events after which the copy has the moves of all events so far; events never change."""
-CONDITION_STEP = 20_000
-"""Jobs that are compared with a condition between two looks at the time."""
-CONDITION_SECONDS = 0.4
-_BEYOND = 2**62
-
-Kind = tuple[str, str, str | None]
-"""Model, manifest and split."""
+SEARCH_STEP = 20_000
+"""Jobs that are searched between two looks at the time; a quarter of them if a condition reads their rows."""
+SEARCH_SECONDS = 0.3
+"""Time for one answer: with a million jobs a search may take several, each of which shows how far it came."""
+_ALL = 2**62
+REST_FACTOR = 10.0
+"""Times as long as it took, a search that may have other matches by now is used again."""
+_FOLLOWED = frozenset(
+    (
+        *BEFOREHAND,
+        *(name for name, known in FIELDS.items() if known.is_time),
+        "state",
+        "held",
+        "attempts",
+        "bytes",
+        "generation_seconds",
+        "error",
+        "cause",
+        "take",
+    )
+)
+"""Fields that change only with a move or a rewrite of their job, beside those of ``meta`` and the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """The numbers of the first jobs that match, and how many match: up to ``MOST_COUNTED``.
+    """The jobs at some positions of an order, and the counts of all that match.
 
-    ``by_state`` counts the matches of the filter without its states; ``None`` if it has nothing else, or for
-    ``MOST_COUNTED`` and more. ``upto``: the job at which the time for a condition was over; ``None`` if it was enough.
+    ``counts``: by ``state``, ``model``, ``manifest`` and ``split``, those that the other filters match.
+    ``newer``: how many were finished after ``upto``. ``compared``: how many jobs were searched in the time that there
+    was; ``None`` if it was enough. ``groups``: the sizes of the groups of all jobs, if they are grouped.
     """
 
     seqs: Sequence[int]
     total: int
-    by_state: Mapping[str, int] | None
-    upto: int | None = None
+    counts: Mapping[str, Mapping[str, int]]
+    newer: int = 0
+    compared: int | None = None
+    groups: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class _Search:
+    """Words, a condition and the like, of which jobs up to ``compared`` have been searched: ``jobs_of`` match.
+
+    ``step``: how many are searched between two looks at the time. ``version`` is that of the database when it began,
+    if its matches depend on more than moves and rewrites. Times are those of a monotonic clock.
+    """
+
+    number: int
+    sql: str
+    params: Mapping[str, object]
+    step: int
+    version: int | None
+    began: float
+    ended: float | None = None
+    compared: int = 0
+    jobs_of: Counter[int] = field(default_factory=Counter)
+
+    def is_outdated(self, version: int) -> bool:
+        """Whether it must begin anew; one that took long has a rest, or it would never be at its end during a run."""
+        if self.version in (None, version) or self.ended is None:
+            return False
+        took = self.ended - self.began
+        return took < SEARCH_SECONDS or time.monotonic() - self.ended > REST_FACTOR * took
 
 
 @dataclass(slots=True)
@@ -90,7 +173,7 @@ class _Copy:
     """The copy in an open database; up to which job, event and rewrite it is complete.
 
     ``counted`` is the last event whose moves it has. ``kinds`` are numbered in the order in which they were met;
-    ``jobs_of`` counts the jobs of each number.
+    ``jobs_of`` counts the jobs of each number. ``unpriced`` are the jobs whose price may come without a move.
     """
 
     db: sqlite3.Connection
@@ -101,6 +184,9 @@ class _Copy:
     counted: int = 0
     kinds: dict[Kind, int] = field(default_factory=dict)
     jobs_of: Counter[int] = field(default_factory=Counter)
+    unpriced: set[int] = field(default_factory=set)
+    searches: dict[Filter, _Search] = field(default_factory=dict)
+    orders: set[Order] = field(default_factory=set)
 
     def is_ahead(self) -> bool:
         """Whether the database has less than was copied, so that it is another one."""
@@ -115,78 +201,235 @@ class _Copy:
         self.job = self._copy_rows(NEW, self.job, job)
         self.event = self._copy_rows(MOVED, self.event, event)
         self.rewrite = self._copy_rows(REWRITTEN, self.rewrite, rewrite)
+        self._copy_prices()
         while self.counted + BLOCK <= event:
             self.db.execute(ADD_MOVES, {"after": self.counted, "upto": self.counted + BLOCK})
             self.counted += BLOCK
 
     def _copy_rows(self, condition: str, after: int, upto: int) -> int:
         for first in range(after, upto, ROWS_AT_ONCE):
-            bounds = {
-                "after": first,
-                "upto": min(first + ROWS_AT_ONCE, upto),
-            }
-            for row in self.db.execute(FORGET.format(condition), bounds):
-                self.jobs_of[row["kind"]] -= 1
-            self.db.execute(COPY + condition, bounds)
+            self._replace_rows(condition, {"after": first, "upto": min(first + ROWS_AT_ONCE, upto)})
         return upto
 
-    def scan_entries(
-        self, wanted: Filter, *, after: int | None = None, newest: bool = False, most: int
-    ) -> tuple[list[sqlite3.Row], int | None]:
-        """``seq, state`` of at most ``most`` jobs that match, beyond the one numbered ``after``.
+    def _copy_prices(self) -> None:
+        unpriced = {row["seq"] for row in self.db.execute(UNPRICED)}
+        if priced := self.unpriced - unpriced:
+            self._replace_rows(LISTED, {"seqs": json.dumps(sorted(priced))})
+        self.unpriced = unpriced
 
-        A condition reads rows of the database, so it gets ``CONDITION_SECONDS``: the second value is the job up to
-        which there was time, ``None`` if there was enough.
+    def _replace_rows(self, condition: str, bounds: Mapping[str, object]) -> None:
+        for row in self.db.execute(FORGET_ENTRIES.format(condition), bounds):
+            self.jobs_of[row["kind"]] -= 1
+        self.db.execute(FORGET_TEXTS + condition, bounds)
+        self.db.execute(COPY_ENTRIES + condition, bounds)
+        self.db.execute(COPY_TEXTS + condition, bounds)
+        for search in self.searches.values():
+            for row in self.db.execute(FORGET_MATCHES.format(condition), {**bounds, "search": search.number}):
+                search.jobs_of[row["kind"]] -= 1
+            self._match_rows(search, condition, bounds)
+
+    def _match_rows(self, search: _Search, condition: str, bounds: Mapping[str, object]) -> None:
+        """Keep the matches among the jobs of ``condition``, as far as the search has come."""
+        params = {**search.params, **bounds, "search": search.number, "compared": search.compared}
+        search.jobs_of.update(row["kind"] for row in self.db.execute(MATCH.format(condition, search.sql), params))
+
+    # -- searches
+
+    def find_search(self, wanted: Filter) -> _Search | None:
+        """The search for what ``wanted`` has beside the parts of a ``Kind``, continued; ``None`` if that is nothing."""
+        key = wanted.without(*Kind._fields)
+        if key == Filter():
+            return None
+        search = self.searches.pop(key, None)
+        version = self.db.execute("PRAGMA data_version").fetchone()[0]
+        if search is not None and search.is_outdated(version):
+            self._drop_search(search)
+            search = None
+        if search is None:
+            search = self._begin_search(key, version)
+        self.searches[key] = search  # the latest used is the last
+        while len(self.searches) > MOST_SEARCHES:
+            self._drop_search(self.searches.pop(next(iter(self.searches))))
+        self._continue_search(search)
+        return search
+
+    def _begin_search(self, key: Filter, version: int) -> _Search:
+        conditions, params = _compile_search(key)
+        number = 1 + max((search.number for search in self.searches.values()), default=0)
+        is_followed = key.choice is None and not key.rejected and (key.where is None or _is_followed(key.where))
+        return _Search(
+            number=number,
+            sql=" AND ".join(conditions),
+            params=params,
+            step=_find_step(key),
+            version=None if is_followed else version,
+            began=time.monotonic(),
+        )
+
+    def _drop_search(self, search: _Search) -> None:
+        self.db.execute(FORGET_SEARCH, {"search": search.number})
+
+    def _continue_search(self, search: _Search) -> None:
+        until = time.monotonic() + SEARCH_SECONDS
+        while search.compared < self.job and time.monotonic() <= until:
+            first = search.compared
+            search.compared = min(first + search.step, self.job)
+            self._match_rows(search, NEW, {"after": first, "upto": search.compared})
+        if search.ended is None and search.compared >= self.job:
+            search.ended = time.monotonic()
+
+    # -- positions
+
+    def list_finished(
+        self, wanted: Filter, search: _Search | None, *, at: int, most: int, upto: float, finished: int
+    ) -> list[int]:
+        """The numbers at some positions, newest finished first.
+
+        Jobs that are not among the ``finished`` ones until ``upto`` come last.
         """
-        start = (self.job + 1 if newest else 0) if after is None else after
-        if wanted.where is None:
-            return self._scan_range(wanted, start, 0 if newest else _BEYOND, newest=newest, most=most), None
-        found: list[sqlite3.Row] = []
-        ends = range(start, 0, -CONDITION_STEP) if newest else range(start, self.job, CONDITION_STEP)
-        until = time.monotonic() + CONDITION_SECONDS
-        for first in ends:
-            if time.monotonic() > until:
-                return found, first
-            last = max(first - CONDITION_STEP, 1) - 1 if newest else first + CONDITION_STEP + 1
-            found += self._scan_range(wanted, first, last, newest=newest, most=most - len(found))
-            if len(found) == most:
-                break
-        return found, None
+        first = self.list_seqs(
+            wanted, search, Order.FINISHED, at=at, most=most, extra="entries.finished <= :upto", upto=upto
+        )
+        rest = self.list_seqs(
+            wanted,
+            search,
+            Order.MANIFEST,
+            at=max(0, at - finished),
+            most=most - len(first),
+            extra="(entries.finished > :upto OR entries.finished IS NULL)",
+            upto=upto,
+        )
+        return first + rest
 
-    def _scan_range(self, wanted: Filter, after: int, before: int, *, newest: bool, most: int) -> list[sqlite3.Row]:
-        """The matches between two numbers, which are left out themselves."""
-        columns: dict[str, object] = {"after": after, "before": before, "most": most}
-        conditions = ["seq < :after AND seq > :before" if newest else "seq > :after AND seq < :before"]
-        if wanted.states:
-            conditions.append("state IN (SELECT value FROM json_each(:states))")
-            columns["states"] = json.dumps([state.value for state in wanted.states])
-        if (wanted.model, wanted.manifest, wanted.split) != (None, None, None):
-            conditions.append("kind IN (SELECT value FROM json_each(:kinds))")
-            columns["kinds"] = json.dumps([number for kind, number in self.kinds.items() if wanted.has_kind(*kind)])
-        words = sorted(set(wanted.words), key=len, reverse=True)  # long words are rare
-        for number, word in enumerate(words[:MOST_CONDITIONS]):
-            conditions.append(f"instr(text, :word{number})")
-            columns[f"word{number}"] = _encode(word)
-        if others := words[MOST_CONDITIONS:]:
-            conditions.append(OTHER_WORDS)
-            columns["others"] = json.dumps(others)
-        if wanted.rejected:
-            conditions.append("seq IN (SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected')")
-        if wanted.choice is not None:
-            conditions.append(CHOSEN[wanted.choice])
-        if wanted.where is not None:
-            compiled = CompiledCondition(wanted.where)
-            columns |= compiled.params
-            conditions.append(f"EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = entries.seq AND {compiled.sql})")
-        order = "ORDER BY seq DESC" if newest else "ORDER BY seq"
-        query = f"SELECT seq, state FROM found.entries WHERE {' AND '.join(conditions)} {order} LIMIT :most"
-        return self.db.execute(query, columns).fetchall()
+    def list_rated(self, wanted: Filter, search: _Search | None, *, at: int, most: int) -> list[int]:
+        """The numbers at some positions, best rated first."""
+        rated = [row["job"] for row in self.db.execute(RATED)]
+        seqs = json.dumps(rated)
+        chosen = set(self.list_seqs(wanted, search, Order.RATING, extra=f"entries.{LISTED}", seqs=seqs))
+        found = [seq for seq in rated if seq in chosen]
+        first = found[at : at + most]
+        rest = self.list_seqs(
+            wanted,
+            search,
+            Order.RATING,
+            at=max(0, at - len(found)),
+            most=most - len(first),
+            extra=f"NOT entries.{LISTED}",
+            seqs=seqs,
+        )
+        return first + rest
+
+    def list_groups(self, wanted: Filter, search: _Search | None) -> list[list[int]]:
+        """The numbers of all jobs, those of one prompt together."""
+        groups: dict[int, list[int]] = {}
+        query, params = self._compile("entries.seq, entries.prompt", wanted, search, Order.PROMPT)
+        for row in self.db.execute(query, params):
+            groups.setdefault(row["prompt"], []).append(row["seq"])
+        return list(groups.values())
+
+    def count_newer(self, wanted: Filter, search: _Search | None, upto: float) -> int:
+        """How many jobs were finished after ``upto``."""
+        self._make_index(Order.FINISHED)
+        query, params = self._compile("1", wanted, search, Order.FINISHED, extra="entries.finished > :upto")
+        return len(self.db.execute(query, {**params, "upto": upto}).fetchall())
+
+    def list_seqs(
+        self,
+        wanted: Filter,
+        search: _Search | None,
+        order: Order,
+        *,
+        at: int = 0,
+        most: int = -1,
+        extra: str = "",
+        **columns: object,
+    ) -> list[int]:
+        """The numbers of the jobs at ``most`` positions from ``at`` on, in an order that an index meets.
+
+        ``extra`` is one more condition, with ``columns``.
+        """
+        self._make_index(order)
+        query, params = self._compile("entries.seq", wanted, search, order, extra=extra)
+        found = self.db.execute(f"{query} LIMIT :most OFFSET :at", {**params, **columns, "at": at, "most": most})
+        return [row["seq"] for row in found]
+
+    def _compile(
+        self,
+        columns: str,
+        wanted: Filter,
+        search: _Search | None,
+        order: Order,
+        *,
+        extra: str = "",
+    ) -> tuple[str, dict[str, object]]:
+        conditions = [extra] if extra else []
+        params: dict[str, object] = {}
+        if wanted.without(*Kind._fields) != wanted:
+            conditions.append("entries.kind IN (SELECT value FROM json_each(:kinds))")
+            params["kinds"] = json.dumps([number for kind, number in self.kinds.items() if wanted.has_kind(kind)])
+        source = "found.entries AS entries"
+        if order in self.orders:
+            source += f" INDEXED BY by_{order}"
+        if search is not None:
+            params["search"] = search.number
+            if search.jobs_of.total() <= FEW or order not in self.orders:
+                source = "found.matches AS matches CROSS JOIN found.entries AS entries ON entries.seq = matches.seq"
+                conditions.append("matches.search = :search")
+            else:
+                conditions.append(
+                    "EXISTS (SELECT 1 FROM found.matches WHERE matches.search = :search AND matches.seq = entries.seq)"
+                )
+        by = ORDERS[order].replace("entries.seq", "matches.seq") if source.startswith("found.m") else ORDERS[order]
+        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        return f"SELECT {columns} FROM {source} {where}ORDER BY {by}", params
+
+    def _make_index(self, order: Order) -> None:
+        """The index that meets jobs in ``order``, with all that filters ask for."""
+        if order in self.orders or ORDERS[order].startswith("entries.seq"):
+            return
+        by = ORDERS[order].replace("entries.", "")
+        self.db.execute(f"CREATE INDEX found.by_{order} ON entries ({by}, kind)")
+        self.orders.add(order)
 
     def count_moves(self, upto: int) -> Counter[tuple[str, str]]:
         """The moves of all events up to ``upto``."""
         bounds = {"after": min(upto // BLOCK * BLOCK, self.counted), "upto": upto}
         rows = self.db.execute(COUNT_MOVES, bounds)
         return Counter({(row["from_state"], row["to_state"]): row["moves"] for row in rows})
+
+
+def _compile_search(wanted: Filter) -> tuple[list[str], dict[str, object]]:
+    """What jobs must meet, beside the parts of a ``Kind``, as SQL on ``texts`` and ``entries``."""
+    params: dict[str, object] = {}
+    conditions = ["1"]
+    words = sorted(set(wanted.words), key=len, reverse=True)  # long words are rare
+    for number, word in enumerate(words[:MOST_CONDITIONS]):
+        conditions.append(f"instr(text, :word{number})")
+        params[f"word{number}"] = _encode(word)
+    if others := words[MOST_CONDITIONS:]:
+        conditions.append(OTHER_WORDS)
+        params["others"] = json.dumps(others)
+    if wanted.rejected:
+        conditions.append(REJECTED)
+    if wanted.choice is not None:
+        conditions.append(CHOSEN[wanted.choice])
+    if wanted.where is not None:
+        compiled = CompiledCondition(wanted.where)
+        params |= compiled.params
+        conditions.append(f"EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = texts.seq AND {compiled.sql})")
+    return conditions, params
+
+
+def _find_step(wanted: Filter) -> int:
+    if wanted.where is not None:
+        return max(1, SEARCH_STEP // 4)
+    return SEARCH_STEP if wanted.words else _ALL  # an index finds the others
+
+
+def _is_followed(where: Condition) -> bool:
+    """Whether the jobs for which ``where`` is true change only with moves and rewrites."""
+    names = [ref.name for ref in list_fields(where.expression)]
+    return all(name in _FOLLOWED or split_name(name)[0] in (META, REQUEST) for name in names)
 
 
 class PageIndex:
@@ -222,40 +465,58 @@ class PageIndex:
             self._thread = Thread(target=self._try_refresh, name="page-index", daemon=True)
             self._thread.start()
 
-    def find_jobs(self, wanted: Filter, *, newest: bool = False, most: int) -> Matches:
-        """The first ``most`` jobs that match, in manifest order or from its end, and the counts of all."""
-        in_any_state = replace(wanted, states=())
-        with self._lock:
-            copy = self._refresh()
-            found, upto = copy.scan_entries(in_any_state, newest=newest, most=MOST_COUNTED)
-            whole = len(found) < MOST_COUNTED
-            chosen = [row for row in found if wanted.has_state(row["state"])]
-            if not whole and wanted.states:
-                chosen, upto = copy.scan_entries(wanted, newest=newest, most=MOST_COUNTED)
-        by_state = Counter(row["state"] for row in found) if whole and in_any_state != Filter() else None
-        seqs = [row["seq"] for row in chosen[:most]]
-        return Matches(seqs=seqs, total=len(chosen), by_state=by_state, upto=upto)
+    def find_jobs(
+        self,
+        wanted: Filter,
+        order: Order = Order.MANIFEST,
+        *,
+        at: int = 0,
+        most: int,
+        upto: float | None = None,
+    ) -> Matches:
+        """The jobs at ``most`` positions from ``at`` on, in ``order``, and the counts of all that match.
 
-    def find_more_jobs(
-        self, wanted: Filter, *, after: int, newest: bool = False, most: int
-    ) -> tuple[list[int], int | None]:
-        """The numbers of at most ``most`` jobs that match, beyond the one numbered ``after``; ``Matches.upto``."""
-        with self._lock:
-            found, upto = self._refresh().scan_entries(wanted, after=after, newest=newest, most=most)
-        return [row["seq"] for row in found], upto
+        With ``upto`` and the order by finish, jobs that were finished after that moment stay with the unfinished ones.
+        Raises ``UsageError`` if there are too many jobs to group.
+        """
+        with self._use_copy() as copy:
+            search = copy.find_search(wanted)
+            jobs_of = copy.jobs_of if search is None else search.jobs_of
+            total = sum(jobs_of[number] for kind, number in copy.kinds.items() if wanted.has_kind(kind))
+            newer, groups = 0, None
+            if order is Order.FINISHED:
+                upto = math.inf if upto is None else upto
+                newer = copy.count_newer(wanted, search, upto)
+                over = sum(_count_part("state", wanted, copy.kinds, jobs_of).get(state, 0) for state in OVER)
+                seqs = copy.list_finished(wanted, search, at=at, most=most, upto=upto, finished=over - newer)
+            elif order is Order.PROMPT:
+                if total > MOST_GROUPED:
+                    raise UsageError(f"at most {MOST_GROUPED:,} jobs can be grouped; a filter makes them fewer")
+                grouped = copy.list_groups(wanted, search)
+                seqs = [seq for group in grouped for seq in group][at : at + most]
+                groups = list(map(len, grouped))
+            elif order is Order.RATING:
+                seqs = copy.list_rated(wanted, search, at=at, most=most)
+            else:
+                seqs = copy.list_seqs(wanted, search, order, at=at, most=most)
+            return Matches(
+                seqs=seqs,
+                total=total,
+                counts=_count_kinds(wanted, copy.kinds, jobs_of),
+                newer=newer,
+                compared=None if search is None or search.compared >= copy.job else search.compared,
+                groups=groups,
+            )
 
     def list_choices(self) -> dict[str, list[tuple[str, int]]]:
         """The models, manifests and splits of all jobs with their numbers of jobs, the commonest first."""
-        with self._lock:
-            copy = self._refresh()
-            counted = [(kind, copy.jobs_of[number]) for kind, number in copy.kinds.items()]
-        names = ("models", "manifests", "splits")
-        return {name: _count_values((kind[n], jobs) for kind, jobs in counted) for n, name in enumerate(names)}
+        with self._use_copy() as copy:
+            counts = _count_kinds(Filter(), copy.kinds, copy.jobs_of)
+        return {f"{name}s": Counter(counts[name]).most_common(MOST_CHOICES) for name in ("model", "manifest", "split")}
 
     def count_moves(self, edges: Sequence[int]) -> list[Moves]:
         """How often each move was made, from the event after each of ``edges`` (ids of events) to the next."""
-        with self._lock:
-            copy = self._refresh()
+        with self._use_copy() as copy:
             totals = [copy.count_moves(edge) for edge in edges]
         return [upto - after for after, upto in pairwise(totals)]
 
@@ -265,6 +526,15 @@ class PageIndex:
                 self._refresh()
         except (sqlite3.Error, OSError, BatchveoError):  # an answer that needs the index meets and reports it
             return
+
+    @contextmanager
+    def _use_copy(self) -> Iterator[_Copy]:
+        with self._lock:
+            try:
+                yield self._refresh()
+            except sqlite3.Error:
+                self._drop_copy()  # it has no journal, so it may be damaged
+                raise
 
     def _refresh(self) -> _Copy:
         """The copy, complete up to now; a new one if the file is another, such as a backup that was put back."""
@@ -300,14 +570,16 @@ def _open_copy(path: Path) -> _Copy:
     copy = _Copy(db, identity)
     kinds, jobs_of = copy.kinds, copy.jobs_of
 
-    def count_kind(model: str, manifest: str, split: object) -> int:
-        number = kinds.setdefault((model, manifest, text_of(split)), len(kinds))
+    def count_kind(state: str, model: str, manifest: str, split: object) -> int:
+        kind = Kind(state, model, manifest, text_of(split))
+        number = kinds.setdefault(kind, len(kinds))
         jobs_of[number] += 1
         return number
 
-    db.create_function("count_kind", 3, count_kind)
+    db.create_function("count_kind", 4, count_kind)
     register_functions(db)
     db.create_function("fold_texts", -1, _fold_texts, deterministic=True)
+    db.create_function("hash_text", 1, hash, deterministic=True)
     db.execute("PRAGMA query_only = OFF")  # only the copy is written to
     db.execute("ATTACH '' AS found")  # a temporary file, which goes with the connection
     db.execute("PRAGMA found.journal_mode = OFF")
@@ -324,9 +596,15 @@ def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _count_values(counted: Iterable[tuple[str | None, int]]) -> list[tuple[str, int]]:
-    jobs_of: Counter[str] = Counter()
-    for value, jobs in counted:
-        if value is not None and jobs:
-            jobs_of[value] += jobs
-    return jobs_of.most_common(MOST_CHOICES)
+def _count_kinds(wanted: Filter, kinds: Mapping[Kind, int], jobs_of: Mapping[int, int]) -> dict[str, dict[str, int]]:
+    """For each part of a ``Kind``, the jobs of each of its values that the filters of the other parts match."""
+    return {name: _count_part(name, wanted.without(name), kinds, jobs_of) for name in Kind._fields}
+
+
+def _count_part(name: str, wanted: Filter, kinds: Mapping[Kind, int], jobs_of: Mapping[int, int]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for kind, number in kinds.items():
+        value = getattr(kind, name)
+        if value is not None and jobs_of[number] and wanted.has_kind(kind):
+            counts[value] += jobs_of[number]
+    return dict(counts)

@@ -1,10 +1,11 @@
-"""The JSON API of the page: what it shows, and the changes that ``retry``, ``cancel`` and ``resolve`` make too."""
+"""The JSON API of the page: what it shows. ``changes`` has what a person changes."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -12,13 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from batchveo.core.errors import BatchveoError, UsageError
-from batchveo.core.failure_causes import find_cause
+from batchveo.core.errors import BatchveoError
 from batchveo.core.fields import parse_condition
 from batchveo.core.models import Job, JobState
-from batchveo.operations import manage
 from batchveo.store import Store
-from batchveo.store.job_search import Choice, Filter
+from batchveo.store.job_search import Choice, Filter, Order
 from batchveo.web import serializers
 from batchveo.web.charts.data import make_charts
 from batchveo.web.clip_checks import find_near_copies
@@ -28,46 +27,43 @@ USUAL_ON_A_PAGE = 120
 LARGEST_BODY = 4 * 1024 * 1024
 
 Body = Mapping[str, object]
-Change = Callable[[Store, Sequence[Job], Body], int]
 
 
 def list_jobs(request: Request) -> Response:
-    """A page of cards, each with how many other clips look the same (``copies``).
+    """The cards at ``most`` positions from ``at`` on, and how many jobs match (``matching``).
 
-    The first page has ``matching``, a count up to 10,001. With a search or a filter other than states, it has
-    ``by_state`` too: the matches in each state. If a condition took too long, ``scanned`` says how many jobs were
-    compared with it, and ``rest`` is what to ask for next (``after``).
+    ``order``: one of ``Order``, or ``auto`` (newest finished first while a run is going on); the answer names it.
+    ``upto``: a moment; in the order by finish, later ones are only counted (``newer``). ``counts``: the jobs by state,
+    model, manifest and split, if the index was asked. ``groups``: the sizes of the groups of one prompt.
+    ``scanned``: if there was no time to search all jobs, how many were searched; the same question goes on with it.
+    ``copies`` of a card: how many other clips look the same.
     """
-    query, index = request.query_params, request.app.state.index
-    wanted, after, newest = _read_filter(query), _read_number(query, "after"), query.get("order") == "newest"
-    most = min(_read_number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
-    matching = by_state = scanned = rest = None
+    query = request.query_params
+    wanted, at = read_filter(query), read_number(query, "at") or 0
+    most, upto = min(read_number(query, "most") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE), _read_moment(query, "upto")
     with open_store(request) as store:
-        if wanted == Filter():
-            found = store.search.read_page(after=after, newest=newest, most=most)
-            more = len(found) == most
-            if after is None:
-                matching = store.counts().total if more else len(found)
+        total, order = store.counts().total, read_order(query, store)
+        # without a filter, positions are numbers of jobs: the page need not wait for the index, which may take seconds
+        if wanted == Filter() and order in (Order.MANIFEST, Order.ADDED) and store.search.is_gapless(total):
+            newest = order is Order.ADDED
+            found = store.search.read_page(after=total + 1 - at if newest else at, newest=newest, most=most)
+            facts: dict[str, object] = {"matching": total, "counts": None, "newer": 0, "groups": None, "scanned": None}
         else:
-            if after is None:
-                matches = index.find_jobs(wanted, newest=newest, most=most)
-                seqs, upto = matches.seqs, matches.upto
-                matching, by_state = matches.total, matches.by_state
-            else:
-                seqs, upto = index.find_more_jobs(wanted, after=after, newest=newest, most=most)
-            more = len(seqs) == most or upto is not None
-            if upto is not None:  # the next page begins where there was no more time, unless this one is full
-                scanned = _describe_scan(store, upto, newest=newest)
-                rest = seqs[-1] if len(seqs) == most else upto
-            # a run may have moved some of them since
-            found = [row for row in store.search.read_cards(seqs) if wanted.has_state(row["state"])]
+            matches = request.app.state.index.find_jobs(wanted, order, at=at, most=most, upto=upto)
+            found = store.search.read_cards(matches.seqs)
+            facts = {
+                "matching": matches.total,
+                "counts": matches.counts,
+                "newer": matches.newer,
+                "groups": matches.groups,
+                "scanned": None if matches.compared is None else {"jobs": matches.compared, "total": total},
+            }
     copies = request.app.state.near_copies.find_counts()
     cards = [
         {**card, "copies": copies.get(card["seq"], 0)}
         for card in serializers.make_cards(found, request.app.state.presence)
     ]
-    counts = {"matching": matching, "by_state": by_state}
-    return make_answer({"jobs": cards, "more": more, **counts, "scanned": scanned, "rest": rest})
+    return make_answer({"jobs": cards, "at": at, "order": order, "now": time.time(), **facts})
 
 
 def show_job(request: Request) -> Response:
@@ -81,7 +77,7 @@ def show_job(request: Request) -> Response:
 
 def show_progress(request: Request) -> Response:
     """Counts, money, speed and the cards that changed after the event ``since``."""
-    since = _read_number(request.query_params, "since")
+    since = read_number(request.query_params, "since")
     request.app.state.index.refresh_soon()  # while the page is open, so that a search need not wait
     with open_store(request) as store:
         presence = request.app.state.presence
@@ -106,57 +102,17 @@ def show_charts(request: Request) -> Response:
         return make_answer(make_charts(store, index, now=time.time(), night=night))
 
 
-async def retry_jobs(request: Request) -> Response:
-    """Set ``jobs`` (ids), or all that failed for ``cause``, to pending."""
-    return await _change_jobs(request, lambda store, jobs, _: manage.retry_jobs(store, jobs, now=time.time()))
+async def change_store(
+    request: Request, change: Callable[[Store, Body], Mapping[str, object]], *, writing: bool = True
+) -> Response:
+    """Change the database by the JSON object that was sent; what cannot be done is answered with 409 and why.
 
-
-async def cancel_jobs(request: Request) -> Response:
-    """Cancel ``jobs``."""
-    return await _change_jobs(request, lambda store, jobs, _: manage.cancel_jobs(store, jobs, now=time.time()))
-
-
-async def resolve_jobs(request: Request) -> Response:
-    """Resolve ``jobs`` in doubt: ``how`` is ``resubmit``, ``fail`` or ``generation`` (with ``generation_id``).
-
-    ``seen`` has the ``state`` and the ``request`` (its id) that the person saw: the decision is about those.
+    Without ``writing`` it is only read.
     """
-    return await _change_jobs(request, _resolve)
-
-
-def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
-    how, generation = body.get("how"), body.get("generation_id")
-    if how not in ("resubmit", "fail", "generation"):
-        raise HTTPException(400, "how is resubmit, fail or generation")
-    generation_id = generation.strip() if isinstance(generation, str) else ""
-    if how == "generation" and not generation_id:
-        raise HTTPException(400, "the id of the generation is missing")
-    for job in jobs:
-        # while the question was open, the log may have shown that the request became a paid video
-        now = {"state": job.state.value, "request": job.client_request_id}
-        if body.get("seen", now) != now:
-            raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
-    moved = manage.resolve_jobs(
-        store,
-        jobs,
-        now=time.time(),
-        resubmit=how == "resubmit",
-        fail=how == "fail",
-        generation_id=generation_id if how == "generation" else None,
-    )
-    return len(moved)
-
-
-async def _change_jobs(request: Request, change: Change) -> Response:
-    return await change_store(request, lambda store, body: {"done": change(store, _find_jobs(store, body), body)})
-
-
-async def change_store(request: Request, change: Callable[[Store, Body], Mapping[str, object]]) -> Response:
-    """Change the database by the JSON object that was sent; what cannot be done is answered with 409 and why."""
     body = await _read_body(request)
 
     def work() -> Mapping[str, object]:
-        with Store.existing(request.app.state.path) as store:
+        with Store.existing(request.app.state.path) if writing else open_store(request) as store:
             return change(store, body)
 
     try:
@@ -165,15 +121,6 @@ async def change_store(request: Request, change: Callable[[Store, Body], Mapping
         return make_answer({"error": str(error)}, 409)
     except UnicodeEncodeError:
         raise HTTPException(400, "half a character is in it") from None
-
-
-def _find_jobs(store: Store, body: Body) -> list[Job]:
-    cause, ids = body.get("cause"), body.get("jobs")
-    if isinstance(cause, str):
-        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
-    if not isinstance(ids, list) or not ids:
-        raise HTTPException(400, "jobs are ids")
-    return [find_job_by_id(store, key) for key in dict.fromkeys(map(str, ids))]
 
 
 def find_job(store: Store, request: Request) -> Job:
@@ -199,8 +146,8 @@ def make_answer(value: object, status: int = 200) -> Response:
     return Response(serializers.encode_json(value), status_code=status, media_type="application/json")
 
 
-def _read_filter(query: QueryParams) -> Filter:
-    """``state`` (several), ``model``, ``manifest``, ``split``, ``q``, ``gate``, ``choice`` and ``where``."""
+def read_filter(query: QueryParams) -> Filter:
+    """The filter of a query: ``state`` (several), ``model``, ``manifest``, ``split``, ``q`` and so on."""
     try:
         states = tuple(JobState(text) for text in query.getlist("state"))
     except ValueError:
@@ -220,12 +167,31 @@ def _read_filter(query: QueryParams) -> Filter:
     )
 
 
-def _describe_scan(store: Store, upto: int, *, newest: bool) -> dict[str, int]:
-    total = store.counts().total
-    return {"jobs": total - upto + 1 if newest else upto, "total": total}
+def read_order(query: QueryParams, store: Store) -> Order:
+    """The ``order`` of a query; ``auto`` depends on whether a run is going on."""
+    text = query.get("order", Order.MANIFEST)
+    if text == "auto":
+        return Order.FINISHED if store.runs.is_running() else Order.MANIFEST
+    if text not in tuple(Order):
+        raise HTTPException(400, "there is no such order")
+    return Order(text)
 
 
-def _read_number(query: QueryParams, name: str) -> int | None:
+def _read_moment(query: QueryParams, name: str) -> float | None:
+    """Seconds since the epoch."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        moment = float(text)
+    except ValueError:
+        moment = math.nan
+    if not math.isfinite(moment):
+        raise HTTPException(400, f"{name} is a number of seconds")
+    return moment
+
+
+def read_number(query: QueryParams, name: str) -> int | None:
     """A whole number of at most 18 digits."""
     text = query.get(name)
     if text is None:

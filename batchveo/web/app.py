@@ -16,11 +16,13 @@ from starlette.types import ASGIApp
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.core.expressions import ExpressionError
+from batchveo.operations.quote import is_missing_database
 from batchveo.store.page_index import PageIndex
-from batchveo.web import api, choices, media
+from batchveo.web import api, changes, choices, media, selections
 from batchveo.web.file_presence import VideoPresence
+from batchveo.web.first_run import FirstRun
 from batchveo.web.near_copies import NearCopies
-from batchveo.web.page import ICON, STYLES, list_modules, make_live_page, read_asset
+from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, has_media_extra
 
@@ -28,7 +30,18 @@ _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
 def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -> ASGIApp:
-    """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved."""
+    """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved.
+
+    If there is no database yet, it shows what to type until the first run has made one.
+    """
+
+    def make_page() -> ASGIApp:
+        return _make_page(state, keys, videos)
+
+    return Guard(FirstRun(state, make_page) if is_missing_database(state) else make_page(), keys=keys)
+
+
+def _make_page(state: Path, keys: Secrets, videos: Destination | None) -> ASGIApp:
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state
     inner.state.index = PageIndex(state)
@@ -39,7 +52,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
     inner.state.decoding = anyio.CapacityLimiter(media.DECODING_AT_ONCE)
-    return Guard(inner, keys=keys)
+    return inner
 
 
 def _send_page(request: Request) -> Response:
@@ -51,7 +64,7 @@ def _send_page(request: Request) -> Response:
 
 def _send_asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STYLES, *list_modules()):
+    if name not in (ICON, *STATE_ICONS, *STYLES, *list_modules()):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
     return Response(read_asset(name), media_type=kind, headers={"cache-control": "no-cache"})
@@ -92,9 +105,13 @@ _ROUTES = [
     Route("/api/compare", choices.show_comparison),
     Route("/api/vote", choices.record_vote, methods=["POST"]),
     Route("/api/unvote", choices.undo_vote, methods=["POST"]),
-    Route("/api/retry", api.retry_jobs, methods=["POST"]),
-    Route("/api/cancel", api.cancel_jobs, methods=["POST"]),
-    Route("/api/resolve", api.resolve_jobs, methods=["POST"]),
+    Route("/api/ids", selections.list_ids),
+    Route("/api/fields", selections.list_fields),
+    Route("/api/list", selections.list_selected, methods=["POST"]),
+    Route("/api/preview", changes.preview_change, methods=["POST"]),
+    Route("/api/retry", changes.retry_jobs, methods=["POST"]),
+    Route("/api/cancel", changes.cancel_jobs, methods=["POST"]),
+    Route("/api/resolve", changes.resolve_jobs, methods=["POST"]),
     Route("/videos/{id}.mp4", media.send_video),
     Route("/posters/{id}.jpg", media.send_poster),
     Route("/sidecars/{id}.json", media.send_sidecar),

@@ -19,6 +19,8 @@ from posixpath import dirname, join, normpath
 from batchveo.core.version import __version__
 
 ICON = "icon.svg"
+STATE_ICONS = ("icon-running.svg", "icon-done.svg", "icon-failed.svg", "icon-doubt.svg")
+"""Icons of a tab, by what became of the jobs: each has a shape of its own."""
 STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "choose.css", "vendor/uPlot.min.css", "charts.css")
 ENTRY = "main.js"
 LICENSE = "vendor/uPlot.LICENSE"
@@ -46,7 +48,7 @@ def make_static_page(data: object, *, title: str) -> str:
     style, script = "\n".join(map(read_asset, STYLES)), bundle_script()
     policy = (
         f"default-src 'none'; script-src '{_hash_source(script)}'; style-src '{_hash_source(style)}'; img-src data:; "
-        "media-src 'self' file:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
+        "media-src 'self' file: data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
         "trusted-types 'none'"
     )
     icon = base64.b64encode(read_asset(ICON).encode()).decode()

@@ -22,6 +22,10 @@ from batchveo.web.clip_checks import make_checks
 from batchveo.web.file_presence import Problem, VideoPresence
 
 MOST_CHANGES = 200
+MOST_LABELS = 3
+"""Values of ``meta`` on a card."""
+CUT = 60
+"""Characters of such a value."""
 MOST_DOUBTS = 20
 LONGEST_DATA = 100
 """Characters of a data URI that are shown."""
@@ -45,6 +49,8 @@ def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
         **{name: row[name] for name in _CARD_COLUMNS},
         "prompt": text_of(row["prompt"]),
         "split": text_of(row["split"]),
+        **_describe_clip(row),
+        "labels": _list_labels(text_of(row["meta"])),
         "choice": "picked" if standing.is_picked else "rejected" if standing.is_rejected else None,
         "rating": standing.rating,
         "held": bool(row["held"]),
@@ -53,6 +59,32 @@ def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
         "video": row["state"] == "succeeded" and row["file"] is not None and not (problem and problem.gone),
         "problem": problem and problem.make_row(),
     }
+
+
+def _describe_clip(row: sqlite3.Row) -> dict[str, object]:
+    """``duration`` (seconds) and ``aspect`` as measured, else as asked; ``resolution`` as asked; ``size``, ``fps``."""
+    duration, resolution, aspect = (_plain(value) for value in json.loads(row["wanted"]))
+    seconds, width, height, fps = json.loads(row["measured"] or "[null, null, null, null]")
+    return {
+        "duration": duration if seconds is None else round(seconds, 1),
+        "resolution": resolution,
+        "aspect": aspect if width is None else width / height,
+        "size": None if width is None else [width, height],
+        "fps": fps,
+    }
+
+
+def _list_labels(meta: str | None) -> dict[str, str]:
+    """The first plain values of the manifest's ``meta``; the split is shown by itself."""
+    values = json.loads(meta) if meta else {}
+    plain = {key: _plain(value) for key, value in values.items() if key != "split"}
+    return dict([(key[:CUT], str(value)[:CUT]) for key, value in plain.items() if value is not None][:MOST_LABELS])
+
+
+def _plain(value: object) -> object:
+    """``value`` if it is a text or a number of moderate length."""
+    is_plain = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= CLIP)
+    return value if is_plain and not isinstance(value, bool) else None
 
 
 def read_card(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
@@ -128,17 +160,17 @@ def make_progress(store: Store, *, since: int | None, now: float, presence: Vide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why some jobs failed. ``example`` is the number of one of them, ``text`` its error."""
+    """Why some jobs failed: how many of each model. ``example`` is the number of one of them, ``text`` its error."""
 
     cause: str
     jobs: int
     text: str
     example: int
-    models: tuple[str, ...]
+    models: Mapping[str, int]
 
 
 def list_failures(store: Store) -> list[dict[str, object]]:
-    """The causes of failures: ``cause, jobs, text, example`` (an id) ``, models, example_name``."""
+    """The causes of failures: ``cause, jobs, text, models`` (jobs by model), ``example`` (an id), ``example_name``."""
     rows: list[dict[str, object]] = []
     for cause in group_failures(store.search.list_errors()):  # type: ignore[arg-type]
         job = store.queries.read_job(cause.example)
@@ -155,9 +187,9 @@ def group_failures(errors: Iterable[Mapping[str, object]]) -> list[Cause]:
         known = found.get(cause)
         if known is None:
             example = int(str(row["example"]))
-            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models=(model,))
+            found[cause] = Cause(cause=cause, jobs=jobs, text=str(row["error"]), example=example, models={model: jobs})
         else:
-            models = tuple(dict.fromkeys((*known.models, model)))
+            models = {**known.models, model: known.models.get(model, 0) + jobs}
             found[cause] = replace(known, jobs=known.jobs + jobs, models=models)
     return sorted(found.values(), key=lambda cause: (-cause.jobs, cause.cause))
 

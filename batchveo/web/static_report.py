@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,16 +23,18 @@ from batchveo.web.charts.data import make_charts
 from batchveo.web.file_presence import VideoPresence, is_plain_file
 from batchveo.web.page import make_static_page
 from batchveo.web.redaction import ManifestLabels, Redaction, reveals_location
-from batchveo.web.thumbnails import has_media_extra, make_poster
+from batchveo.web.thumbnails import has_media_extra, make_poster, make_preview
 
 MOST_JOBS = 20_000
 """A browser is too slow for more; the page shows how many are left out."""
 POSTER_BYTES = 10_000_000
 """Bytes of all posters in one file; the videos beyond them show their first frame."""
+PREVIEW_BYTES = 30_000_000
+"""Bytes of all previews in one file; the videos beyond them are only linked."""
 LONGEST_TEXT = 20_000
 PATIENCE = 60.0
 """Seconds that a bucket has to answer which videos are there."""
-SMALL = {"width": 320, "height": 180, "quality": 60}
+WIDTH, HEIGHT, QUALITY = 320, 180, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Report:
     jobs: int
     total: int
     posters: int
+    previews: int
     bytes: int
     unlinked: int = 0
     """Videos without a link: the path to them would show where on this machine they are."""
@@ -57,15 +61,30 @@ def choose_output(store: Store, videos: Destination | None = None) -> Path:
 
 
 def write_report(
-    store: Store, output: Path, *, now: float, posters: bool = True, videos: Destination | None = None
+    store: Store,
+    output: Path,
+    *,
+    now: float,
+    posters: bool = True,
+    previews: bool = False,
+    videos: Destination | None = None,
 ) -> Report:
-    """Write the page of ``store`` to ``output``; ``videos`` is where the videos are now, if they were moved."""
+    """Write the page of ``store`` to ``output``; ``videos`` is where the videos are now, if they were moved.
+
+    With ``previews`` it holds a small, silent copy of the beginning of each video, and can be looked at without them.
+    """
     presence = VideoPresence(videos, patience=PATIENCE)
     found = store.search.read_page(most=MOST_JOBS)
     folders = {row["folder"] for row in found if row["folder"]}
     folders |= {path.absolute() for path in (store.path.parent, output.parent, videos) if isinstance(path, Path)}
     redaction, labels = Redaction(folders), ManifestLabels()
-    pictures = _PosterSet(room=POSTER_BYTES if posters and has_media_extra() else 0)
+    pictures = _Embedded(
+        partial(make_poster, width=WIDTH, height=HEIGHT, quality=QUALITY),
+        room=POSTER_BYTES if posters and has_media_extra() else 0,
+    )
+    copies = _Embedded(
+        partial(make_preview, width=WIDTH, height=HEIGHT), room=PREVIEW_BYTES if previews and has_media_extra() else 0
+    )
     jobs = []
     for card in serializers.make_cards(found, presence):
         job = store.queries.read_job(int(str(card["seq"])))
@@ -74,8 +93,10 @@ def write_report(
         detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": []}
         cause = read_cause(job.error, job.state.value)
         row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
-        jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output)})
         pictures.add(job, video)
+        copies.add(job, video)
+        shown = {"video": True} if job.id in copies.by_id else {}
+        jobs.append({**_redact_job(row, redaction, labels), **_make_link(video, output), **shown})
     with PageIndex(store.path) as index:
         choices, charts = serializers.list_choices(index), _make_charts(store, index, now, redaction)
     data = {
@@ -85,6 +106,7 @@ def write_report(
         "failures": [redaction.clean_row(cause) for cause in serializers.list_failures(store)],
         "charts": charts,
         "posters": pictures.by_id,
+        "previews": copies.by_id,
         "made_at": now,
         "shown": len(jobs),
     }
@@ -99,6 +121,7 @@ def write_report(
         jobs=len(jobs),
         total=store.counts().total,
         posters=len(pictures.by_id),
+        previews=len(copies.by_id),
         bytes=len(content),
         unlinked=sum("unlinked" in job for job in jobs),
     )
@@ -145,18 +168,19 @@ def _make_link(video: StoredVideo | None, output: Path) -> dict[str, object]:
     return {"href": quote(path, safe="/", errors="surrogatepass"), "sidecar": sidecar_path(video).is_file()}
 
 
-class _PosterSet:
-    """Posters by job id, as base64 of JPEGs, until ``room`` bytes are used."""
+class _Embedded:
+    """What ``make`` makes of videos, by job id and as base64, until ``room`` bytes are used."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, make: Callable[[Path], bytes | None], *, room: int) -> None:
         self.by_id: dict[str, str] = {}
+        self._make = make
         self._room = room
 
     def add(self, job: Job, video: StoredVideo | None) -> None:
-        """Add the poster of a job, if it can be made and there is room."""
+        """Add that of a job, if it can be made and there is room."""
         if self._room <= 0 or not isinstance(video, Path) or not is_plain_file(video):
             return
-        picture = make_poster(video, **SMALL) or b""
-        self._room -= len(picture)
-        if picture and self._room >= 0:
-            self.by_id[job.id] = base64.b64encode(picture).decode()
+        made = self._make(video) or b""
+        self._room -= len(made)
+        if made and self._room >= 0:
+            self.by_id[job.id] = base64.b64encode(made).decode()

@@ -1,4 +1,4 @@
-"""Posters: a small picture of each video, its first good frame, kept on disk beside the database."""
+"""Posters: a small picture of each video, its first good frame, kept on disk beside the database; and small copies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from batchveo.storage.probe import open_video
 from batchveo.storage.stored_video import StoredVideo, local_copy
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from PIL.Image import Image
 
 WIDTH, HEIGHT = 480, 270
@@ -28,6 +30,10 @@ FRAME_STEP = 8
 """At most ``MOST_FRAMES`` are compared: every ``FRAME_STEP``-th one from the beginning."""
 MOST_SECONDS = 10.0
 """Time limit for one video."""
+PREVIEW_SECONDS = 6.0
+PREVIEW_RATE = 12
+"""Length and frames a second of a small copy, which has no sound."""
+PREVIEW_OPTIONS = {"crf": "32", "preset": "veryfast"}
 MOST_KEPT = 20_000
 PRUNE_STEP = 500
 """New posters between two deletions of the oldest ones."""
@@ -93,6 +99,48 @@ def make_poster(
     out = io.BytesIO()
     picture.convert("RGB").save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()
+
+
+def make_preview(video: StoredVideo, *, width: int, height: int) -> bytes | None:
+    """The beginning of ``video`` as a silent MP4 within ``width`` and ``height``; ``None`` if it cannot be made."""
+    import av
+
+    out = io.BytesIO()
+    try:
+        with local_copy(video) as path, av.open(out, "w", format="mp4") as copy:
+            stream = None
+            for number, frame in enumerate(_read_preview_frames(path)):
+                if stream is None:
+                    stream = copy.add_stream("libx264", rate=PREVIEW_RATE, options=PREVIEW_OPTIONS)
+                    scale = min(1.0, width / frame.width, height / frame.height)
+                    stream.width, stream.height = (max(2, round(side * scale / 2) * 2) for side in _size(frame))
+                    stream.pix_fmt = "yuv420p"
+                small = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
+                small.pts, small.time_base = number, Fraction(1, PREVIEW_RATE)
+                copy.mux(stream.encode(small))
+            if stream is None:
+                return None
+            copy.mux(stream.encode())
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        return None
+    return out.getvalue()
+
+
+def _size(frame: VideoFrame) -> tuple[int, int]:
+    return frame.width, frame.height
+
+
+def _read_preview_frames(video: Path) -> Iterator[VideoFrame]:
+    """The frames of the beginning, ``PREVIEW_RATE`` a second at the most."""
+    deadline, due = time.monotonic() + MOST_SECONDS, 0.0
+    with open_video(video) as container:
+        for frame in container.decode(video=0):
+            at = frame.time or 0.0
+            if at >= PREVIEW_SECONDS or time.monotonic() > deadline:
+                return
+            if at >= due:
+                due = max(due + 1 / PREVIEW_RATE, at)
+                yield frame
 
 
 def _read_frames(video: Path) -> Iterator[Image]:

@@ -71,7 +71,7 @@ def test_a_bad_manifest_writes_and_sends_nothing(
 def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Status 2, and what would be right."""
     cases = [
-        (["run"], "Missing argument"),
+        (["run"], "batchveo: missing argument"),
         (["run", "m.yaml", "--concurrency", "0"], "--concurrency"),
         (["run", "m.yaml", "--rate", "fast"], "30/min"),
         (["run", "m.yaml", "--base-url", "http://example.org"], "must be https"),
@@ -80,7 +80,7 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         (["run", "m.yaml", "--base-url", "https://[::1"], "is not an address"),
         (["run", "missing.yaml"], "no such file"),
         (["run", "m.yaml"], "AIMLAPI_API_KEY"),
-        (["frobnicate"], "No such command"),
+        (["frobnicate"], "batchveo: no such command"),
         (["exprot"], "did you mean export"),
         (["plan", "."], "is a folder"),
         (["status"], "no state at"),

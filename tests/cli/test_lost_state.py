@@ -341,13 +341,13 @@ def test_resume_goes_on_where_the_run_was(
     lines = [json.loads(line) for line in output_of(capsys).splitlines()]
     (began,) = [line for line in lines if line["event"] == "began"]
     assert (began["output"], began["concurrency"]) == (str(first), 7)
-    assert f"videos go to {first}" in [line.get("text") for line in lines]
+    assert f"videos continue in {first}" in [line.get("text") for line in lines]
     assert not [line for line in lines if line.get("warning")]
     assert status_of(["resume", "--state", str(state), "--output", "second"]) == 0
     assert f"earlier videos of this database went to {first}" in output_of(capsys)
     assert status_of(["resume", "--state", str(state), "--plain"]) == 0
     err = output_of(capsys)
-    assert f"videos go to {Path('second').absolute()}" in err
+    assert f"videos continue in {Path('second').absolute()}" in err
     assert f"videos in {Path('second').absolute()}" in err
 
 

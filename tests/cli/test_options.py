@@ -72,7 +72,7 @@ def test_every_path_is_expanded(tmp_path: Path) -> None:
 def test_numbers_of_the_sandbox_have_bounds(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Told with the option, and without a traceback."""
     assert status_of(["sandbox", *arguments]) == 2
-    assert f"Invalid value for '{arguments[0]}'" in capsys.readouterr().err
+    assert f"batchveo: invalid value for '{arguments[0]}'" in capsys.readouterr().err
 
 
 def test_a_port_is_told_with_its_range(capsys: pytest.CaptureFixture[str]) -> None:

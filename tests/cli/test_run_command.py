@@ -202,14 +202,21 @@ def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys
     assert "\x1b[?2026h" not in err
 
 
-def test_watching_from_a_second_terminal(url: str) -> None:
-    """The same figures, until Ctrl-C; one object a line with --json."""
+@pytest.mark.parametrize("ending", [130, 0])
+def test_watching_from_a_second_terminal(url: str, ending: int) -> None:
+    """The same figures, until Ctrl-C or q; the terminal is as it was."""
     status_of(["run", "m.yaml", "-q"])
     session = Session("status", "--watch")
+    before = termios.tcgetattr(session.master)
     session.read(lambda seen: b"4 of 4" in seen)
-    session.process.send_signal(signal.SIGINT)
+    if ending:
+        session.process.send_signal(signal.SIGINT)
+    else:
+        os.write(session.master, b"q")
+    session.process.wait(SECONDS)
+    assert termios.tcgetattr(session.master) == before
     status, text = session.end()
-    assert status == 130
+    assert status == ending
     assert "no run is in progress" in text
     assert "4 of 4" in text
     assert "Traceback" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from batchveo.core.events import SubmitsPaused, ThrottleReason
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
 from batchveo.display.live_frame import Canvas, Recent, divide_cells, make_frame
-from batchveo.operations.status import Snapshot
+from batchveo.operations.status import Flight, Snapshot
 from batchveo.store import Counts
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace, make_shot
 
@@ -160,8 +161,68 @@ def test_a_pause_says_why() -> None:
     shot = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.PAUSE, until=NOW + 8, limit=12))
     text = "\n".join(line.plain for line in make_frame(shot, (), Canvas(width=100, height=40)))
     assert re.search(r"paused until \d\d:\d\d:\d\d: cannot reach http://127.0.0.1:9 \(Connection refused\)", text)
+    away = make_shot(
+        slowed=replace(why, unreachable=True), pace=shot.pace, counts=Counts(by_state={JobState.PENDING: 9})
+    )
+    narrow = "\n".join(line.plain for line in make_frame(away, (), Canvas(width=59, height=40)))
+    assert re.search(r"0 of 12 · paused until \d\d:\d\d:\d\d: no connection", narrow)
     calm = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.NOTHING, limit=12))
     assert "cannot reach" not in "\n".join(line.plain for line in make_frame(calm, (), Canvas(width=100, height=40)))
+
+
+def flying(number: int = 8, *, width: int = 100, height: int = 40, **changes: object) -> list[str]:
+    """The lines of a frame from the list of what is in flight on."""
+    states = {JobState.GENERATING: number, JobState.PENDING: 90}
+    flights = tuple(
+        Flight(
+            name=f"hero-watch-{n:03}-in-a-street-at-night", state=JobState.GENERATING, since=NOW - 60 + n, expected=80.0
+        )
+        for n in range(min(number, Canvas(width=width, height=height).most_flights))
+    )
+    shot = make_shot(**{"counts": Counts(by_state=states), "flights": flights, "doubts": (), **changes})
+    text = drawn(shot, width, height).splitlines()
+    first = next((n for n, line in enumerate(text) if line.startswith("in flight")), len(text))
+    return text[first + 1 :]
+
+
+def test_what_is_in_flight_if_there_is_room() -> None:
+    """The oldest first, each with its time; the last line counts the others, and events keep their room."""
+    listed = [line for line in flying() if "of about" in line]
+    assert len(listed) == 8
+    assert re.match(r"hero-watch-000-in-a-street-at-night  ━+─+ +1:00 of about 1:20", listed[0])
+    low = flying(height=22)
+    assert sum("of about" in line for line in low) == 4
+    assert "and 4 more in flight" in low
+    assert sum("fox-" in line for line in low) == 4
+    assert not any("of about" in line for line in flying(height=16))
+
+
+def test_two_jobs_in_a_row_on_a_wide_terminal() -> None:
+    """Down the first column, then down the second."""
+    listed = [line for line in flying(7, width=199) if "of about" in line]
+    assert [re.findall(r"watch-(\d+)", line) for line in listed] == [
+        ["000", "004"],
+        ["001", "005"],
+        ["002", "006"],
+        ["003"],
+    ]
+
+
+def test_a_long_name_is_cut_in_the_middle() -> None:
+    """Names often differ at their ends."""
+    line = next(line for line in flying(width=59) if "of about" in line)
+    assert re.match(r"hero-watch-0\S*…\S*-at-night +1:00 of about 1:20", line)
+
+
+def test_nothing_is_listed_of_a_run_that_is_over() -> None:
+    """What it left at the service is counted elsewhere."""
+    assert not any("of about" in line for line in flying(going=False))
+
+
+def test_more_in_flight_than_the_limit_is_no_contradiction() -> None:
+    """A 429 lowers the limit below what is in flight."""
+    text = drawn(make_shot(pace=make_pace(limit=7)))
+    assert "in flight  8, limit 7 · lowered from 12 by a 429" in text
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=6, max_size=6), st.integers(0, 200))

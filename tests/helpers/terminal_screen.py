@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-TOKEN = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])|(.)", re.DOTALL)
+TOKEN = re.compile(r"\x1b\](.*?)(?:\x07|\x1b\\)|\x1b\[(\??)([0-9;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
 class Screen:
@@ -16,11 +16,16 @@ class Screen:
         self.row = self.column = 0
         self.modes: set[str] = set()
         self.wraps = True
+        self.title = self._saved_title = "before"
+        self.progress = ""
+        self.links: list[str] = []
 
     def write(self, text: str) -> None:
-        for private, numbers, final, plain in TOKEN.findall(text):
+        for command, private, numbers, final, plain in TOKEN.findall(text):
             if plain:
                 self._put(plain)
+            elif command:
+                self._obey_command(command)
             else:
                 self._obey(private, numbers, final)
 
@@ -47,6 +52,20 @@ class Screen:
         while len(self.rows) <= self.row:
             self.rows.append("")
 
+    def _obey_command(self, command: str) -> None:
+        number, _, text = command.partition(";")
+        match number:
+            case "2":
+                self.title = text
+            case "8" if address := text.partition(";")[2]:
+                self.links.append(address)
+            case "8":
+                pass
+            case "9":
+                self.progress = text
+            case unknown:
+                raise AssertionError(f"unknown command {unknown!r}")
+
     def _obey(self, private: str, numbers: str, final: str) -> None:
         match private + final:
             case "A":
@@ -58,6 +77,10 @@ class Screen:
                 del self.rows[self.row + 1 :]
             case "m":
                 pass
+            case "t" if numbers == "22;2":
+                self._saved_title = self.title
+            case "t" if numbers == "23;2":
+                self.title = self._saved_title
             case "?h" | "?l" if numbers == "7":
                 self.wraps = final == "h"
             case "?h":

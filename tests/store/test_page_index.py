@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from batchveo.core.errors import UsageError
 from batchveo.core.fields import parse_condition
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store, page_index
-from batchveo.store.job_search import Choice, Filter
+from batchveo.store.job_search import Choice, Filter, Order
 from batchveo.store.page_index import PageIndex
 from tests.helpers.factories import make_spec
 from tests.helpers.finished_jobs import Morning
@@ -57,9 +58,10 @@ def test_states_are_found_in_both_directions_page_by_page(store: Store, index: P
     fill(store)
     cancelled, two = Filter(states=(S.CANCELLED,)), Filter(states=(S.CANCELLED, S.PENDING))
     assert names_found(store, index, cancelled) == ["job nr00", "job nr10", "job nr20"]
-    assert index.find_jobs(two, most=2, newest=True).seqs == [30, 29]
-    assert index.find_more_jobs(cancelled, after=1, most=9) == ([11, 21], None)
-    assert index.find_more_jobs(cancelled, after=21, newest=True, most=9) == ([11, 1], None)
+    assert index.find_jobs(two, Order.ADDED, most=2).seqs == [30, 29]
+    assert index.find_jobs(cancelled, at=1, most=9).seqs == [11, 21]
+    assert index.find_jobs(cancelled, Order.ADDED, at=1, most=9).seqs == [11, 1]
+    assert index.find_jobs(cancelled, at=3, most=9).seqs == []
     assert (index.find_jobs(cancelled, most=1).total, index.find_jobs(two, most=1).total) == (3, 30)
 
 
@@ -81,21 +83,128 @@ def test_words_of_every_script_are_found(store: Store, index: PageIndex, text: s
     assert names_found(store, index, Filter.of(text)) == ["many"]
 
 
-def test_matches_are_counted_up_to_a_bound(store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond, no state is counted, but every wanted job is found."""
+def test_the_values_of_each_filter_are_counted_among_what_the_others_match(store: Store, index: PageIndex) -> None:
     fill(store)
-    jobs, wanted = Filter.of("job"), Filter.of("job", states=(S.CANCELLED,))
-    assert index.find_jobs(wanted, most=2).by_state == {"cancelled": 3, "pending": 27}
-    monkeypatch.setattr(page_index, "MOST_COUNTED", 25)
-    assert (index.find_jobs(jobs, most=2).total, index.find_jobs(jobs, most=2).by_state) == (25, None)
-    assert index.find_jobs(wanted, most=2).seqs == [1, 11]
-    assert index.find_jobs(wanted, most=2).total == 3
+    begun(store, make_spec("job of another", model="google/veo2", meta={"split": "train"}), scratch=False)
+    found = index.find_jobs(Filter.of("job", states=(S.CANCELLED,), model="google/veo3"), most=2)
+    assert (found.seqs, found.total, found.compared) == ([1, 11], 3, None)
+    assert found.counts == {
+        "state": {"cancelled": 3, "pending": 27},
+        "model": {"google/veo3": 3},
+        "manifest": {"m.yaml": 3},
+        "split": {},
+    }
+    assert index.find_jobs(Filter(states=(S.PENDING,)), most=0).counts["split"] == {"train": 1}
 
 
-def test_no_states_are_counted_for_states_alone(store: Store, index: PageIndex) -> None:
-    """The counts of all jobs are known anyway."""
+def finished(store: Store) -> Night:
+    """Six videos that cost 1 to 6 dollars and take 60 to 10 seconds, the third one last; one pending job."""
+    specs = [make_spec(name) for name in ("f", "e", "d", "c", "b", "a", "Pending")]
+    night = Night(store, specs)
+    for number, begin in enumerate((0, 100, 900, 300, 400, 500)):
+        night.video(begin, seconds=60.0 - 10 * number, usd=1.0 + number)
+    return night
+
+
+@pytest.mark.parametrize("few", [0, 50_000])
+@pytest.mark.parametrize(
+    ("order", "seqs"),
+    [
+        (Order.MANIFEST, [1, 2, 3, 4, 5, 6, 7]),
+        (Order.ADDED, [7, 6, 5, 4, 3, 2, 1]),
+        (Order.FINISHED, [3, 6, 5, 4, 2, 1, 7]),
+        (Order.NAME, [6, 5, 4, 3, 2, 1, 7]),
+        (Order.COST, [6, 5, 4, 3, 2, 1, 7]),
+        (Order.TIME, [1, 2, 3, 4, 5, 6, 7]),
+        (Order.RATING, [5, 2, 1, 3, 4, 6, 7]),
+        (Order.PROMPT, [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_any_position_of_any_order_is_found(
+    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch, order: Order, seqs: list[int], few: int
+) -> None:
+    """Of all jobs, of some states, and of a search, whether its matches are few or many."""
+    monkeypatch.setattr(page_index, "FEW", few)
+    finished(store)
+    for job, rating in ((2, 3), (5, 5)):
+        store.votes.record_vote(Vote(person="ann", kind=VoteKind.RATE, rating=rating, job=job))
+    done = [seq for seq in seqs if seq != 7]
+    for wanted, expected in (
+        (Filter(), seqs),
+        (Filter(states=(S.SUCCEEDED,)), done),
+        (Filter.of("bv."), done),
+        (Filter(where=parse_condition('name != "d"')), [seq for seq in seqs if seq != 3]),
+    ):
+        for at in range(len(expected) + 1):
+            found = index.find_jobs(wanted, order, at=at, most=2)
+            assert (list(found.seqs), found.total) == (expected[at : at + 2], len(expected))
+
+
+def test_what_is_finished_later_is_counted_and_moves_nothing(store: Store, index: PageIndex) -> None:
+    """Until one looks at a later moment: a reader keeps what is on the screen."""
+    night = finished(store)
+    upto = night.start + 700
+    before = index.find_jobs(Filter(), Order.FINISHED, most=9, upto=upto)
+    assert (before.seqs, before.total, before.newer) == ([6, 5, 4, 2, 1, 3, 7], 7, 1)
+    night.video(1000.0)
+    after = index.find_jobs(Filter(), Order.FINISHED, most=9, upto=upto)
+    assert (after.seqs, after.total, after.newer) == ([6, 5, 4, 2, 1, 3, 7], 7, 2)
+    for at in range(7):
+        assert index.find_jobs(Filter(), Order.FINISHED, at=at, most=2, upto=upto).seqs == after.seqs[at : at + 2]
+    assert index.find_jobs(Filter(), Order.FINISHED, most=2).seqs == [7, 3]
+
+
+def test_jobs_of_one_prompt_are_together(store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the first of each; not if they are too many."""
+    prompts = ("fox", "owl", "fox", "elk", "owl", "fox")
+    begun(store, *(make_spec(f"job {n}", request={"prompt": prompt}) for n, prompt in enumerate(prompts)))
+    found = index.find_jobs(Filter(), Order.PROMPT, at=1, most=3)
+    assert (found.seqs, found.groups, found.total) == ([3, 6, 2], [3, 2, 1], 6)
+    assert index.find_jobs(Filter.of("owl"), Order.PROMPT, most=9).groups == [2]
+    monkeypatch.setattr(page_index, "MOST_GROUPED", 5)
+    with pytest.raises(UsageError, match="at most 5 jobs"):
+        index.find_jobs(Filter(), Order.PROMPT, most=9)
+    assert index.find_jobs(Filter.of("owl"), Order.PROMPT, most=9).total == 2
+
+
+def test_a_price_that_comes_without_a_move_is_taken_over(store: Store, index: PageIndex) -> None:
+    """As from the ledger, after a run."""
+    night = Night(store, [make_spec("dear"), make_spec("cheap")])
+    night.video(0.0, usd=None)
+    night.video(10.0, usd=1.0)
+    assert index.find_jobs(Filter(), Order.COST, most=9).seqs == [2, 1]
+    store.transitions.record_cost(1, 9.0)
+    assert index.find_jobs(Filter(), Order.COST, most=9).seqs == [1, 2]
+
+
+def test_a_search_that_depends_on_votes_is_made_again(
+    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many jobs not at once: it would never come to its end while a run goes on."""
+    finished(store)
+    picked = Filter(where=parse_condition("picked"))
+    assert index.find_jobs(picked, most=9).total == 0
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=2))
+    assert index.find_jobs(picked, most=9).seqs == [2]
+    monkeypatch.setattr(page_index, "SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr(page_index, "REST_FACTOR", 1e9)
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=3))
+    assert index.find_jobs(picked, most=9).seqs == [2]
+    monkeypatch.setattr(page_index, "REST_FACTOR", 0.0)
+    monkeypatch.setattr(page_index, "SEARCH_SECONDS", 9.0)
+    assert index.find_jobs(picked, most=9).seqs == [2, 3]
+
+
+def test_few_searches_are_kept(store: Store, index: PageIndex) -> None:
+    """The latest ones; an older one is made again."""
     fill(store)
-    assert index.find_jobs(Filter(states=(S.CANCELLED,)), most=2).by_state is None
+    for number in range(page_index.MOST_SEARCHES + 2):
+        assert index.find_jobs(Filter.of(f"nr0{number}"), most=9).seqs == [number + 1]
+    assert index._copy is not None
+    assert len(index._copy.searches) == page_index.MOST_SEARCHES
+    kept = index._copy.db.execute("SELECT count(*) FROM found.matches").fetchone()[0]
+    assert kept == page_index.MOST_SEARCHES
+    assert index.find_jobs(Filter.of("nr00"), most=9).seqs == [1]
 
 
 def row_text(job: Job) -> str:
@@ -185,7 +294,7 @@ def test_a_database_that_was_put_back_is_read_anew(store: Store, index: PageInde
 def test_a_failure_leaves_no_damaged_copy(store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next use begins anew."""
     fill(store)
-    monkeypatch.setattr(page_index, "COPY", "SELECT no_such_column WHERE ")
+    monkeypatch.setattr(page_index, "COPY_TEXTS", "SELECT no_such_column WHERE ")
     with pytest.raises(sqlite3.OperationalError):
         index.list_choices()
     monkeypatch.undo()
@@ -260,33 +369,32 @@ def test_a_condition_is_one_more_filter(store: Store, index: PageIndex) -> None:
     assert names_found(store, index, Filter(where=where)) == ["job nr03", "job nr10", "job nr20", "job nr21"]
     assert names_found(store, index, Filter.of("nr2", where=where)) == ["job nr20", "job nr21"]
     assert names_found(store, index, Filter(where=where, states=(S.CANCELLED,))) == ["job nr10", "job nr20"]
-    found = index.find_jobs(Filter(where=where, states=(S.CANCELLED,)), most=1, newest=True)
-    assert (found.seqs, found.total, found.by_state, found.upto) == ([21], 2, {"cancelled": 2, "pending": 2}, None)
-    assert index.find_more_jobs(Filter(where=where), after=4, most=2) == ([11, 21], None)
-    assert index.find_more_jobs(Filter(where=where), after=21, newest=True, most=9) == ([11, 4], None)
+    found = index.find_jobs(Filter(where=where, states=(S.CANCELLED,)), Order.ADDED, most=1)
+    assert (found.seqs, found.total, found.compared) == ([21], 2, None)
+    assert found.counts["state"] == {"cancelled": 2, "pending": 2}
+    assert index.find_jobs(Filter(where=where), at=1, most=2).seqs == [11, 21]
 
 
-@pytest.mark.parametrize("newest", [False, True])
-def test_a_condition_that_takes_too_long_is_resumed_where_it_stopped(
-    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch, *, newest: bool
+def test_a_search_that_takes_too_long_is_resumed_where_it_stopped(
+    store: Store, index: PageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is left out between two pages, and nothing comes twice."""
+    """Each answer shows how far it came; jobs that change meanwhile are found in their new state."""
     fill(store)
-    monkeypatch.setattr(page_index, "CONDITION_STEP", 4)
-    where = parse_condition('state == "cancelled"')
-    monkeypatch.setattr(page_index, "CONDITION_SECONDS", -1.0)
-    assert index.find_jobs(Filter(where=where), most=9, newest=newest).upto == (31 if newest else 0)
+    monkeypatch.setattr(page_index, "SEARCH_STEP", 16)
+    cancelled = Filter(where=parse_condition('state == "cancelled"'))
+    monkeypatch.setattr(page_index, "SEARCH_SECONDS", -1.0)
+    assert index.find_jobs(cancelled, most=9).compared == 0
     ticks = iter(range(1000))
     monkeypatch.setattr("batchveo.store.page_index.time.monotonic", lambda: next(ticks))
-    monkeypatch.setattr(page_index, "CONDITION_SECONDS", 2.0)
-    first = index.find_jobs(Filter(where=where), most=9, newest=newest)
-    assert first.upto == (23 if newest else 8)
-    found = list(first.seqs)
-    upto: int | None = first.upto
-    while upto is not None:
-        more, upto = index.find_more_jobs(Filter(where=where), after=upto, newest=newest, most=9)
-        found += more
-    assert found == ([21, 11, 1] if newest else [1, 11, 21])
+    monkeypatch.setattr(page_index, "SEARCH_SECONDS", 2.0)
+    first = index.find_jobs(cancelled, most=9)
+    assert (first.compared, first.seqs, first.total) == (8, [1], 1)
+    for job in (store.queries.read_job(2), store.queries.read_job(20)):
+        store.manual.cancel_job(job, now=3.0)
+    found = first
+    while found.compared is not None:
+        found = index.find_jobs(cancelled, most=9)
+    assert found.seqs == [1, 2, 11, 20, 21]
 
 
 def test_rejected_and_chosen_clips_are_found(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a module share its browser, and so a worker."""
+    """The tests of a module share its server, and so a worker."""
     for item in items:
         if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
@@ -92,8 +92,8 @@ class Night:
         lost = {"error": "lost", "doubted_at": 5.0, "held": True}
         self._move(Move(to=S.IN_DOUBT, detail="lost", set=lost))
 
-    def succeed(self, *, file: str | None = None) -> Job:
-        """The next pending job gets a real video."""
+    def succeed(self, *, file: str | None = None, at: float = 60.0) -> Job:
+        """The next pending job gets a real video, which is finished two seconds after ``at``."""
         with Store(self.path) as store:
             job = store.transitions.claim_job(run=self.run, now=2.0)
             assert job is not None
@@ -103,11 +103,11 @@ class Night:
             size, sha256 = measure_file(path)
             generation = {"generation_id": f"g-{job.seq}"}
             job = store.transitions.apply_move(job, Move(to=S.GENERATING, set=generation), run=self.run, now=3.0)
-            done = {"video_url": "https://cdn.example/secret", "completed_at": 60.0, "cost_usd": 1.56}
-            job = store.transitions.apply_move(job, Move(to=S.DOWNLOADING, set=done), run=self.run, now=60.0)
+            done = {"video_url": "https://cdn.example/secret", "completed_at": at, "cost_usd": 1.56}
+            job = store.transitions.apply_move(job, Move(to=S.DOWNLOADING, set=done), run=self.run, now=at)
             kept = {"folder": str(self.videos), "file": path.name, "bytes": size, "sha256": sha256}
             return store.transitions.apply_move(
-                job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": 62.0}), run=self.run, now=62.0
+                job, Move(to=S.SUCCEEDED, set={**kept, "finished_at": at + 2.0}), run=self.run, now=at + 2.0
             )
 
     def _move(self, move: Move) -> None:
@@ -170,9 +170,9 @@ def client(night: Night) -> Client:
     return Client(make_app(night.path, keys=keys), keys)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium; without it the test is skipped, in CI it fails."""
+    """Chromium, one for all tests of a worker; without it the test is skipped, in CI it fails."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         if os.environ.get("CI") == "true":

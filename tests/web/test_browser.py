@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,25 +14,17 @@ from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
 from batchveo.web.app import make_app
+from batchveo.web.page import STATE_ICONS
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
-from tests.web.conftest import HOSTILE, Night, shows_cards
+from tests.web.conftest import HOSTILE, Night, look_again, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 
 Open = Callable[..., "Page"]
-SCROLLED_TO = """async (wanted) => {
-    const seen = () => [...document.querySelectorAll(".card-link")].some((card) =>
-        card.textContent.includes(wanted));
-    const late = performance.now() + 60_000;
-    while (!seen() && performance.now() < late) {
-        scrollTo(0, document.body.scrollHeight);
-        await new Promise(requestAnimationFrame);
-    }
-}"""
 VIEWS = {
     "videos": "#gallery:not(.list) .card",
     "videos?as=list": "#gallery.list .card",
@@ -74,6 +67,7 @@ def test_search_and_filters_narrow_and_stand_in_the_address(new_page: Open, url:
     page.get_by_role("searchbox").fill("too small")
     page.get_by_text("2 jobs found").wait_for()
     shows_cards(page, "refused 1", "refused 2")
+    page.get_by_role("button", name="Filters").click()
     page.get_by_label("Model").select_option("google/veo2")
     page.get_by_text("1 job found").wait_for()
     assert re.search(r"#/videos\?model=google%2Fveo2&q=too\+small$", page.url)
@@ -121,6 +115,7 @@ def test_retry_and_resolve_ask_first_and_then_do(new_page: Open, url: str, night
     """A no changes nothing; a yes is done, said, and seen at once."""
     page = new_page(f"{url}/#/failures")
     page.get_by_role("button", name="Retry all 2").click()
+    page.get_by_text("This costs up to $1.56; 1 job without a known price.").wait_for()
     page.get_by_role("button", name="Not now").click()
     assert night.states()["refused 1"] == "failed"
     page.get_by_role("button", name="Retry all 2").click()
@@ -168,14 +163,72 @@ def test_what_is_left_is_said_as_the_terminal_says_it(
     assert "of $80.00" in words
 
 
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """A run goes on, with all figures that there can be."""
+    told: dict[str, object] = {"running": True, "videos_per_hour": 12_345.6, "usd_per_hour": 1234.5, "budget_usd": 8e4}
+    told |= {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0, "price_unknown": 3}
+    told |= {"committed_usd": 99.0}
+    monkeypatch.setattr(serializers, "make_status_row", lambda store, now: {**make_status_row(store, now=now), **told})
+    return told
+
+
+def test_the_tab_shows_how_far_it_is(new_page: Open, url: str, busy: dict[str, object], night: Night) -> None:
+    """A part in its title while a run goes on, and an icon of what became of the jobs."""
+    page = new_page(url)
+    until(page, "document.title.startsWith('66% · night')")
+    icon = page.locator("link[rel=icon]")
+    assert icon.get_attribute("href") == "/static/icon-running.svg"
+    busy["running"] = False
+    look_again(page)
+    until(page, "document.title === 'night · batchveo'")
+    assert icon.get_attribute("href") == "/static/icon-doubt.svg"
+    for name in STATE_ICONS:
+        assert page.request.get(f"{url}/static/{name}").headers["content-type"] == "image/svg+xml"
+
+
+@pytest.mark.parametrize(("width", "columns", "rows"), [(1800, 6, 1), (1400, 6, 1), (800, 4, 2), (390, 2, 3)])
+@pytest.mark.usefixtures("busy")
+def test_figures_stand_in_columns(new_page: Open, url: str, width: int, columns: int, rows: int) -> None:
+    """And none of them breaks within."""
+    page = new_page(url, width=width)
+    page.locator(".figures").wait_for()
+    boxes = page.evaluate("""[...document.querySelectorAll(".figures div")].map((figure) => {
+        const { left, top } = figure.getBoundingClientRect();
+        const [name, value] = ["dt", "dd"].map((tag) => figure.querySelector(tag).getBoundingClientRect().height);
+        const small = figure.querySelector("small")?.offsetHeight ?? 0;
+        return { left: Math.round(left), top: Math.round(top), name, value, small };
+    })""")
+    assert len(boxes) == 6
+    assert len({box["top"] for box in boxes}) == rows
+    assert len({box["left"] for box in boxes}) == columns
+    assert all(box["name"] < 24 and box["value"] - box["small"] < 30 and box["small"] < 44 for box in boxes)
+
+
+@pytest.mark.usefixtures("busy")
+def test_the_header_leaves_room_on_a_phone(new_page: Open, url: str) -> None:
+    """Less than two fifths of a screen; the figures and the notice are with the videos only."""
+    page = new_page(url, width=390)
+    page.locator(".notice").wait_for()
+    assert page.evaluate("document.querySelector('#progress').getBoundingClientRect().bottom") < 320
+    page.get_by_role("link", name="Charts").click()
+    page.locator("#charts .chart").first.wait_for()
+    assert page.evaluate("document.querySelector('#progress').getBoundingClientRect().bottom") < 190
+
+
 def test_ten_thousand_jobs_scroll(new_page: Open, url: str, night: Night) -> None:
-    """Few cards stand in the document at any time, and the last one is reached."""
+    """Few cards are in the document at any time, and the scrollbar leads to the middle and to the end at once."""
     night.add(*(make_spec(f"take {number}") for number in range(9_994)))
     page = new_page(url)
     page.get_by_text("10,000 jobs", exact=True).wait_for()
-    page.evaluate(SCROLLED_TO, "take 9993")
-    assert page.locator(".card-link", has_text="take 9993").count() == 1
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.locator(".card-link", has_text="take 9993").wait_for()
+    page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    page.locator(".card-link", has_text="take 5000").wait_for()
     assert page.locator(".card").count() < 60
+    assert len([url for url in asked if "/api/jobs" in url]) <= 6
 
 
 def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
@@ -195,6 +248,23 @@ def test_a_report_opens_offline(new_page: Open, night: Night) -> None:
     page.goto(f"{written.path.as_uri()}#/charts")
     page.locator("#charts svg").first.wait_for()
     assert page.locator("#charts .uplot canvas").count() == 3
+
+
+def test_a_report_with_previews_plays_without_its_videos(browser_page: Page, night: Night, tmp_path: Path) -> None:
+    """On a card under the pointer, and in the panel, which says that it is a preview."""
+    with Store(night.path, writing=False) as store:
+        written = write_report(store, night.videos / "report.html", now=99.0, previews=True)
+    alone = tmp_path / "mailed" / "report.html"
+    alone.parent.mkdir()
+    written.path.rename(alone)
+    page = browser_page
+    page.goto(alone.as_uri())
+    page.locator(".card").first.hover()
+    until(page, "document.querySelector('.card-player')?.videoWidth > 0")
+    page.goto(f"{alone.as_uri()}#/job/{night.named('fox').id}")
+    page.get_by_text("A small preview").wait_for()
+    until(page, "document.querySelector('dialog video')?.videoWidth <= 320")
+    until(page, "document.querySelector('dialog video')?.readyState >= 2")
 
 
 def test_the_theme_is_remembered(new_page: Open, url: str) -> None:

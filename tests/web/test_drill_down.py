@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import Night
+from tests.web.conftest import Night as Browsed
 from tests.web.conftest import shows_cards
 
 if TYPE_CHECKING:
@@ -115,12 +118,68 @@ def test_a_cause_shows_its_jobs(page: Page) -> None:
     assert "where=cause" in page.url
 
 
+def test_failures_are_counted_by_cause_and_model(new_page: Open, night: Browsed) -> None:
+    """Each number leads to its jobs, the answer of the service is there in full."""
+    with Store(night.path) as store:
+        store.imports.add_jobs([make_spec("odd", model="google/veo2")], run=night.run, now=1.0)
+    night.fail("no")  # the job that waits
+    night.fail("code 3, as the service says it")
+    with running(make_app(night.path, keys=Secrets())) as url:
+        page = new_page(f"{url}/#/failures")
+        table = page.get_by_role("region", name="Failed jobs by cause and model")
+        rows = [row.split("\t") for row in table.get_by_role("row").all_inner_texts()]
+        assert rows == [
+            ["Cause", "veo3", "veo2", "Together"],
+            ["the picture at URL is too small: N pixels", "1", "1", "2"],
+            ["code N, as the service says it", "", "1", "1"],
+            ["no", "1", "", "1"],
+        ]
+        page.get_by_text("The answer in full").nth(1).click()
+        page.get_by_text("code 3, as the service says it", exact=True).wait_for()
+        table.get_by_role("link", name="1 job: veo2, the picture").click()
+        shows_cards(page, "refused 2")
+
+
+def test_the_comparison_is_saved_as_a_table(new_page: Open, url: str) -> None:
+    """With the numbers that it shows, and more of them."""
+    page = new_page(f"{url}/#/compare")
+    page.get_by_role("link", name="luma/ray-2").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "model.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_bytes().decode(), newline="")))
+    assert [(row["value"], row["clips"], row["failed"], row["usd_per_clip"]) for row in rows] == [
+        ("google/veo3", "4", "1", "1.5"),
+        ("luma/ray-2", "4", "0", "1.5"),
+    ]
+
+
+def test_a_text_of_a_table_is_no_formula(new_page: Open, url: str) -> None:
+    """Numbers stay numbers."""
+    table = new_page(url).evaluate("""async () => {
+        const { csv } = await import("/static/csv.js");
+        return csv(["a", "b"], [{ a: '=1+1, "x"', b: -5 }, { a: null, b: true }]);
+    }""")
+    assert table == 'a,b\r\n"\'=1+1, ""x""",-5\r\n,true\r\n'
+
+
+def test_a_row_of_the_comparison_shows_its_jobs(new_page: Open, url: str) -> None:
+    """All that were finished, or the failed ones."""
+    page = new_page(f"{url}/#/compare")
+    page.get_by_role("link", name="1 failed", exact=True).click()
+    shows_cards(page, "job 8")
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("row").get_by_role("link", name="luma/ray-2").click()
+    shows_cards(page, "job 1", "job 3", "job 5", "job 7")
+
+
 def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, url: str) -> None:
     """For texts with signs of the language too."""
     odd = 'says "a and b == 3" or \\ (nothing)'
     results = new_page(url).evaluate(
         """async (odd) => {
-            const { before, equals, isTrueOf, since, utc } = await import("/static/behind.js");
+            const { before, equals, isTrueOf, since } = await import("/static/behind.js");
+            const { utc } = await import("/static/conditions.js");
             const job = { cause: odd, finished_at: 1795811161.25, held: null, model: "m" };
             const either = `(${since("finished_at", 1795811162)} or held == null)`;
             return [
@@ -131,8 +190,9 @@ def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, ur
                 isTrueOf(`${equals("model", "m")} and ${either}`, job),
                 isTrueOf(`${either} and ${equals("model", "n")}`, job),
                 isTrueOf("model != 3", job),
+                isTrueOf(equals("held", true), { held: true }),
             ];
         }""",
         odd,
     )
-    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False]
+    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False, True]

@@ -13,5 +13,5 @@ def test_the_commonest_comes_first() -> None:
         {"error": "code 2", "model": "b", "jobs": 1, "example": 2},
     ]
     first, second = group_failures(rows)
-    assert (first.cause, first.jobs, first.example, first.models) == ("code N", 3, 1, ("a", "b"))
+    assert (first.cause, first.jobs, first.example, first.models) == ("code N", 3, 1, {"a": 2, "b": 1})
     assert (second.cause, second.jobs) == ("no", 2)

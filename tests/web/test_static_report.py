@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -76,6 +77,24 @@ def test_posters_have_a_bound(night: Night, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("batchveo.web.static_report.POSTER_BYTES", 10)
     with Store(night.path, writing=False) as store:
         assert write_report(store, night.videos / "r.html", now=99.0).posters == 0
+
+
+def test_previews_come_on_request_and_have_a_bound(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small copies that can be looked at without the videos, also where these cannot be linked to."""
+    with Store(night.path, writing=False) as store:
+        plain = write_report(store, night.videos / "r.html", now=99.0)
+        written = write_report(store, night.videos / "r.html", now=99.0, previews=True)
+        assert (plain.previews, written.previews) == (0, 2)
+        data = data_of(written.path)
+        copies = [base64.b64decode(copy) for copy in data["previews"].values()]  # type: ignore[attr-defined]
+        assert all(copy[4:8] == b"ftyp" and len(copy) < 60_000 for copy in copies)
+        assert str(night.path.parent) not in written.path.read_text(encoding="utf-8")
+        monkeypatch.setattr("batchveo.web.static_report.reveals_location", lambda *_: True)
+        far = data_of(write_report(store, night.videos / "r.html", now=99.0, previews=True).path)
+        assert far["jobs"][0]["video"] is True  # type: ignore[index]
+        assert "href" not in far["jobs"][0]  # type: ignore[index]
+        monkeypatch.setattr("batchveo.web.static_report.PREVIEW_BYTES", 10)
+        assert write_report(store, night.videos / "r.html", now=99.0, previews=True).previews == 0
 
 
 def test_more_jobs_than_fit_are_said(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,15 +114,35 @@ def test_times_have_one_form_in_every_view(new_page: Open, url: str, night: Nigh
     page = new_page(url, locale=locale, timezone_id="Europe/Berlin")
     for base in (url, written.path.as_uri()):
         for view, shown in (
-            ("videos", ".headline p"),
+            ("videos", "time"),
             (f"job/{night.named('fox').id}", ".life li"),
-            ("charts", "#charts .chart-choice"),
+            ("charts", ".chart-choice"),
         ):
             page.goto(f"{base}#/{view}")
-            page.locator(shown).first.wait_for()
-            text = page.locator(shown).first.inner_text() + page.locator("#progress").inner_text()
+            told = page.locator(shown).first
+            told.wait_for()
+            text = f"{told.get_attribute('title')} {told.inner_text()}"
             assert TIME.search(text), (view, text)
             assert not OTHER_TIME.search(page.locator("body").inner_text())
+
+
+def test_what_is_near_is_told_by_its_distance(new_page: Open, url: str) -> None:
+    """With the moment itself under the pointer."""
+    told = new_page(url, timezone_id="Asia/Tokyo").evaluate("""async () => {
+        const { ago, moment } = await import("/static/moments.js");
+        const now = 1728079200;
+        const distances = [59, 61, 3599, 3600, 86399, 86400, 90000, -30, -3600];
+        const node = moment(now - 90000);
+        return [distances.map((seconds) => ago(now - seconds, now)), node.title, node.dateTime];
+    }""")
+    assert told == [
+        [
+            *("just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago"),
+            *("Fri 4 Oct 2024 07:00", "Fri 4 Oct 2024 06:00", "just now", "Sat 5 Oct 2024 08:00"),
+        ],
+        "Fri 4 Oct 2024 06:00:00",
+        "2024-10-03T21:00:00.000Z",
+    ]
 
 
 def test_a_day_of_another_year_has_its_year(new_page: Open, url: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from batchveo.cli.grouped_help import GroupedCommand
+from batchveo.cli.option_values import recall_options
 from batchveo.cli.options import catalogue_option, run_options
 from batchveo.cli.run_command import execute_run
 from batchveo.operations.run import resume_database
@@ -16,5 +17,6 @@ from batchveo.operations.run import resume_database
 @run_options
 @catalogue_option
 def command(**options: Any) -> int:
-    """Resume all unfinished jobs of the database, from any manifest."""
-    return execute_run(options, resume_database)
+    """Resume all unfinished jobs of the database, from any manifest, with the options of the last run."""
+    options, recalled = recall_options(options)
+    return execute_run(options, resume_database, recalled)

@@ -37,34 +37,37 @@ VERDICTS = {
 @click.command("status")
 @state_option
 @json_option
-@option("--watch", is_flag=True, help="Refresh until Ctrl-C.")
+@option("--watch", is_flag=True, help="Refresh until the run ends, or until q or Ctrl-C.")
 def command(state: Path, *, as_json: bool, watch: bool) -> int:
     """Count the jobs by state; show spending, speed and jobs in doubt."""
     with Store(state, writing=False) as store:
-        # returns at once if the terminal cannot be drawn on
-        if watch and not as_json:
-            _watch_drawn(store)
-        _print_status(store, as_json=as_json)
-        while watch:
+        if watch and not as_json and _watch_drawn(store):
+            return 0
+        was_running, is_running = False, _print_status(store, as_json=as_json)
+        while watch and (is_running or not was_running):
             time.sleep(WATCH_SECONDS)
-            _print_status(store, as_json=as_json)
+            was_running, is_running = is_running, _print_status(store, as_json=as_json)
     return 0
 
 
-def _watch_drawn(store: Store) -> None:
-    """Watch at a terminal that can be drawn on; elsewhere return."""
+def _watch_drawn(store: Store) -> bool:
+    """Watch at a terminal that can be drawn on; elsewhere return ``False``."""
     from batchveo.display.reporter import can_draw
 
-    if can_draw(sys.stdout):
-        from batchveo.display.live_view import watch_database
+    if not can_draw(sys.stdout):
+        return False
+    from batchveo.display.live_view import watch_database
 
-        watch_database(store, sys.stdout)
+    watch_database(store, sys.stdout, sys.stdin)
+    return True
 
 
-def _print_status(store: Store, *, as_json: bool) -> None:
+def _print_status(store: Store, *, as_json: bool) -> bool:
+    """Print one snapshot; returns whether a run is in progress."""
     shot = SnapshotReader(store=store).read_snapshot(time.time())
     row = {**make_snapshot_row(store, shot), **make_verdict_row(store)}
     click.echo(json.dumps(row, ensure_ascii=False) if as_json else _describe_status(row, _describe_wait(shot)))
+    return shot.going
 
 
 def _describe_wait(shot: Snapshot) -> str | None:

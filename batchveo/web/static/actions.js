@@ -1,7 +1,9 @@
 // Retry, cancel, resolve: what can be done with a job, each with its question and its answer.
 
 import { ask } from "./ask.js";
-import { el, icon, toast } from "./dom.js";
+import { csv } from "./csv.js";
+import { copy, el, icon, save, toast } from "./dom.js";
+import * as Money from "./money.js";
 import * as Words from "./words.js";
 
 const PAID =
@@ -13,10 +15,7 @@ function createActions(source, changed) {
     const agreed = await ask(question);
     if (agreed === null) return;
     try {
-      const { done } = await source.act(
-        verb,
-        typeof agreed === "string" ? { ...body, generation_id: agreed } : body,
-      );
+      const { done } = await source.act(verb, agreed === true ? body : { ...body, ...agreed });
       toast(done ? told(done) : "Nothing was changed: the jobs have moved in the meantime.", { wrong: !done });
     } catch (error) {
       toast(error.message, { wrong: true });
@@ -30,20 +29,6 @@ function createActions(source, changed) {
       { title: `Retry “${clip(job.name)}”?`, text: [PAID], yes: "Retry" },
       "retry",
       { jobs: [job.id] },
-      pendingAgain,
-    );
-  const retryCause = (cause) =>
-    act(
-      {
-        title: `Retry all ${Words.counted(cause.jobs, "job")} that failed so?`,
-        text: [
-          "Jobs that were refused for what they ask will be refused again.",
-          PAID.replace("submits it", "submits them").replace("what it makes", "what they make"),
-        ],
-        yes: `Retry ${Words.number(cause.jobs)}`,
-      },
-      "retry",
-      { cause: cause.cause },
       pendingAgain,
     );
   const cancel = (job) =>
@@ -77,7 +62,7 @@ function createActions(source, changed) {
       {
         title: `Which generation did “${clip(job.name)}” buy?`,
         yes: "Fetch this generation",
-        field: "Generation id",
+        fields: [{ name: "generation_id", label: "Generation id" }],
         text: [
           "The provider’s site lists what your key has generated. The next run fetches its video; that costs nothing more.",
         ],
@@ -99,6 +84,102 @@ function createActions(source, changed) {
       () => "The job is given up.",
     );
 
+  // -- many jobs: the server counts and prices them first, and checks the number again when it acts
+
+  // `which` names the jobs: `jobs` (ids), or the `cause` of their failure
+  async function actOnMany(act, which, after, question) {
+    const found = await source.act("preview", { act, ...which }).catch((error) => {
+      toast(error.message, { wrong: true });
+    });
+    if (!found) return;
+    if (!found.jobs) return toast("None of these jobs can be changed so: they have moved.", { wrong: true });
+    const agreed = await ask(question(found));
+    if (agreed === null) return;
+    const body = { ...which, expected: found.jobs, ...(agreed === true ? {} : agreed) };
+    try {
+      const { done } = await source.act(act, body);
+      toast(
+        `${Words.counted(done, "job")} ${done === 1 ? "is" : "are"} ${agreed.how === "fail" ? "given up" : RESULT[act]}.`,
+      );
+      after();
+    } catch (error) {
+      toast(error.message, { wrong: true });
+    }
+    changed();
+  }
+
+  const others = ({ others }) =>
+    others
+      ? [`${Words.counted(others, "other job")} of the selection ${others === 1 ? "is" : "are"} left alone.`]
+      : [];
+  const REFUSED = "Jobs that were refused for what they ask will be refused again.";
+  const retryCause = ({ cause }) =>
+    actOnMany(
+      "retry",
+      { cause },
+      () => {},
+      (found) => ({
+        title: `Retry all ${Words.counted(found.jobs, "job")} that failed so?`,
+        text: [REFUSED, plural(PAID, found.jobs), price(found)],
+        yes: `Retry ${Words.number(found.jobs)}`,
+      }),
+    );
+  const bulk = {
+    retry: (jobs, after) =>
+      actOnMany("retry", { jobs }, after, (found) => ({
+        title: `Retry ${Words.counted(found.jobs, "job")}?`,
+        text: [plural(PAID, found.jobs), price(found), REFUSED, ...others(found)],
+        yes: `Retry ${Words.number(found.jobs)}`,
+      })),
+    cancel: (jobs, after) =>
+      actOnMany("cancel", { jobs }, after, (found) => ({
+        title: `Cancel ${Words.counted(found.jobs, "job")}?`,
+        text: ["They are not submitted, and cost nothing. Retrying brings them back.", ...others(found)],
+        yes: `Cancel ${Words.number(found.jobs)}`,
+      })),
+    resolve: (jobs, after) =>
+      actOnMany("resolve", { jobs }, after, (found) => ({
+        title: `Resolve ${Words.counted(found.jobs, "job")} held in doubt?`,
+        danger: true,
+        fields: [
+          {
+            name: "how",
+            label: "What became of their requests?",
+            kind: "choice",
+            options: [
+              ["fail", "Give them up: they count as failed, and may have been charged"],
+              ["resubmit", "They bought nothing: submit them again"],
+            ],
+          },
+        ],
+        text: [
+          "The provider’s site lists what your key has generated. If a request arrived after all and you submit it again, you pay twice.",
+          `Submitted again: ${price(found)}`,
+          ...others(found),
+        ],
+        yes: `Resolve ${Words.number(found.jobs)}`,
+      })),
+    copyPaths: async (jobs) => {
+      const rows = await list(jobs);
+      const paths = rows?.map((row) => row.file).filter(Boolean);
+      if (paths?.length) copy(`${paths.join("\n")}\n`, Words.counted(paths.length, "path"));
+      else if (rows) toast("None of these jobs has a file.", { wrong: true });
+    },
+    saveList: async (jobs) => {
+      const rows = await list(jobs);
+      if (rows) save("jobs.csv", csv(COLUMNS, rows));
+    },
+  };
+
+  async function list(jobs) {
+    try {
+      return (await source.act("list", { jobs })).jobs;
+    } catch (error) {
+      toast(error.message, { wrong: true });
+      return undefined;
+    }
+  }
+
   const BUTTONS = {
     failed: [["Retry", "again", retry, "primary"]],
     cancelled: [["Retry", "again", retry, "primary"]],
@@ -117,7 +198,19 @@ function createActions(source, changed) {
           el("button", { type: "button", class: kind, onclick: () => does(job) }, icon(sign), text),
         );
 
-  return { buttons, retryCause };
+  return { buttons, bulk, retryCause };
+}
+
+const COLUMNS = ["id", "name", "state", "model", "file"];
+const RESULT = { retry: "pending again", cancel: "cancelled", resolve: "pending again" };
+const plural = (text, jobs) =>
+  jobs === 1 ? text : text.replace("submits it", "submits them").replace("what it makes", "what they make");
+
+// What the jobs cost, by the latest list of prices or what their models have cost before.
+function price({ jobs, usd, unpriced }) {
+  if (unpriced === jobs) return "Their price is not known.";
+  const rest = unpriced ? `; ${Words.counted(unpriced, "job")} without a known price` : "";
+  return `This costs up to ${Money.words(usd)}${rest}.`;
 }
 
 // A question may stay open for hours: its answer is about the request that it showed.

@@ -2,18 +2,16 @@
 
 import { byId, el } from "./dom.js";
 
-// Resolves to true (or what was typed into the field), or to null where the person thinks better of it.
-function ask({ title, text, yes, danger = false, field }) {
+// Resolves to true, or to the values of `fields` by their names; to null where the person thinks better of it.
+// A field: { name, label, kind: "text", "area", "number" or "choice", value, options: [[value, text], ...] }.
+function ask({ title, text, yes, danger = false, fields = [] }) {
   const dialog = byId("ask");
-  const input =
-    field &&
-    el("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false", name: "answer" });
   const form = el(
     "form",
     { method: "dialog" },
     el("h2", { id: "ask-title" }, title),
     text.map((line) => el("p", {}, line)),
-    input && el("label", {}, field, input),
+    fields.map(field),
     el(
       "div",
       { class: "ask-do" },
@@ -27,13 +25,37 @@ function ask({ title, text, yes, danger = false, field }) {
     dialog.addEventListener(
       "close",
       () => {
-        const agreed = dialog.returnValue === "yes";
-        resolve(!agreed ? null : input ? input.value.trim() || null : true);
+        if (dialog.returnValue !== "yes") return resolve(null);
+        const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]));
+        resolve(!fields.length ? true : Object.values(values).every(Boolean) ? values : null);
       },
       { once: true },
     );
     dialog.showModal();
   });
+}
+
+function field({ name, label, kind = "text", value = "", options = [], ...others }) {
+  if (kind === "choice")
+    return el(
+      "fieldset",
+      {},
+      el("legend", {}, label),
+      options.map(([one, words], index) =>
+        el(
+          "label",
+          { class: "choice" },
+          el("input", { type: "radio", name, value: one, checked: index === 0 }),
+          words,
+        ),
+      ),
+    );
+  const attributes = { name, required: true, autocomplete: "off", spellcheck: "false", ...others };
+  const input =
+    kind === "area"
+      ? el("textarea", { ...attributes, rows: 5 }, value)
+      : el("input", { type: kind, ...attributes, value });
+  return el("label", {}, label, input);
 }
 
 export { ask };

@@ -1,18 +1,7 @@
 // The jobs behind a figure, as the address of the gallery. Its condition is one of docs/reference/conditions.md.
 
+import { quoted, utc } from "./conditions.js";
 import { queryOf } from "./filters.js";
-
-const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&")}"`;
-
-// Seconds since the epoch as a condition has them: a text in UTC, without zeros at its end.
-function utc(at) {
-  const micros = Math.round(at * 1e6);
-  const second = new Date(Math.floor(micros / 1e6) * 1000).toISOString().slice(0, 19);
-  const rest = String(((micros % 1e6) + 1e6) % 1e6)
-    .padStart(6, "0")
-    .replace(/0+$/, "");
-  return rest ? `${second}.${rest}` : second;
-}
 
 const before = (field, at) => `${field} < ${quoted(utc(at))}`;
 const since = (field, at) => `${field} >= ${quoted(utc(at))}`;
@@ -31,7 +20,7 @@ const go = (address) => {
   if (address) location.hash = address;
 };
 
-const TERM = /\(?(\w+) (==|>=|<) (null|-?\d[\d.e+-]*|"(?:[^"\\]|\\.)*")\)?(?: (and|or) |$)/y;
+const TERM = /\(?(\w+) (==|>=|<) (null|true|false|-?\d[\d.e+-]*|"(?:[^"\\]|\\.)*")\)?(?: (and|or) |$)/y;
 const TIMES = ["submitted_at", "completed_at", "finished_at"];
 
 // Whether a condition that was made here is true of a job, since a report has no server to ask: terms that are joined
@@ -59,4 +48,4 @@ function compare(job, [, field, operator, literal]) {
   return value !== null && (operator === "<" ? value < wanted : value >= wanted);
 }
 
-export { before, equals, go, isTrueOf, jobAt, jobsWhere, since, utc, within };
+export { before, equals, go, isTrueOf, jobAt, jobsWhere, since, within };

@@ -99,7 +99,8 @@ function createChoose(source, section, { moved, voted }) {
       blind: params.get("blind") === "1" ? "1" : "",
       rejected: params.get("rejected") === "1" ? "1" : "",
     };
-    if (!bar.isConnected) section.replaceChildren(bar, parts.group);
+    if (!bar.isConnected)
+      section.replaceChildren(el("h1", { class: "unseen" }, "Choose among takes"), bar, parts.group);
     parts.where.value = wanted.where;
     parts.blind.checked = Boolean(wanted.blind);
     parts.rejected.checked = Boolean(wanted.rejected);
@@ -264,7 +265,7 @@ function createChoose(source, section, { moved, voted }) {
       });
     }
     const node = el(
-      "article",
+      "div",
       { class: "take", role: "listitem", tabindex: 0, "aria-label": label(job, index) },
       el("div", { class: "take-media", onclick: playback.toggle }, video),
       el("div", { class: "take-body" }),
@@ -495,10 +496,10 @@ function createChoose(source, section, { moved, voted }) {
       title: "Who chooses?",
       text: ["Your votes are kept under this name, so that several people are told apart."],
       yes: "Continue",
-      field: "Your name",
+      fields: [{ name: "person", label: "Your name" }],
     });
     if (!typed) return false;
-    person = typed;
+    ({ person } = typed);
     remember(person);
     showPerson();
     return true;

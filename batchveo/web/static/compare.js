@@ -1,13 +1,26 @@
 // A table of models, or of any other field: what came of each, at which price, and which one people prefer.
 
-import { el } from "./dom.js";
+import { equals, jobsWhere } from "./behind.js";
+import { csv } from "./csv.js";
+import { el, save } from "./dom.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
 
 const PLAIN = ["model", "seed", "resolution", "duration", "manifest"];
+const FACTS = [
+  ...["value", "clips", "failed", "success_rate", "rejected", "usd_per_clip", "usd_per_second", "median_seconds"],
+  ...["p90_seconds", "picked", "rejected_by_people", "rating", "win_rate", "win_rate_low", "win_rate_high"],
+];
 const COLUMNS = [
   ["Clips", (row) => Words.number(row.clips)],
-  ["Success", (row) => percent(row.success_rate)],
+  [
+    "Success",
+    (row, only) => [
+      percent(row.success_rate),
+      row.failed > 0 &&
+        small(el("a", { href: jobsWhere([only], ["failed"]) }, `${Words.number(row.failed)} failed`)),
+    ],
+  ],
   ["Rejected by gates", gates],
   ["Price of a clip", price],
   ["Time of a clip", time],
@@ -22,6 +35,7 @@ function createComparison(source, section, moved) {
   let by = "model";
   let asked = 0;
   let axes = [];
+  let shown = [];
   const choice = el("input", {
     type: "text",
     class: "condition",
@@ -44,6 +58,7 @@ function createComparison(source, section, moved) {
     "form",
     { class: "choose-bar", onsubmit: (event) => event.preventDefault() },
     el("label", {}, el("span", {}, "Compare by"), choice, offers),
+    el("button", { type: "button", onclick: () => save(`${by}.csv`, csv(FACTS, shown)) }, "Download CSV"),
     wrong,
   );
 
@@ -74,6 +89,7 @@ function createComparison(source, section, moved) {
   }
 
   function fill(rows) {
+    shown = rows;
     if (!rows.length) {
       table.replaceChildren(el("p", { class: "empty" }, "No job is finished yet."));
       notes.replaceChildren();
@@ -96,14 +112,16 @@ function createComparison(source, section, moved) {
         el(
           "tbody",
           {},
-          rows.map((row) =>
-            el(
+          rows.map((row) => {
+            const only = equals(by, row.value);
+            const href = jobsWhere([only], ["succeeded", "failed"]);
+            return el(
               "tr",
               {},
-              el("th", { scope: "row" }, row.value === null ? "(none)" : String(row.value)),
-              COLUMNS.map(([, cell]) => el("td", {}, cell(row))),
-            ),
-          ),
+              el("th", { scope: "row" }, el("a", { href }, row.value === null ? "(none)" : String(row.value))),
+              COLUMNS.map(([, cell]) => el("td", {}, cell(row, only))),
+            );
+          }),
         ),
       ),
     );

@@ -19,6 +19,12 @@ const ICONS = {
   pause: "M8 5v14M16 5v14",
   sound: "M5 10v4h3l4 4V6l-4 4zM16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11",
   mute: "M5 10v4h3l4 4V6l-4 4zM16 10l5 5M21 10l-5 5",
+  grid: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z",
+  list: "M4 6h16M4 12h16M4 18h16",
+  funnel: "M4 5h16l-6 7v6l-4 2v-8z",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  keyboard: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8",
+  loop: "M17 3l3 3-3 3M20 6H8a4 4 0 0 0-4 4v1M7 21l-3-3 3-3M4 18h12a4 4 0 0 0 4-4v-1",
   again: "M4 12a8 8 0 1 0 2.5-5.8M4 4v4h4",
 };
 
@@ -52,17 +58,20 @@ const TAIL = 14;
 // A name on one line that is cut in its middle if there is no room: names of one batch differ at their ends.
 function cut(node, text) {
   const letters = Array.from(text);
-  const long = letters.length > 2 * TAIL;
-  node.classList.toggle("cut", long);
-  if (long)
-    node.replaceChildren(
-      el("span", {}, letters.slice(0, -TAIL).join("")),
-      el("span", {}, letters.slice(-TAIL).join("")),
-    );
-  else node.textContent = text;
-  if (long)
-    node.setAttribute("aria-label", text); // two pieces would be read as two words
-  else node.removeAttribute("aria-label");
+  const isLong = letters.length > TAIL;
+  node.classList.toggle("cut", isLong);
+  if (!isLong) {
+    node.textContent = text;
+    node.removeAttribute("aria-label");
+    return;
+  }
+  // the end begins with a word, if one begins there
+  const tail = letters.slice(-Math.min(TAIL, letters.length / 2)).join("");
+  const word = tail.search(/[\s_/.-](?=\S)/);
+  const end = word >= 0 && word < tail.length / 2 ? tail.slice(word + 1) : tail;
+  const start = text.slice(0, text.length - end.length);
+  node.replaceChildren(el("span", {}, start), el("span", {}, end));
+  node.setAttribute("aria-label", text); // two pieces would be read as two words
 }
 
 const byId = (id) => document.getElementById(id);
@@ -78,4 +87,20 @@ function speak(text) {
   if (byId("spoken").textContent !== text) byId("spoken").textContent = text;
 }
 
-export { byId, cut, el, icon, speak, toast };
+// Puts text on the clipboard; a page over plain http from another machine may not.
+async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`${what} copied.`);
+  } catch {
+    toast("The browser does not let this page copy.", { wrong: true });
+  }
+}
+
+function save(name, text) {
+  const href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  el("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
+export { byId, copy, cut, el, icon, save, speak, toast };

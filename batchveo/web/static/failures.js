@@ -1,8 +1,11 @@
-// Failures by cause, the commonest first: one look tells whether to edit, to retry, or to let be.
+// Failures by cause, the commonest first, and by cause and model: one look tells whether to edit, to retry, or to let be.
 
-import { equals, jobsWhere } from "./behind.js";
+import { equals, jobAt, jobsWhere } from "./behind.js";
 import { el, icon } from "./dom.js";
 import * as Words from "./words.js";
+
+const MOST_MODELS = 8;
+const MOST_CAUSES = 12;
 
 function createFailures(source, actions, section) {
   let last;
@@ -21,7 +24,9 @@ function createFailures(source, actions, section) {
       last = text;
       section.replaceChildren(
         el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures"),
-        ...(causes.length ? causes.map(cause) : [el("p", { class: "empty" }, "Nothing has failed.")]),
+        ...(causes.length
+          ? [...causesByModel(causes, source.canAct), ...causes.map(cause)]
+          : [el("p", { class: "empty" }, "Nothing has failed.")]),
       );
     } catch (error) {
       if (turn !== asked) return;
@@ -37,7 +42,7 @@ function createFailures(source, actions, section) {
   }
 
   function cause(one) {
-    const models = one.models.map(Words.model).join(", ");
+    const models = Object.keys(one.models).map(Words.model).join(", ");
     return el(
       "article",
       { class: "cause" },
@@ -46,12 +51,8 @@ function createFailures(source, actions, section) {
         "div",
         {},
         el("h3", { title: one.text }, varying(one.cause)),
-        el(
-          "p",
-          {},
-          `${models} · for example `,
-          el("a", { href: `#/job/${encodeURIComponent(one.example)}` }, one.example_name),
-        ),
+        el("p", {}, `${models} · for example `, el("a", { href: jobAt(one.example) }, one.example_name)),
+        one.text.trim() && answer(one),
       ),
       el(
         "div",
@@ -60,7 +61,7 @@ function createFailures(source, actions, section) {
           "a",
           {
             class: "button",
-            href: jobsWhere([equals("cause", one.cause)], ["failed"]),
+            href: failed(one.cause),
             "aria-label": `Show the jobs that failed so: ${one.cause}`,
           },
           "Show",
@@ -78,6 +79,69 @@ function createFailures(source, actions, section) {
 
   return { show, missed: () => missed };
 }
+
+const failed = (...terms) =>
+  jobsWhere(
+    ["cause", "model"].slice(0, terms.length).map((field, i) => equals(field, terms[i])),
+    ["failed"],
+  );
+
+// How many jobs of each model failed for each cause, if there is anything to compare.
+function causesByModel(causes, canCompare) {
+  const sums = new Map();
+  for (const { models } of causes)
+    for (const [model, jobs] of Object.entries(models)) sums.set(model, (sums.get(model) ?? 0) + jobs);
+  const models = [...sums].sort((a, b) => b[1] - a[1]).map(([model]) => model);
+  if (causes.length < 2 || models.length < 2) return [];
+  const shown = models.slice(0, MOST_MODELS);
+  const left = [
+    [causes.length - MOST_CAUSES, "cause"],
+    [models.length - MOST_MODELS, "model"],
+  ].filter(([number]) => number > 0);
+  const number = (jobs, href, words) =>
+    el(
+      "td",
+      {},
+      jobs ? el("a", { href, "aria-label": `${Words.counted(jobs, "job")}: ${words}` }, Words.number(jobs)) : "",
+    );
+  const head = el(
+    "tr",
+    {},
+    ["Cause", ...shown.map(Words.model), "Together"].map((name) => el("th", { scope: "col" }, name)),
+  );
+  const rows = causes.slice(0, MOST_CAUSES).map((one) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", title: one.cause }, varying(one.cause)),
+      shown.map((model) =>
+        number(one.models[model], failed(one.cause, model), `${Words.model(model)}, ${one.cause}`),
+      ),
+      number(one.jobs, failed(one.cause), one.cause),
+    ),
+  );
+  return [
+    el(
+      "div",
+      { class: "table-room causes", tabindex: 0, role: "region", "aria-label": "Failed jobs by cause and model" },
+      el("table", {}, el("thead", {}, head), el("tbody", {}, rows)),
+    ),
+    el(
+      "p",
+      { class: "found" },
+      left.length > 0 &&
+        `${left.map(([number, noun]) => Words.counted(number, noun)).join(" and ")} not in the table. `,
+      canCompare && [
+        "How often each model succeeds, and at which price: ",
+        el("a", { href: "#/compare" }, "Compare"),
+      ],
+    ),
+  ];
+}
+
+// An error as the service sent it, of the job that is the example.
+const answer = ({ text }) =>
+  el("details", { class: "answer" }, el("summary", {}, "The answer in full"), el("pre", { tabindex: 0 }, text));
 
 // What differs from job to job stands out less than what they share.
 const varying = (cause) =>

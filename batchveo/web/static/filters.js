@@ -1,5 +1,6 @@
-// What to look at: words, states, model, manifest, split, order; all of it stands in the address too.
+// What to look at: words, states, model, manifest, split, conditions, order; all of it is in the address too.
 
+import { quoted, utc } from "./conditions.js";
 import { el, icon } from "./dom.js";
 import * as Words from "./words.js";
 
@@ -8,7 +9,7 @@ const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
 const NOTHING = {
   ...Object.fromEntries(TEXTS.map((key) => [key, ""])),
   states: [],
-  order: "manifest",
+  order: "",
   list: false,
 };
 // What gates and people say: one choice on the page, two parts of the address.
@@ -18,6 +19,24 @@ const SAID = {
   picked: { choice: "picked" },
   rejected: { choice: "rejected" },
 };
+// Without an order, the server chooses: newest finished first while a run is going on, else as in the manifest.
+const ORDERS = {
+  manifest: "Manifest order",
+  newest: "Last added first",
+  finished: "Newest finished first",
+  name: "By name",
+  cost: "Highest cost first",
+  time: "Longest generation first",
+  rating: "Best rated first",
+  prompt: "Grouped by prompt",
+};
+const OPERATORS = {
+  "==": "is",
+  "!=": "is not",
+  in: "contains",
+  ">=": "is at least",
+  "<=": "is at most",
+};
 
 function parseFilter(query) {
   const params = new URLSearchParams(query);
@@ -26,7 +45,7 @@ function parseFilter(query) {
     ...Object.fromEntries(TEXTS.map((key) => [key, params.get(key) || ""])),
     gate: params.get("gate") === "rejected" ? "rejected" : "",
     choice: params.get("choice") in SAID ? params.get("choice") : "",
-    order: params.get("order") === "newest" ? "newest" : "manifest",
+    order: params.get("order") in ORDERS ? params.get("order") : "",
     list: params.get("as") === "list",
   };
 }
@@ -35,16 +54,17 @@ function queryOf(wanted) {
   const params = new URLSearchParams();
   for (const state of wanted.states) params.append("state", state);
   for (const key of TEXTS) if (wanted[key]) params.set(key, wanted[key]);
-  if (wanted.order === "newest") params.set("order", "newest");
+  if (wanted.order) params.set("order", wanted.order);
   if (wanted.list) params.set("as", "list");
   return params.toString();
 }
 
-function createFilters(form, chosen, { conditions }) {
+function createFilters(form, source, chosen) {
   let wanted = { ...NOTHING };
   let timer;
-  let all;
-  let narrowed;
+  let known = {}; // the counts of all jobs
+  let narrowed; // of those that the filters match
+  let fields;
   const set = (changes) => {
     wanted = { ...wanted, ...changes };
     mark();
@@ -55,6 +75,7 @@ function createFilters(form, chosen, { conditions }) {
     type: "search",
     placeholder: "Search prompts, names, errors, ids",
     "aria-label": "Search prompts, names, errors and ids",
+    title: "Search (/)",
     autocomplete: "off",
     spellcheck: "false",
     maxlength: 500,
@@ -63,61 +84,80 @@ function createFilters(form, chosen, { conditions }) {
     clearTimeout(timer);
     timer = setTimeout(() => set({ q: search.value }), TYPING);
   });
-  const model = choice("Model", "model");
-  const manifest = choice("Manifest", "manifest");
-  const split = choice("Split", "split");
+  const selects = {
+    model: choice("Model", "model", (name) => name),
+    manifest: choice("Manifest", "manifest", (path) => path.replace(/^.*[\\/]/, "") || "(none)"),
+    split: choice("Split", "split", (value) => value),
+  };
   const said = el(
     "select",
     {
       "aria-label": "Verdict",
       onchange: () => set({ gate: "", choice: "", ...SAID[said.value] }),
     },
-    el("option", { value: "" }, "Every verdict"),
+    el("option", { value: "" }, "All verdicts"),
     el("option", { value: "picked" }, "Picked"),
     el("option", { value: "rejected" }, "Rejected by people"),
     el("option", { value: "gate" }, "Rejected by a gate"),
   );
-  const where = el("input", {
-    type: "text",
-    class: "condition",
-    placeholder: "Condition, such as black_seconds < 0.5 and picked",
-    "aria-label": "Condition",
-    "aria-describedby": "where-wrong",
-    autocomplete: "off",
-    spellcheck: "false",
-    hidden: !conditions,
-    maxlength: 1000,
-  });
-  where.addEventListener("change", () => set({ where: where.value.trim() }));
-  const wrong = el("p", { class: "wrong-text", id: "where-wrong", role: "alert", hidden: true });
   const order = el(
     "select",
     { "aria-label": "Order", onchange: () => set({ order: order.value }) },
-    el("option", { value: "manifest" }, "In manifest order"),
-    el("option", { value: "newest" }, "Last added first"),
+    Object.entries(ORDERS).map(([value, text]) => el("option", { value }, text)),
   );
-  const list = el(
+  const views = el(
+    "div",
+    { class: "views", role: "group", "aria-label": "View" },
+    [false, true].map((list) =>
+      el(
+        "button",
+        { type: "button", title: list ? "List" : "Cards", onclick: () => set({ list }) },
+        icon(list ? "list" : "grid"),
+        el("span", { class: "unseen" }, list ? "Show as a list" : "Show as cards"),
+      ),
+    ),
+  );
+  const builder = createBuilder();
+  const more = el(
     "button",
-    { type: "button", "aria-pressed": "false", onclick: () => set({ list: !wanted.list }) },
-    "List",
+    { type: "button", class: "funnel", "aria-expanded": "false", "aria-controls": "more-filters" },
+    icon("funnel"),
+    "Filters",
+    el("span", { class: "count", hidden: true }),
   );
+  more.addEventListener("click", () => open(more.getAttribute("aria-expanded") !== "true"));
+  const room = el(
+    "div",
+    { class: "more-filters", id: "more-filters", hidden: true },
+    el("div", { class: "selects" }, ...Object.values(selects), said),
+    source.canAct && builder.node,
+  );
+  const wrong = el("p", { class: "wrong-text", id: "where-wrong", role: "alert", hidden: true });
   const chips = el("div", { class: "chips", role: "group", "aria-label": "States" });
-  form.append(search, model, manifest, split, said, order, list, where, wrong, chips);
+  const active = el("div", { class: "chips active", role: "group", "aria-label": "Filters in use", hidden: true });
+  form.append(search, more, order, views, room, wrong, chips, active);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    set({ q: search.value, where: where.value.trim() });
+    set({ q: search.value, where: builder.condition.value.trim() });
   });
   const buttons = new Map(Words.ORDER.map((state) => [state, chip(state)]));
   chips.append(...buttons.values());
 
-  function choice(label, key) {
-    const select = el(
-      "select",
-      { "aria-label": label, hidden: true },
-      el("option", { value: "" }, `Every ${label.toLowerCase()}`),
-    );
-    select.addEventListener("change", () => set({ [key]: select.value }));
+  function open(yes) {
+    more.setAttribute("aria-expanded", String(yes));
+    room.hidden = !yes;
+    if (yes && source.canAct && !fields) builder.load();
+  }
+
+  function choice(label, key, name) {
+    const select = el("select", {
+      "aria-label": label,
+      hidden: true,
+      onchange: () => set({ [key]: select.value }),
+    });
+    select.name_ = name;
+    select.append(el("option", { value: "" }, `All ${label.toLowerCase()}s`));
     return select;
   }
 
@@ -137,35 +177,146 @@ function createFilters(form, chosen, { conditions }) {
     return button;
   }
 
-  // A choice of one is none.
-  function offer(choices) {
-    const fill = (select, rows, name) => {
-      const known = new Set([...select.options].map((one) => one.value));
-      select.append(
-        ...rows
-          .filter((row) => !known.has(row.value))
-          .map((row) => el("option", { value: row.value }, name(row.value))),
+  // A condition is put together from a field, an operator and a value, or written.
+  function createBuilder() {
+    const field = el("select", { "aria-label": "Field", onchange: fit });
+    const operator = el("select", { "aria-label": "Comparison" });
+    const value = el("input", {
+      type: "text",
+      "aria-label": "Value",
+      list: "filter-values",
+      autocomplete: "off",
+      maxlength: 200,
+    });
+    const values = el("datalist", { id: "filter-values" });
+    const condition = el("input", {
+      type: "text",
+      class: "condition",
+      placeholder: "Condition, such as black_seconds < 0.5 and picked",
+      "aria-label": "Condition",
+      "aria-describedby": "where-wrong",
+      autocomplete: "off",
+      spellcheck: "false",
+      maxlength: 1000,
+    });
+    condition.addEventListener("change", () => set({ where: condition.value.trim() }));
+    value.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      add();
+    });
+    const find = () => fields?.find((one) => one.name === field.value);
+
+    async function load() {
+      const found = await source.fields().catch(() => undefined);
+      if (!found) return;
+      fields = found.fields;
+      const groups = [...new Set(fields.map((one) => one.group))];
+      field.replaceChildren(
+        el("option", { value: "" }, "Field …"),
+        ...groups.map((group) =>
+          el(
+            "optgroup",
+            { label: group },
+            fields.filter((one) => one.group === group).map((one) => el("option", { value: one.name }, one.label)),
+          ),
+        ),
       );
-      select.hidden = select.options.length < 3;
-    };
-    fill(model, choices.models, (name) => name);
-    fill(manifest, choices.manifests, (path) => path.replace(/^.*[\\/]/, "") || "(none)");
-    fill(split, choices.splits, (value) => value);
+      fit();
+    }
+
+    function fit() {
+      const known = find();
+      const words =
+        known?.kind === "time"
+          ? { ">=": "is from", "<": "is before" }
+          : Object.fromEntries(
+              Object.entries(OPERATORS).filter(
+                ([key]) => !known?.kind || known.kind === "any" || fits(known.kind, key),
+              ),
+            );
+      operator.replaceChildren(...Object.entries(words).map(([key, text]) => el("option", { value: key }, text)));
+      value.type = known?.kind === "time" ? "datetime-local" : "text";
+      value.value = "";
+      value.placeholder = known?.unit ?? "";
+      values.replaceChildren(...(known?.values ?? []).map((one) => el("option", { value: one })));
+    }
+
+    const fits = (kind, key) =>
+      kind === "boolean"
+        ? ["==", "!="].includes(key)
+        : kind === "number"
+          ? key !== "in"
+          : !["<=", ">="].includes(key);
+
+    function add() {
+      const text = value.value.trim();
+      if (!field.value || !text) return (field.value ? value : field).focus();
+      value.value = "";
+      const known = find();
+      const literal = write(text, known.kind);
+      const one =
+        operator.value === "in"
+          ? `${quoted(text)} in ${known.name}`
+          : `${known.name} ${operator.value} ${literal}`;
+      const where = wanted.where;
+      set({ where: !where ? one : `${/\bor\b/i.test(where) ? `(${where})` : where} and ${one}` });
+    }
+
+    const node = el(
+      "div",
+      { class: "builder" },
+      el(
+        "div",
+        { class: "builder-row", role: "group", "aria-label": "Add a filter" },
+        field,
+        operator,
+        value,
+        values,
+        el("button", { type: "button", onclick: add }, "Add filter"),
+      ),
+      condition,
+    );
+    return { node, condition, load };
+  }
+
+  // The values to filter by, with the numbers of all jobs.
+  function offer(choices) {
+    for (const key of Object.keys(selects))
+      known[key] = Object.fromEntries(choices[`${key}s`].map(({ value, jobs }) => [value, jobs]));
+    tally();
     mark();
   }
 
-  // All jobs by state; while something is searched for, those that fit it.
-  function count(counts, fitting) {
-    if (counts) all = counts;
-    if (fitting !== undefined) narrowed = fitting;
-    if (all) tally(narrowed || all);
+  // All jobs by state; while there is a filter, those that the others match.
+  function count(states, fitting) {
+    if (states) known = { ...known, state: states };
+    if (fitting !== undefined) narrowed = fitting ?? undefined;
+    tally();
   }
 
-  function tally(counts) {
+  function tally() {
+    const counts = { ...known, ...narrowed };
     for (const [state, button] of buttons) {
-      button.lastChild.textContent = Words.number(counts[state] || 0);
-      button.hidden = !counts[state] && !wanted.states.includes(state);
+      const jobs = counts.state?.[state] ?? 0;
+      button.lastChild.textContent = Words.number(jobs);
+      button.hidden = !jobs && !wanted.states.includes(state);
     }
+    for (const [key, select] of Object.entries(selects)) tallySelect(select, key, counts[key] ?? {});
+  }
+
+  function tallySelect(select, key, counts) {
+    const all = Object.keys({ ...known[key], ...(wanted[key] ? { [wanted[key]]: 0 } : {}) });
+    const options = new Map([...select.options].map((one) => [one.value, one]));
+    for (const value of all) {
+      const option = options.get(value) ?? el("option", { value });
+      const jobs = counts[value] ?? 0;
+      option.textContent = `${select.name_(value)} (${Words.number(jobs)})`;
+      option.hidden = !jobs && wanted[key] !== value;
+      if (!options.has(value)) select.append(option);
+    }
+    select.hidden = select.options.length < 3; // a choice of one is none
+    select.value = wanted[key];
   }
 
   function mark() {
@@ -175,39 +326,77 @@ function createFilters(form, chosen, { conditions }) {
       if (pressed) button.hidden = false;
     }
     if (document.activeElement !== search) search.value = wanted.q;
-    if (document.activeElement !== where) where.value = wanted.where;
+    if (document.activeElement !== builder.condition) builder.condition.value = wanted.where;
     said.value = wanted.choice || (wanted.gate && "gate");
-    for (const [select, key] of [
-      [model, "model"],
-      [manifest, "manifest"],
-      [split, "split"],
-      [order, "order"],
-    ])
-      select.value = wanted[key];
-    list.setAttribute("aria-pressed", wanted.list);
-    list.textContent = wanted.list ? "Cards" : "List";
-    list.setAttribute("aria-label", wanted.list ? "Show as cards" : "Show as a list");
-    list.removeAttribute("aria-pressed");
+    for (const [key, select] of Object.entries(selects)) select.value = wanted[key];
+    if (wanted.order) order.value = wanted.order;
+    for (const [at, button] of [...views.children].entries())
+      button.setAttribute("aria-pressed", String(Boolean(at) === wanted.list));
+    showActive();
+  }
+
+  // What narrows the gallery without being seen elsewhere, each with a way to take it back.
+  function showActive() {
+    const used = [
+      ...Object.keys(selects).map((key) => [wanted[key] && selects[key].name_(wanted[key]), { [key]: "" }]),
+      [said.value && said.selectedOptions[0]?.textContent, { gate: "", choice: "" }],
+      [wanted.where, { where: "" }, "code"],
+    ].filter(([text]) => text);
+    active.hidden = !used.length;
+    active.replaceChildren(
+      ...used.map(([text, without, tag]) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "chip used",
+            "aria-label": `Remove the filter ${text}`,
+            onclick: () => set(without),
+          },
+          tag ? el(tag, {}, text) : text,
+          icon("cross"),
+        ),
+      ),
+    );
+    const number = more.querySelector(".count");
+    number.hidden = !used.length;
+    number.textContent = used.length;
   }
 
   // What is wrong with the condition, with the place in it; nothing if it is right.
   function explain(text) {
     wrong.hidden = !text;
     wrong.textContent = text || "";
-    where.setAttribute("aria-invalid", Boolean(text));
+    builder.condition.setAttribute("aria-invalid", Boolean(text));
+    if (text) open(true);
   }
 
   return {
     offer,
     count,
     explain,
+    search,
+    // The order that the server chose.
+    ordered: (name) => {
+      if (!wanted.order && name) order.value = name;
+    },
     show: (filter) => {
       wanted = filter;
       mark();
+      tally();
+      if (filter.where) open(true);
     },
   };
 }
 
-const isAll = (wanted) => !queryOf({ ...wanted, order: "manifest", list: false });
+// A literal of the language of conditions.
+function write(text, kind) {
+  if (kind === "time") return quoted(utc(new Date(text).getTime() / 1000));
+  if (kind === "boolean") return /^(true|yes|1)$/i.test(text) ? "true" : "false";
+  const isNumber = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i.test(text);
+  return isNumber && kind !== "text" ? text : quoted(text);
+}
 
-export { createFilters, isAll, parseFilter, queryOf };
+const isAll = (wanted) => !queryOf({ ...wanted, order: "", list: false });
+
+export { createFilters, isAll, NOTHING, parseFilter, queryOf };

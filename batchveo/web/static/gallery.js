@@ -1,77 +1,116 @@
-// Only what is in sight stands in the document: cards are placed by arithmetic, and used again.
+// The gallery: every job has its place in a box that is as tall as all of them, so that the scrollbar is true. What is
+// in sight is asked for by its position; cards are used again.
 
 import { createCard } from "./card.js";
-import { toast } from "./dom.js";
+import { el, toast } from "./dom.js";
+import { createPages } from "./pages.js";
+import { arrange, chooseShape, MOST_PIXELS } from "./positions.js";
 import { matches } from "./source.js";
 
-const GAP = 16;
-const LEAST_WIDTH = 264;
-const BODY = 116;
-const ROW = 68;
-const BEYOND = 2; // rows drawn above and below the window
-const SOON = 400; // milliseconds: an answer that takes longer is announced
+const BEYOND = 600; // pixels that are drawn above and below the window
+const STILL = 150; // milliseconds without a scroll after which the scale of a very tall gallery is set right
 
-function createGallery(source, container, { lost }) {
+// `lost(job)` hears of videos that do not play; `picked` is the selection.
+function createGallery(source, container, { lost, picked }) {
   let wanted; // nothing is asked for until the gallery is shown: other views may be opened first
-  let jobs = [];
-  let more = false;
-  let rest; // where the comparison with a condition goes on, if there was no time for all jobs
-  let scanned; // how far it came
-  let total;
-  let byState; // how many fit the search in each state
-  let loading;
-  let asked = 0;
-  let answered = 0; // the question whose first page is on the screen
-  let failed = false;
-  let late = false; // the answer to the latest question takes long
-  let meanwhile = []; // cards that changed while a page was on its way: it may have them as they were before
+  let shape = "wide";
+  let layout;
   let active = 0;
-  let list = false;
   let frame;
+  let shift = 0; // how much higher than its place in the document a position of a very tall gallery is
+  let before = 0; // the place in the document at the last scroll
+  let settle;
   let listener = () => {};
   const cards = new Map();
+  const headings = new Map();
   const spare = [];
+  const pages = createPages(source, { heard, draw, failed });
 
-  function layout() {
-    const width = container.clientWidth;
-    if (list) return { columns: 1, width, row: ROW, height: ROW, media: [80, 45] };
-    const columns = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
-    const card = (width - GAP * (columns - 1)) / columns;
-    const media = Math.round((card * 9) / 16);
-    return { columns, width: card, row: media + BODY + GAP, height: media + BODY, media: [card, media] };
+  // -- places
+
+  const head = () => document.querySelector(".top").offsetHeight;
+  const physical = () => Math.max(0, -container.getBoundingClientRect().top);
+  const room = () => Math.max(1, Math.min(layout.tall, MOST_PIXELS) - innerHeight);
+  const isScaled = () => layout.tall > MOST_PIXELS;
+  const scaled = (virtual) => (virtual * room()) / (layout.tall - innerHeight);
+
+  function scrolled() {
+    if (!layout) return;
+    const now = physical();
+    if (!isScaled()) shift = 0;
+    // a drag of the scrollbar goes to a part of the whole, a turn of the wheel moves the cards by as much
+    else if (Math.abs(now - before) > innerHeight * 1.5)
+      shift = (now * (layout.tall - innerHeight)) / room() - now;
+    before = now;
+    clearTimeout(settle);
+    settle = setTimeout(settled, STILL);
+    draw();
+  }
+
+  function settled() {
+    if (layout && isScaled()) scrollToVirtual(physical() + shift);
+  }
+
+  function scrollToVirtual(virtual) {
+    const top = Math.min(Math.max(virtual, 0), Math.max(0, layout.tall - innerHeight));
+    const to = isScaled() ? scaled(top) : virtual;
+    shift = isScaled() ? top - to : 0;
+    const now = -container.getBoundingClientRect().top;
+    if (Math.abs(to - now) > 0.5) scrollBy(0, to - now);
+    before = physical();
+    draw();
+  }
+
+  // -- what is drawn
+
+  function draw() {
+    if (frame === undefined) frame = requestAnimationFrame(render);
   }
 
   function render() {
     frame = undefined;
-    if (!container.clientWidth) return; // not in sight
-    const { columns, width, row, height, media } = layout();
-    const rows = Math.ceil(jobs.length / columns);
-    container.style.height = `${rows * row}px`;
-    const top = -container.getBoundingClientRect().top;
-    const first = Math.max(0, (Math.floor(top / row) - BEYOND) * columns);
-    const last = Math.min(jobs.length, (Math.ceil((top + innerHeight) / row) + BEYOND) * columns);
+    if (!wanted || !container.clientWidth) return; // not in sight
+    const { total, groups } = pages.state();
+    layout = arrange({ width: container.clientWidth, total: total ?? 0, list: wanted.list, shape, groups });
+    container.classList.toggle("upright", shape === "upright");
+    container.style.height = `${Math.min(layout.tall, MOST_PIXELS)}px`;
+    if (!isScaled()) shift = 0;
+    const top = -container.getBoundingClientRect().top + shift;
+    const [first, last] = layout.between(Math.max(0, top - BEYOND), Math.max(0, top + innerHeight + BEYOND));
     for (const [index, card] of cards) {
-      const keeps = card.node.contains(document.activeElement) && index < jobs.length;
+      const keeps = card.node.contains(document.activeElement) && index < layout.total;
       if ((index < first || index >= last) && !keeps) put(index, card);
     }
-    if (active < first || active >= last) {
-      if (!container.contains(document.activeElement))
-        active = Math.min(Math.max(first + BEYOND * columns, 0), Math.max(0, jobs.length - 1));
+    if ((active < first || active >= last) && !container.contains(document.activeElement))
+      active = Math.min(Math.max(first, 0), Math.max(0, layout.total - 1));
+    for (let index = first; index < last; index += 1) drawCard(index);
+    drawHeadings(layout.headings(Math.max(0, top - BEYOND), top + innerHeight + BEYOND));
+    pages.want(first, last);
+  }
+
+  function drawCard(index) {
+    const card = cards.get(index) || taken(index);
+    const { x, y } = layout.place(index);
+    card.fill(pages.at(index), index, layout.total, { shape, list: wanted.list });
+    card.place(x, y - shift, layout);
+    card.link.tabIndex = index === active ? 0 : -1;
+  }
+
+  function drawHeadings(wantedOnes) {
+    const kept = new Set(wantedOnes.map(({ group }) => group));
+    for (const [group, node] of headings)
+      if (!kept.has(group)) {
+        node.remove();
+        headings.delete(group);
+      }
+    for (const { group, first, jobs, y } of wantedOnes) {
+      const node = headings.get(group) ?? el("p", { class: "group-title", role: "presentation" });
+      if (!headings.has(group)) container.append(node);
+      headings.set(group, node);
+      const prompt = pages.at(first)?.prompt;
+      node.replaceChildren(el("strong", {}, prompt ?? "…"), ` ${jobs} ${jobs === 1 ? "job" : "jobs"}`);
+      node.style.transform = `translateY(${y - shift}px)`;
     }
-    for (let index = first; index < last; index += 1) {
-      const card = cards.get(index) || taken(index);
-      card.fill(jobs[index], index, more ? -1 : jobs.length);
-      card.place(
-        (index % columns) * (width + GAP),
-        Math.floor(index / columns) * row,
-        width,
-        height,
-        media[0],
-        media[1],
-      );
-      card.link.tabIndex = index === active ? 0 : -1;
-    }
-    if (more && last >= jobs.length - columns * 6) load();
   }
 
   function put(index, card) {
@@ -81,199 +120,130 @@ function createGallery(source, container, { lost }) {
   }
 
   function taken(index) {
-    const card = spare.pop() || createCard(source, lost);
+    const card = spare.pop() || createCard(source, { lost, picked, select });
     cards.set(index, card);
     container.append(card.node);
     return card;
   }
 
-  const tell = (wrong) => listener({ total, loaded: jobs.length, byState, late, scanned, wrong });
+  // -- what comes from the server
 
-  const draw = () => {
-    if (frame === undefined) frame = requestAnimationFrame(render);
-  };
-
-  async function load() {
-    if (loading === asked || failed || answered !== asked) return;
-    const turn = asked;
-    loading = turn;
-    try {
-      const page = await source.page(wanted, rest ?? (jobs.length ? jobs[jobs.length - 1].seq : undefined));
-      if (turn !== asked) return;
-      jobs = jobs.concat(page.jobs);
-      ({ more } = page);
-      take(page);
-      total = page.matching ?? total;
-      total = more ? Math.max(total, jobs.length) : jobs.length;
-      catchUp();
-      tell();
-    } catch (error) {
-      failing(error, turn);
-    } finally {
-      if (loading === turn) loading = undefined;
+  function heard(answer, { isFirst }) {
+    if (isFirst) {
+      shape = chooseShape(answer.jobs);
+      active = 0;
     }
-    draw();
-  }
-
-  function show(filter) {
-    wanted = filter;
-    asked += 1;
-    active = 0;
-    return fresh();
-  }
-
-  // The first page anew; what is on the screen stays until it is there.
-  async function fresh() {
-    if (!wanted) return;
-    asked += 1;
-    const turn = asked;
-    failed = false;
-    meanwhile = [];
-    const timer = setTimeout(() => {
-      if (turn !== asked) return;
-      late = true;
-      tell();
-    }, SOON);
-    const page = await source.page(wanted).catch((error) => failing(error, turn));
-    clearTimeout(timer);
-    if (turn !== asked || !page) return;
-    late = false;
-    answered = turn;
-    for (const [index, card] of cards) put(index, card);
-    ({ jobs, more } = page);
-    take(page);
-    total = page.matching ?? page.jobs.length;
-    byState = page.by_state;
-    catchUp();
+    // new videos come on top of what nobody looks at; else they are only counted
+    if (pages.state().newer && isUnread()) pages.advance();
     tell();
     draw();
   }
 
-  function take(page) {
-    rest = page.rest ?? undefined;
-    scanned = page.scanned ?? undefined;
+  function failed(message, { wrong }) {
+    if (wrong) tell(message);
+    else toast(message, { wrong: true });
   }
 
-  // Nothing more is asked until the server is back: `again`.
-  function failing(error, turn) {
-    if (turn !== asked) return;
-    failed = true;
-    late = false;
-    meanwhile = []; // they are in what is on the screen, or come with what is asked for next
-    const slip = error.status === 422; // of the condition: what is on the screen stays
-    if (slip || total !== undefined) tell(slip ? error.message : undefined);
-    if (!slip) toast(error.message, { wrong: true });
+  function tell(wrong) {
+    listener({ ...pages.state(), wrong });
   }
 
-  // The server answers again: what it could not give is asked for once more.
-  function again() {
-    if (!failed) return;
-    failed = false;
-    if (answered === asked) draw();
-    else fresh();
-  }
-
-  function catchUp() {
-    const changed = meanwhile;
-    meanwhile = [];
-    apply(changed);
+  function show(filter) {
+    wanted = filter;
+    const top = container.getBoundingClientRect().top - head();
+    if (layout && top < 0) scrollBy(0, top - 120); // the beginning of what is shown now
+    return pages.show(filter);
   }
 
   // Cards that changed while the page was open.
   function change(changed) {
     if (!wanted || !changed.length) return;
-    if (loading === asked || answered !== asked) meanwhile.push(...changed);
-    apply(changed);
-    tell();
+    pages.change(changed, (job) => !wanted.where && matches(job, wanted));
     draw();
   }
 
-  function apply(changed) {
-    for (const job of changed) {
-      recount(job);
-      const at = jobs.findIndex((one) => one.seq === job.seq);
-      const fits = wanted.where ? at >= 0 : matches(job, wanted); // only the server compares with a condition
-      if (at >= 0 && fits) jobs[at] = { ...job, copies: jobs[at].copies };
-      else if (at >= 0) {
-        jobs.splice(at, 1);
-        total = Math.max(0, (total ?? 1) - 1);
-      } else if (fits) insert(job);
-    }
-  }
+  const isUnread = () =>
+    scrollY < 40 && !container.matches(":hover, :focus-within") && !document.querySelector("dialog[open]");
 
-  function recount(job) {
-    const before = jobs.find((one) => one.seq === job.seq);
-    if (!byState || !before || before.state === job.state) return;
-    byState = {
-      ...byState,
-      [before.state]: byState[before.state] - 1,
-      [job.state]: (byState[job.state] || 0) + 1,
-    };
-  }
-
-  function insert(job) {
-    const before = (one) => (wanted.order === "newest" ? one.seq < job.seq : one.seq > job.seq);
-    const at = jobs.findIndex(before);
-    if (at < 0 && more) return; // it comes when one scrolls there
-    jobs.splice(at < 0 ? jobs.length : at, 0, job);
-    total = (total ?? 0) + 1;
-  }
+  // -- what a person does
 
   function focus(index) {
-    const { columns, row } = layout();
-    active = Math.min(Math.max(index, 0), jobs.length - 1);
-    const top = container.getBoundingClientRect().top + Math.floor(active / columns) * row;
-    const head = document.querySelector(".top").offsetHeight + 8;
-    if (top < head) scrollBy(0, top - head);
-    else if (top + row > innerHeight) scrollBy(0, top + row - innerHeight);
+    if (!layout?.total) return;
+    active = Math.min(Math.max(index, 0), layout.total - 1);
+    const { y } = layout.place(active);
+    const top = y + container.getBoundingClientRect().top - shift;
+    if (top < head() + 8) scrollToVirtual(y - head() - 8);
+    else if (top + layout.row > innerHeight) scrollToVirtual(y + layout.row - innerHeight);
     render();
     cards.get(active)?.link.focus({ preventScroll: true });
   }
 
+  const indexOf = (node) => [...cards].find(([, card]) => card.node.contains(node))?.[0];
+
+  async function select(card, event) {
+    const index = indexOf(card.node);
+    const job = pages.at(index);
+    if (!job) return;
+    const from = picked.anchor();
+    if (!event.shiftKey || from === undefined || from === index) picked.toggle(job, index);
+    else {
+      const [first, last] = [Math.min(from, index), Math.max(from, index)];
+      await picked.addRange(pages.question(), first, last - first + 1, index);
+    }
+    draw();
+  }
+
   container.addEventListener("keydown", (event) => {
-    const index = [...cards].find(([, card]) => card.node.contains(event.target))?.[0];
+    const index = indexOf(event.target);
     if (index === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
-    const { columns, row } = layout();
-    const page = Math.max(1, Math.floor(innerHeight / row)) * columns;
-    const step = {
-      ArrowRight: 1,
-      ArrowLeft: -1,
-      ArrowDown: columns,
-      ArrowUp: -columns,
-      PageDown: page,
-      PageUp: -page,
-      Home: -index,
-      End: jobs.length,
+    const rows = Math.max(1, Math.floor((innerHeight - head()) / layout.row));
+    const to = {
+      ArrowRight: index + 1,
+      ArrowLeft: index - 1,
+      ArrowDown: layout.below(index, 1),
+      ArrowUp: layout.below(index, -1),
+      PageDown: layout.below(index, rows),
+      PageUp: layout.below(index, -rows),
+      Home: 0,
+      End: layout.total - 1,
     }[event.key];
-    if (step === undefined) return;
+    if (to === undefined || event.target.matches("input, button")) return;
     event.preventDefault();
-    if (index + step < 0 && event.key !== "Home" && event.key !== "PageUp") return;
-    focus(index + step);
+    if (to >= 0 || event.key.startsWith("Page")) focus(to);
   });
-  addEventListener("scroll", draw, { passive: true });
+  addEventListener("scroll", scrolled, { passive: true });
   new ResizeObserver(draw).observe(container);
+  picked.onChange(draw);
 
   return {
     show,
     change,
-    reload: fresh,
-    again,
-    draw,
+    reload: pages.fresh,
+    again: pages.again,
+    grown: pages.grown,
+    advance: pages.advance,
+    question: pages.question,
     onCount: (to) => {
       listener = to;
     },
     asList: (yes) => {
-      list = yes;
+      if (wanted) wanted = { ...wanted, list: yes };
       container.classList.toggle("list", yes);
       draw();
     },
     focusJob: (id) => {
-      const at = jobs.findIndex((job) => job.id === id);
-      if (at >= 0) focus(at);
+      const at = pages.find(id);
+      if (at !== undefined) focus(at);
     },
+    move: (step) => focus(container.contains(document.activeElement) ? active + step : active),
+    activeCard: () => cards.get(active),
+    // The job beside another one; undefined if there is none, or it is not there yet.
     beside: (id, step) => {
-      const at = jobs.findIndex((job) => job.id === id);
-      return at < 0 ? undefined : jobs[at + step]?.id;
+      const at = pages.find(id);
+      if (at === undefined) return undefined;
+      const to = at + step;
+      if (to >= 0 && to < (pages.state().total ?? 0) && !pages.at(to)) pages.want(to, to + 1);
+      return pages.at(to)?.id;
     },
   };
 }

@@ -4,12 +4,13 @@ import { createActions } from "./actions.js";
 import { createChartsView } from "./charts-view.js";
 import { createChoose } from "./choose.js";
 import { createComparison } from "./compare.js";
-import { byId, el } from "./dom.js";
+import { byId, el, icon } from "./dom.js";
 import { createFailures } from "./failures.js";
-import { createFilters, isAll, parseFilter, queryOf } from "./filters.js";
+import { createFilters, isAll, NOTHING, parseFilter, queryOf } from "./filters.js";
 import { createGallery } from "./gallery.js";
 import { createPanel } from "./panel.js";
 import { createProgress } from "./progress.js";
+import { createSelection } from "./selection.js";
 import { openSource } from "./source.js";
 import { createTheme } from "./theme.js";
 import * as Words from "./words.js";
@@ -26,10 +27,9 @@ const actions = createActions(source, () => {
   panel.refresh();
   if (view === "failures") failures.show();
 });
-const gallery = createGallery(source, byId("gallery"), { lost });
-const filters = createFilters(byId("filters"), (filter) => location.replace(address("videos", filter)), {
-  conditions: source.canAct,
-});
+const picked = createSelection(source, actions.bulk, byId("selection"));
+const gallery = createGallery(source, byId("gallery"), { lost, picked });
+const filters = createFilters(byId("filters"), source, (filter) => location.replace(address("videos", filter)));
 const choose = createChoose(source, byId("choose"), {
   moved: () => location.replace(address("choose")),
   voted: () => {
@@ -59,6 +59,7 @@ const progress = createProgress(source, byId("progress"), (now) => {
   byId("nav-failures").setAttribute("aria-label", label); // a label on the badge alone is not read out
   if (now.many) gallery.reload();
   else gallery.change(now.changed);
+  if (isAll(wanted)) gallery.grown(now.total);
   if (now.back) {
     gallery.again();
     offerChoices();
@@ -84,39 +85,46 @@ function address(name, filter) {
   return `#/${name}${query ? `?${query}` : ""}`;
 }
 
-gallery.onCount(({ total, loaded, byState, late, scanned, wrong }) => {
+gallery.onCount(({ total = 0, order, counts, late, scanned, newer, wrong }) => {
   filters.explain(wrong);
   if (wrong) return;
   if (late) {
     byId("found").textContent = isAll(wanted) ? "Loading…" : "Searching…";
     return;
   }
-  filters.count(undefined, byState ?? null);
+  filters.count(undefined, isAll(wanted) ? null : counts);
+  filters.ordered(order);
   panel.retop();
-  const beyond = total > 10000 && !isAll(wanted) ? "more than 10,000 jobs" : Words.counted(total ?? loaded, "job");
+  picked.sees({ total, question: gallery.question });
+  const jobs = Words.counted(total, "job");
   const part = scanned
-    ? ` among the first ${Words.number(scanned.jobs)} of ${Words.counted(scanned.total, "job")}: scroll on for more`
+    ? ` among the first ${Words.number(scanned.jobs)} of ${Words.counted(scanned.total, "job")} …`
     : "";
-  byId("found").textContent = isAll(wanted) ? beyond : `${beyond} found${part}`;
-  byId("nothing").hidden = loaded > 0;
+  byId("found").textContent = isAll(wanted) ? jobs : `${jobs} found${part}`;
+  byId("newer").hidden = !newer;
+  byId("newer").replaceChildren(icon("up"), `${Words.number(newer)} new`);
+  byId("nothing").hidden = total > 0 || Boolean(scanned);
   byId("nothing").replaceChildren(
     ...(isAll(wanted)
       ? ["No jobs yet: `batchveo run MANIFEST` adds them."]
       : [
-          "Nothing fits. Fewer words, or another state, may find more. ",
+          "Nothing matches. ",
           el(
             "button",
             {
               type: "button",
               onclick: () =>
-                location.replace(
-                  address("videos", { ...parseFilter(""), order: wanted.order, list: wanted.list }),
-                ),
+                location.replace(address("videos", { ...NOTHING, order: wanted.order, list: wanted.list })),
             },
             "Clear the filters",
           ),
         ]),
   );
+});
+
+byId("newer").addEventListener("click", () => {
+  gallery.advance();
+  byId("videos").scrollIntoView();
 });
 
 function show(name, query) {
@@ -135,13 +143,13 @@ function show(name, query) {
   if (name !== "videos") return;
   wanted = parseFilter(query);
   filters.show(wanted);
-  gallery.asList(wanted.list);
   byId("nav-videos").href = address("videos", wanted);
   const key = queryOf({ ...wanted, list: false });
   if (shown !== key) {
     shown = key;
     gallery.show(wanted);
   }
+  gallery.asList(wanted.list);
 }
 
 function follow() {

@@ -1,10 +1,15 @@
 // Moments in words: one form for the whole page, with charts and report. Times of day are those of this machine's
-// zone, to 24 hours; a day of another year than this one has its year.
+// zone, to 24 hours; a day of another year than this one has its year. What is near is told by its distance, with the
+// moment itself under the pointer.
+
+import { el } from "./dom.js";
+
 const format = (options) => new Intl.DateTimeFormat("en-GB", options);
 const MINUTE = format({ hour: "2-digit", minute: "2-digit" });
 const SECOND = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = format({ weekday: "short", day: "numeric", month: "short" });
 const WEEKDAY = format({ weekday: "short" });
+const DAY_SECONDS = 86400;
 const isSaid = (at) => at !== null && at !== undefined;
 
 // 23:08, or 23:08:12
@@ -28,6 +33,18 @@ function hour(at, now) {
   return isToday ? clock(at) : `${WEEKDAY.format(at * 1000)} ${clock(at)}`;
 }
 
+// just now, 12 min ago, 3 h ago; a longer time ago, the day and the minute
+function ago(at, now = Date.now() / 1000) {
+  const seconds = now - at;
+  if (seconds >= DAY_SECONDS || seconds < -60) return `${day(at)} ${clock(at)}`;
+  if (seconds < 60) return "just now";
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ago` : `${Math.floor(seconds / 3600)} h ago`;
+}
+
+// `words` with the moment that they mean.
+const moment = (at, words = ago(at)) =>
+  isSaid(at) ? el("time", { datetime: new Date(at * 1000).toISOString(), title: when(at) }, words) : "–";
+
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
 
-export { clock, date, day, hour, when, zone };
+export { ago, clock, date, day, hour, moment, when, zone };

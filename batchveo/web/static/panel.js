@@ -139,7 +139,7 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
   const videoKey = (job) => `${job.id} ${job.sha256}`;
   function player(job) {
     const video = el("video", {
-      src: source.video(job),
+      src: source.whole(job) ?? source.preview(job),
       poster: source.poster(job),
       controls: true,
       loop: true,
@@ -150,6 +150,12 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     });
     video.addEventListener("error", () => {
       if (open !== job.id || !video.isConnected) return;
+      const preview = source.preview?.(job);
+      if (preview && video.getAttribute("src") !== preview) {
+        video.src = preview;
+        video.after(el("p", { class: "panel-preview" }, "A small preview: the video is not beside this report."));
+        return;
+      }
       unplayed = videoKey(job); // it is not tried again and again
       video.replaceWith(missing(Words.unplayed(job)));
       lost(job);
@@ -162,10 +168,11 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     el("div", { class: `panel-missing tone-${tone}` }, icon(sign), el("strong", {}, word), el("p", {}, says));
 
   function links(job) {
-    if (!job.video) return [];
+    const whole = job.video && source.whole(job);
+    if (!whole) return [];
     const link = (href, text) => el("a", { class: "button", href, target: "_blank", rel: "noopener" }, text);
     const sidecar = source.sidecar(job); // a report can only link to a file, and there may be none beside the video
-    return [link(source.video(job), "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
+    return [link(whole, "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
   }
 
   function keydown(event) {

@@ -1,7 +1,8 @@
-// How far it is: one sentence, one bar, a few figures; asked for again and again while the page is seen.
+// How far it is: one sentence, one bar, a few figures, the title and the icon of the tab; asked for again and again
+// while the page is seen.
 // `changed(progress)` hears each answer; `progress.back` is true for the first one after the server was away.
 
-import { el, icon, speak } from "./dom.js";
+import { byId, el, icon, speak } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
@@ -15,6 +16,7 @@ function createProgress(source, section, changed) {
   let spoken = 0;
   let asked = 0;
   let away = false;
+  const name = byId("state-name").textContent;
 
   // Only the latest question counts: an earlier answer that comes late tells of the past, and would ask on its own.
   async function look() {
@@ -54,6 +56,7 @@ function createProgress(source, section, changed) {
 
   function show(progress) {
     section.replaceChildren(headline(progress), bar(progress), figures(progress), ...notices(progress, source));
+    if (source.canAct) showInTab(progress, name);
     const { counts, total } = progress;
     if (Date.now() - spoken > 60000) {
       spoken = Date.now();
@@ -66,13 +69,30 @@ function createProgress(source, section, changed) {
 
 function headline({ counts, total, running, run }) {
   const done = `${Words.number(counts.succeeded)} of ${Words.counted(total, "video")} done`;
-  const ended = run?.ended_at ? `Last run ended ${Moments.when(run.ended_at)}` : "No run is going on";
+  const ended = run?.ended_at ? ["The last run ended ", Moments.moment(run.ended_at)] : "No run is going on";
   return el(
     "div",
     { class: "headline" },
     el("h1", {}, total ? done : "No jobs yet"),
-    el("p", {}, running ? `A run is going on since ${Moments.when(run?.started_at)}` : ended),
+    el("p", {}, running ? ["A run began ", Moments.moment(run?.started_at)] : ended),
   );
+}
+
+// The part that is settled as long as a run goes on, and a sign of what became of the jobs.
+function showInTab({ counts, held, total, running }, name) {
+  const settled = counts.succeeded + counts.failed + counts.cancelled;
+  const part = running && total ? `${Math.floor((100 * settled) / total)}% · ` : "";
+  document.title = `${part}${name} · batchveo`;
+  const signs = [
+    [running, "-running"],
+    [held, "-doubt"],
+    [counts.failed, "-failed"],
+    [total && counts.succeeded === total, "-done"],
+  ];
+  const sign = signs.find(([applies]) => applies)?.[1] ?? "";
+  const link = document.querySelector('link[rel="icon"]');
+  const href = `/static/icon${sign}.svg`;
+  if (link.getAttribute("href") !== href) link.setAttribute("href", href);
 }
 
 function bar({ counts, total }) {
@@ -110,9 +130,9 @@ function figures(progress) {
       ],
     left(progress),
     ["Spent", Money.words(progress.spend_usd), budget === null ? "" : `of ${Money.words(budget)}`],
-    more > 0.005 && ["Reserved", Money.words(more), "more in flight or in doubt"],
+    more > 0.005 && ["Reserved", Money.words(more), "", "for what is in flight or in doubt"],
     running && flying > 0 && ["In flight", Words.number(flying), ""],
-    counts.succeeded > 0 && ["A video", Money.words(perVideo), "on average"],
+    counts.succeeded > 0 && ["Average cost", Money.words(perVideo), "", "of a video"],
     progress.price_unknown > 0 && [
       "Price not known",
       Words.number(progress.price_unknown),
@@ -122,14 +142,19 @@ function figures(progress) {
   return el(
     "dl",
     { class: "figures" },
-    told.map(([name, value, aside]) =>
-      el("div", {}, el("dt", {}, name), el("dd", {}, value, aside && [" ", el("small", {}, aside)])),
+    told.map(([name, value, aside, meaning]) =>
+      el(
+        "div",
+        { title: meaning },
+        el("dt", {}, name, meaning && el("span", { class: "unseen" }, ` ${meaning}`)),
+        el("dd", {}, value, aside && [" ", el("small", {}, aside)]),
+      ),
     ),
   );
 }
 
-function left({ counts, held, total, running, ahead, now, eta_seconds: seconds }) {
-  const jobs = total - counts.succeeded - counts.failed - counts.cancelled - held;
+function left({ counts, total, running, ahead, now, eta_seconds: seconds }) {
+  const jobs = total - counts.succeeded - counts.failed - counts.cancelled - counts.in_doubt;
   if (!jobs) return undefined;
   if (!running) return ["Left", Words.counted(jobs, "job"), ""];
   if (!ahead) return ["Left", "not known yet", ""];
@@ -141,10 +166,14 @@ function left({ counts, held, total, running, ahead, now, eta_seconds: seconds }
 function notices({ counts, held, total }, source) {
   const notes = [];
   const doubts = counts.in_doubt - held;
+  const note = (words, more) => [words, el("span", { class: "more" }, `: ${more}`), ". "];
   const told = [
-    held && `${Words.counted(held, "job")} held in doubt: the usage log stayed silent, and you decide.`,
+    held && note(`${Words.counted(held, "job")} held in doubt`, "the usage log stayed silent, and you decide"),
     doubts &&
-      `${Words.counted(doubts, "submit")} in doubt: the usage log is asked what became of ${doubts === 1 ? "it" : "them"}.`,
+      note(
+        `${Words.counted(doubts, "submit")} in doubt`,
+        `the usage log is asked what became of ${doubts === 1 ? "it" : "them"}`,
+      ),
   ].filter(Boolean);
   if (told.length) {
     notes.push(
@@ -152,7 +181,7 @@ function notices({ counts, held, total }, source) {
         "p",
         { class: "notice tone-doubt" },
         icon("question"),
-        el("span", {}, told.join(" "), " ", el("a", { href: "#/videos?state=in_doubt" }, "Show")),
+        el("span", {}, told, el("a", { href: "#/videos?state=in_doubt" }, "Show")),
       ),
     );
   }
@@ -166,7 +195,14 @@ function notices({ counts, held, total }, source) {
         "p",
         { class: "notice tone-waiting" },
         icon("clock"),
-        `A report of ${Moments.when(source.madeAt)}; nothing can be changed from here.${part}`,
+        el(
+          "span",
+          {},
+          "A report, made ",
+          Moments.moment(source.madeAt),
+          "; nothing can be changed from here.",
+          part,
+        ),
       ),
     );
   }

@@ -2,7 +2,7 @@
 
 import { isTrueOf } from "./behind.js";
 
-const PAGE = 120;
+const FILTERS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
 const NOT_HERE = {
   gone: true,
   word: "Not on disk",
@@ -25,8 +25,30 @@ function matches(job, wanted) {
   return words.every((word) => text.includes(word));
 }
 
+// The orders of the server, for the jobs of a report; what is not known comes last.
+const falling = (value) => (jobs) =>
+  jobs.sort((a, b) => (value(b) ?? -Infinity) - (value(a) ?? -Infinity) || a.seq - b.seq);
+const SORTS = {
+  newest: (jobs) => jobs.reverse(),
+  finished: falling((job) => (["succeeded", "failed"].includes(job.state) ? job.finished_at : null)),
+  name: (jobs) => jobs.sort((a, b) => a.name.localeCompare(b.name)),
+  cost: falling((job) => job.cost_usd),
+  time: falling((job) => (job.completed_at && job.submitted_at ? job.completed_at - job.submitted_at : null)),
+  rating: falling((job) => job.rating),
+};
+const COUNTED = ["state", "model", "manifest", "split"];
+
+// Puts the jobs of one prompt together; the sizes of the groups.
+function groupByPrompt(jobs) {
+  const groups = new Map();
+  for (const job of jobs) groups.set(job.prompt, [...(groups.get(job.prompt) ?? []), job]);
+  jobs.splice(0, jobs.length, ...[...groups.values()].flat());
+  return [...groups.values()].map((group) => group.length);
+}
+
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
 
+// `video` is what a card plays, `whole` the video itself; a report may hold a small `preview` too.
 function live() {
   async function ask(path, options) {
     let answer;
@@ -41,17 +63,19 @@ function live() {
       throw Object.assign(new Error(body.error || `The server said ${answer.status}.`), { status: answer.status });
     return body;
   }
-  function query(wanted, after) {
-    const params = new URLSearchParams({ most: PAGE, order: wanted.order });
+  function query(wanted) {
+    const params = new URLSearchParams({ order: wanted.order || "auto" });
     for (const state of wanted.states) params.append("state", state);
-    for (const key of ["model", "manifest", "split", "q", "gate", "choice", "where"])
-      if (wanted[key]) params.set(key, wanted[key]);
-    if (after !== undefined) params.set("after", after);
+    for (const key of FILTERS) if (wanted[key]) params.set(key, wanted[key]);
+    if (wanted.upto !== undefined) params.set("upto", wanted.upto);
     return params;
   }
+  const video = (job) => `/videos/${encodeURIComponent(job.id)}.mp4`;
   return {
     canAct: true,
-    page: (wanted, after) => ask(`/api/jobs?${query(wanted, after)}`),
+    page: (wanted, at, most) => ask(`/api/jobs?${query(wanted)}&at=${at}&most=${most}`),
+    ids: (wanted, at, most) => ask(`/api/ids?${query(wanted)}&at=${at}&most=${most}`),
+    fields: () => ask("/api/fields"),
     job: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
     progress: (since) => ask(since === undefined ? "/api/progress" : `/api/progress?since=${since}`),
     failures: () => ask("/api/failures"),
@@ -66,7 +90,8 @@ function live() {
         headers: { "content-type": "application/json", "x-batchveo-csrf": meta("csrf") },
       }),
     recheck: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
-    video: (job) => `/videos/${encodeURIComponent(job.id)}.mp4`,
+    video,
+    whole: video,
     sidecar: (job) => `/sidecars/${encodeURIComponent(job.id)}.json`,
     poster: (job) =>
       meta("posters") === "yes" ? `/posters/${encodeURIComponent(job.id)}.jpg?of=${job.finished_at}` : undefined,
@@ -75,21 +100,27 @@ function live() {
 
 function kept(data) {
   const byId = new Map(data.jobs.map((job) => [job.id, job]));
-  function page(wanted, after) {
-    const fitting = data.jobs.filter((job) => matches(job, { ...wanted, states: [] }));
-    const found = fitting.filter((job) => matches(job, wanted));
-    const isNarrowed = ["q", "model", "manifest", "split", "gate", "choice", "where"].some((key) => wanted[key]);
-    const counts = {};
-    for (const { state } of fitting) counts[state] = (counts[state] || 0) + 1;
-    if (wanted.order === "newest") found.reverse();
-    const start = after === undefined ? 0 : found.findIndex((job) => job.seq === after) + 1;
+  function page(wanted, at, most) {
+    const found = data.jobs.filter((job) => matches(job, wanted));
+    const order = wanted.order || "manifest";
+    SORTS[order]?.(found);
+    const groups = order === "prompt" ? groupByPrompt(found) : undefined;
     return {
-      jobs: found.slice(start, start + PAGE),
-      more: found.length > start + PAGE,
+      jobs: found.slice(at, at + most),
       matching: found.length,
-      by_state: isNarrowed ? counts : null,
+      order,
+      counts: Object.fromEntries(COUNTED.map((key) => [key, count(wanted, key)])),
+      groups,
     };
   }
+  function count(wanted, key) {
+    const any = { ...wanted, [key]: "", ...(key === "state" ? { states: [] } : {}) };
+    const counts = {};
+    for (const job of data.jobs)
+      if (job[key] !== null && matches(job, any)) counts[job[key]] = (counts[job[key]] || 0) + 1;
+    return counts;
+  }
+  const preview = (job) => data.previews[job.id] && `data:video/mp4;base64,${data.previews[job.id]}`;
   // The browser found no file that it can play where the report links to.
   async function recheck(id) {
     const known = byId.get(id);
@@ -103,7 +134,7 @@ function kept(data) {
     canAct: false,
     madeAt: data.made_at,
     shown: data.shown,
-    page: async (wanted, after) => page(wanted, after),
+    page: async (wanted, at, most) => page(wanted, at, most),
     job: async (id) => {
       if (!byId.has(id)) throw new Error("This job is not in the report.");
       return byId.get(id);
@@ -112,7 +143,9 @@ function kept(data) {
     failures: async () => ({ causes: data.failures }),
     choices: async () => data.choices,
     charts: async () => data.charts,
-    video: (job) => job.href,
+    video: (job) => preview(job) ?? job.href,
+    whole: (job) => job.href,
+    preview,
     sidecar: (job) => (job.sidecar ? job.href?.replace(/\.mp4$/, ".json") : undefined),
     poster: (job) => data.posters[job.id] && `data:image/jpeg;base64,${data.posters[job.id]}`,
   };

@@ -98,6 +98,13 @@ function model(name) {
   return rest ?? name;
 }
 
+// 8 s, 720p, 16:9: of a clip as it came, else as it was asked for.
+function clip({ duration, resolution, aspect, size }) {
+  const seconds = typeof duration === "number" ? `${duration} s` : duration;
+  const picture = size ? `${size[0]}×${size[1]}` : resolution;
+  return [seconds, picture, typeof aspect === "string" ? aspect : undefined].filter(Boolean);
+}
+
 function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -136,4 +143,4 @@ function measure({ name, value, unit }) {
 // The mean of people's ratings, beside a word.
 const rated = (job) => (job.rating ? ` · ${Math.round(job.rating * 10) / 10} of 5` : "");
 
-export { counted, field, measure, model, number, ORDER, rated, STATES, size, span, state, unplayed };
+export { clip, counted, field, measure, model, number, ORDER, rated, STATES, size, span, state, unplayed };

@@ -1,0 +1,146 @@
+"""What a person changes on the page, by the rules of ``retry``, ``cancel`` and ``resolve``: one job, or many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from batchveo.core.errors import UsageError
+from batchveo.core.failure_causes import find_cause
+from batchveo.core.models import Job, JobState
+from batchveo.engine.price_book import PriceBook
+from batchveo.operations import manage
+from batchveo.provider.catalog.price_list import PriceList
+from batchveo.store import Store
+from batchveo.web.api import Body, change_store
+
+MOST_JOBS = 100_000
+"""Jobs of one change."""
+
+Change = Callable[[Store, Sequence[Job], Body], int]
+
+
+async def retry_jobs(request: Request) -> Response:
+    """Set ``jobs`` (ids), or all that failed for ``cause``, to pending."""
+    return await _change_jobs(request, "retry", _retry)
+
+
+async def cancel_jobs(request: Request) -> Response:
+    """Cancel ``jobs``."""
+    return await _change_jobs(request, "cancel", _cancel)
+
+
+async def resolve_jobs(request: Request) -> Response:
+    """Resolve ``jobs`` in doubt: ``how`` is ``resubmit``, ``fail`` or ``generation`` (with ``generation_id``).
+
+    ``seen`` has the ``state`` and the ``request`` (its id) that the person saw: the decision is about those.
+    """
+    return await _change_jobs(request, "resolve", _resolve)
+
+
+def _retry(store: Store, jobs: Sequence[Job], _: Body) -> int:
+    return manage.retry_jobs(store, jobs, now=time.time())
+
+
+def _cancel(store: Store, jobs: Sequence[Job], _: Body) -> int:
+    return manage.cancel_jobs(store, jobs, now=time.time())
+
+
+def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
+    how, generation = body.get("how"), body.get("generation_id")
+    if how not in ("resubmit", "fail", "generation"):
+        raise HTTPException(400, "how is resubmit, fail or generation")
+    generation_id = generation.strip() if isinstance(generation, str) else ""
+    if how == "generation" and not generation_id:
+        raise HTTPException(400, "the id of the generation is missing")
+    for job in jobs:
+        # while the question was open, the log may have shown that the request became a paid video
+        now = {"state": job.state.value, "request": job.client_request_id}
+        if body.get("seen", now) != now:
+            raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
+    moved = manage.resolve_jobs(
+        store,
+        jobs,
+        now=time.time(),
+        resubmit=how == "resubmit",
+        fail=how == "fail",
+        generation_id=generation_id if how == "generation" else None,
+    )
+    return len(moved)
+
+
+async def _change_jobs(request: Request, act: str, change: Change) -> Response:
+    return await change_store(request, lambda store, body: {"done": change(store, _find_jobs(store, body, act), body)})
+
+
+async def preview_change(request: Request) -> Response:
+    """What ``act`` (``retry``, ``cancel``, ``resolve``) would do to ``jobs`` (ids), or to what failed for ``cause``.
+
+    ``jobs``: how many of them it can be done to; ``others``: to how many it cannot. ``usd``: what those cost when they
+    are submitted, by the latest list of prices or what their models have cost; ``unpriced`` of them have no price.
+    """
+
+    def preview(store: Store, body: Body) -> dict[str, object]:
+        named = find_selected(store, body)
+        jobs = choose_eligible(named, str(body.get("act")))
+        prices = list(price_jobs(store, jobs))
+        known = [price for price in prices if price is not None]
+        return {
+            "jobs": len(jobs),
+            "others": len(named) - len(jobs),
+            "usd": round(sum(known), 6),
+            "unpriced": len(prices) - len(known),
+        }
+
+    return await change_store(request, preview, writing=False)
+
+
+def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:
+    """The jobs of a body.
+
+    With ``expected``, those of many that ``act`` can be done to: they must be as many as the person was told.
+    """
+    jobs, expected = find_selected(store, body), body.get("expected")
+    if expected is None:
+        return jobs
+    eligible = choose_eligible(jobs, act)
+    if len(eligible) != expected:
+        raise UsageError(f"it would be {len(eligible):,} jobs by now; look at them again")
+    return eligible
+
+
+def find_selected(store: Store, body: Body) -> list[Job]:
+    """The jobs of a body in manifest order: all that failed for ``cause``, or ``jobs`` (ids)."""
+    cause, ids = body.get("cause"), body.get("jobs")
+    if isinstance(cause, str):
+        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
+    if not isinstance(ids, list) or not ids or len(ids) > MOST_JOBS or not all(isinstance(key, str) for key in ids):
+        raise HTTPException(400, f"jobs are ids, at most {MOST_JOBS:,}")
+    found = store.queries.list_jobs_by_id(ids)
+    if len(found) != len(set(ids)):
+        raise HTTPException(404, "there is no such job")
+    return found
+
+
+def choose_eligible(jobs: Iterable[Job], act: str) -> list[Job]:
+    """Those of ``jobs`` that ``act`` can be done to; one that another job replaces is retried by itself only."""
+    if act == "retry":
+        return [job for job in jobs if job.state in manage.RETRIED and not manage.is_made_again(job)]
+    if act == "cancel":
+        return [job for job in jobs if job.state in manage.WITHDRAWN]
+    if act == "resolve":  # the usage log is still asked for the others
+        return [job for job in jobs if job.state is JobState.IN_DOUBT and job.held]
+    raise HTTPException(400, "act is retry, cancel or resolve")
+
+
+def price_jobs(store: Store, jobs: Sequence[Job]) -> Iterable[float | None]:
+    """US dollars of each job when it is submitted; ``None`` if its price is not known."""
+    quotes = store.prices.load_quotes({job.model for job in jobs})
+    book = PriceBook(PriceList({model: quote.pricing for model, quote in quotes.items()}), store)
+    for job in jobs:
+        price = book.find_price(job.model, job.request)
+        yield None if price is None else price.usd
