@@ -158,7 +158,8 @@ class Job:
     was not. ``unchecked``: the fields that the manifest excludes from that. ``policy``: as in ``JobSpec``.
     ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
     1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
-    ``priority``: as in ``JobSpec``.
+    ``priority``: as in ``JobSpec``. ``chain``: the number of the first job of its chain, ``None`` if it is in none;
+    ``link``: its place there, from 1; ``waits``: for how many videos of other jobs it waits.
     """
 
     seq: int
@@ -204,6 +205,9 @@ class Job:
     take_of: int | None = None
     asked: bool = False
     priority: int = 0
+    chain: int | None = None
+    link: int = 1
+    waits: int = 0
 
     @property
     def key(self) -> str | None:

@@ -84,6 +84,15 @@ class ClipNotMeasured(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkNotFilled(WarningNotice):
+    """``job`` cannot get its input from the video of ``parent``, for ``reason``; it waits."""
+
+    job: str
+    parent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookFailed(WarningNotice):
     """The hook of ``option`` failed for ``job``, for ``reason``; ``is_last``: further failures get no line."""
 

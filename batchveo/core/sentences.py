@@ -202,6 +202,10 @@ def _describe_clip_not_measured(*, job: str, error: str) -> str:
     return f"{job}: its clip has no verdict yet, it cannot be read: {error}"
 
 
+def _describe_link_not_filled(*, job: str, parent: str, reason: str) -> str:
+    return f"{job}: it waits for its input from {parent}, which cannot be had yet: {reason}"
+
+
 def _describe_log_unread(*, error: str) -> str:
     return f"the usage log cannot be read yet: {error}"
 
@@ -346,6 +350,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,
+    "LinkNotFilled": _describe_link_not_filled,
     "LogUnread": _describe_log_unread,
     "ModelPutAside": _describe_model_put_aside,
     "OptionsLeftOut": _describe_options_left_out,

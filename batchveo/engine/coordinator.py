@@ -21,7 +21,7 @@ from batchveo.engine.broker import ClaimLost
 from batchveo.engine.budget import Budget
 from batchveo.engine.hooks.runner import HookRunner
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.key_limits import KeyThrottles, Label
+from batchveo.engine.key_limits import KeyThrottles, Label, PerKey
 from batchveo.engine.lifecycle import RunLifecycle
 from batchveo.engine.outcome_handler import OutcomeHandler
 from batchveo.engine.recorder import Entry, Recorder
@@ -30,6 +30,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext, RunSpec
 from batchveo.engine.stages.checker import Checker
 from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
+from batchveo.engine.stages.linker import Linker
 from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
@@ -73,7 +74,10 @@ class Coordinator:
         prints = spec.service.key_prints(store.keys.read_secret())
         budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
         inspector = clips or StoredClips(settings.sidecars)
-        self._checker = checker = Checker(context, bus, recorder, settings, inspector, to_judge=spec.to_judge)
+        self._linker = linker = Linker(context, bus, recorder, PerKey(apis), inspector, judged=settings.checks)
+        self._checker = checker = Checker(
+            context, bus, recorder, settings, inspector, to_judge=spec.to_judge, accepted=linker.add_job
+        )
         self._hooks = HookRunner(context, bus, recorder, spec.hooks, spec.describe_job, awaits_verdict=checker.has_work)
         refused_jobs = RefusedJobs(context, bus, recorder, throttles, budget, apis)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
@@ -89,7 +93,7 @@ class Coordinator:
             self._admission,
             refused_jobs,
             settings,
-            check=checker.add_job,
+            check=self._check_video,
         )
         self._reconciler = Reconciler(
             context,
@@ -110,10 +114,16 @@ class Coordinator:
             begun=spec.begun,
             awaits_log=self._reconciler.is_awaited,
             checker=checker,
+            linker=linker,
         )
         self._share = -(-settings.concurrency // workers)
         self.ready = anyio.Event()
         """Set when the unfinished jobs of earlier runs are loaded; no worker is served before that."""
+
+    def _check_video(self, job: Job) -> None:
+        """Let the gates judge a video that is stored, and jobs take their inputs from it."""
+        self._checker.add_job(job)
+        self._linker.add_job(job)
 
     # -- calls of workers
 
@@ -245,6 +255,7 @@ class Coordinator:
             self._outcomes.tasks = tasks
             tasks.start_soon(self._reconciler.run)
             tasks.start_soon(self._checker.run)
+            tasks.start_soon(self._linker.run)
             tasks.start_soon(self._hooks.run)
             tasks.start_soon(self._lifecycle.wait_end)
             self.ready.set()

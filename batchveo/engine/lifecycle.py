@@ -20,6 +20,7 @@ from batchveo.engine.recorder import Recorder
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.checker import Checker
+from batchveo.engine.stages.linker import Linker
 from batchveo.store import Counts, Store
 
 MANY_CHECKS = 20
@@ -45,6 +46,7 @@ class RunLifecycle:
         begun: float,
         awaits_log: Callable[[], bool],
         checker: Checker,
+        linker: Linker,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -54,6 +56,7 @@ class RunLifecycle:
         self._begun = begun
         self._awaits_log = awaits_log
         self._checker = checker
+        self._linker = linker
         self._interrupted: Signals | None = None
         self._waiting_reported = False
         self._checks_reported = False
@@ -99,6 +102,8 @@ class RunLifecycle:
             return False
         if stopped is not None:
             return True
+        if self._linker.has_work():
+            return False
         unsettled = self._in_flight.list_open_doubts() or self._in_flight.list_retryable()
         return not unsettled and self._all_submitted() and not self._awaits_log()
 

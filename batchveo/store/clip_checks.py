@@ -70,10 +70,15 @@ FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :first OR take_of = :first ORD
 # (none) -> pending: another take of a clip that its gates rejected, or of which a person wants more
 ADD_TAKE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, catalog, run, created_at, policy, priority, take, take_of, asked)
+     unchecked, catalog, run, created_at, policy, priority, chain, link, take, take_of, asked)
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
-           unchecked, catalog, coalesce(:run, run), :now, policy, priority, :take, seq, :asked
+           unchecked, catalog, coalesce(:run, run), :now, policy, priority, chain, link, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
+# a take of a link is made of what the first one is made of
+COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from)
+    SELECT :child, parent, part, takes_data, value, sha256, taken_from FROM links WHERE child = :first"""
+COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
+    WHERE seq = :child"""
 # the same request with other seeds: those of a matrix have numbers near each other
 SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
     WHERE (seq BETWEEN :first - :near AND :first + :near OR take_of BETWEEN :first - :near AND :first + :near)
@@ -350,7 +355,10 @@ class ClipChecks(Part):
         }
         self._db.execute(ADD_TAKE, columns)
         self._db.execute(TALLY_NEW, {"new": 1})
-        added = self._queries.read_job(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
+        seq = self._db.execute("SELECT last_insert_rowid()").fetchone()[0]
+        self._db.execute(COPY_LINKS, {"child": seq, "first": first.seq})
+        self._db.execute(COUNT_OPEN, {"child": seq})
+        added = self._queries.read_job(seq)
         self._transitions.record_note(added, take.detail, run=run, now=now)
         return added
 

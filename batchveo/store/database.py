@@ -45,6 +45,7 @@ STEPS = (
     "asked_takes",
     "hooks",
     "priorities",
+    "chains",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

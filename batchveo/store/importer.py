@@ -102,6 +102,25 @@ ADD_ONE = """INSERT INTO jobs
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
             :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :priority, :catalog, :run,
             :now)"""
+# a choice may leave out a parent, and with it all that would be made of it
+DROP_ORPHANS = """DELETE FROM temp.written WHERE chain IS NOT NULL AND EXISTS (
+    SELECT 1 FROM json_each(written.chain, '$[2]') AS link
+    WHERE json_extract(link.value, '$[1]') NOT IN (SELECT id FROM temp.written)
+    AND json_extract(link.value, '$[1]') NOT IN (SELECT id FROM jobs))"""
+# pending -> pending: new jobs with parents wait for them
+ADD_LINKS = """INSERT OR IGNORE INTO links (child, parent, part, takes_data)
+    SELECT child.seq, parent.seq, json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]')
+    FROM temp.named CROSS JOIN json_each(named.chain, '$[2]') AS link
+    CROSS JOIN jobs AS child ON child.id = named.id
+    CROSS JOIN jobs AS parent ON parent.id = json_extract(link.value, '$[1]')
+    WHERE named.chain IS NOT NULL"""
+PLACE_LINKS = """UPDATE jobs SET link = json_extract(named.chain, '$[1]'),
+        chain = (SELECT seq FROM jobs AS first WHERE first.id = json_extract(named.chain, '$[0]')),
+        waits = (SELECT count(*) FROM links WHERE child = jobs.seq AND value IS NULL)
+    FROM temp.named WHERE named.chain IS NOT NULL AND jobs.id = named.id AND jobs.link = 1"""
+PLACE_FIRSTS = """UPDATE jobs SET chain = seq WHERE chain IS NULL AND seq IN (
+    SELECT DISTINCT first.seq FROM temp.named CROSS JOIN jobs AS first ON first.id = json_extract(named.chain, '$[0]')
+    WHERE named.chain IS NOT NULL)"""
 ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
     ON CONFLICT DO NOTHING"""
 # pending -> pending, once for a call: a million jobs are not each compared with the unknown models
@@ -208,6 +227,8 @@ def _add_named(
     ``partial``: the manifests name more jobs, so it is not known which ones they no longer name.
     """
     recognise_former_ids(db)
+    while partial and db.execute(DROP_ORPHANS).rowcount > 0:
+        pass
     _add_inputs(db)
     db.execute(ADD_POLICIES)
     db.execute(MATCH, stamp)
@@ -244,6 +265,8 @@ def _add_new(db: sqlite3.Connection, stamp: Mapping[str, object], missing: int) 
         stem = distinct_stem(row["stem"], row["id"])
         db.execute(ADD_ONE, {**dict(row), **stamp, "stem": stem, "fold": stem})
     new += len(namesakes)
+    for statement in (ADD_LINKS, PLACE_LINKS, PLACE_FIRSTS):
+        db.execute(statement)
     db.execute(TALLY_NEW, {"new": new})
     if stamp["unknown"] is not None:
         db.execute(CLEAR_CATALOG, stamp)

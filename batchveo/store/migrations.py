@@ -451,6 +451,37 @@ def priorities(db: sqlite3.Connection) -> None:
     _run_script(db, _PRIORITIES)
 
 
+_CHAINS = """
+ALTER TABLE jobs ADD COLUMN chain INTEGER REFERENCES jobs (seq);
+ALTER TABLE jobs ADD COLUMN link INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE jobs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE links (
+    child INTEGER NOT NULL REFERENCES jobs (seq),
+    parent INTEGER NOT NULL REFERENCES jobs (seq),
+    part TEXT NOT NULL,
+    takes_data INTEGER NOT NULL,
+    value TEXT,
+    sha256 TEXT,
+    taken_from INTEGER REFERENCES jobs (seq),
+    PRIMARY KEY (child, parent, part),
+    CHECK ((value IS NULL) = (taken_from IS NULL))
+) WITHOUT ROWID;
+CREATE INDEX links_by_parent ON links (parent);
+CREATE INDEX jobs_by_chain ON jobs (chain, link) WHERE chain IS NOT NULL;
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (priority, run)
+    WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0;
+CREATE INDEX links_ready ON jobs (priority, run, link)
+    WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0 AND link > 1;
+CREATE INDEX jobs_waiting ON jobs (run) WHERE state = 'pending' AND waits > 0;
+"""
+
+
+def chains(db: sqlite3.Connection) -> None:
+    """Jobs whose input is another job's video: their links, their place in the chain, what they wait for."""
+    _run_script(db, _CHAINS)
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -466,6 +497,7 @@ _STEPS = (
     asked_takes,
     hooks,
     priorities,
+    chains,
 )
 
 

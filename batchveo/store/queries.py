@@ -6,11 +6,12 @@ import json
 import math
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from batchveo.core.fields import Condition
 from batchveo.core.job_row import canonical_json
+from batchveo.core.links import Link, fill_links
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN
 from batchveo.store.conditions import compile_where
@@ -33,17 +34,21 @@ ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ende
 # by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
-_READY = "state = 'pending' AND held = 0 AND aside = 0"
+_READY = "state = 'pending' AND held = 0 AND aside = 0 AND waits = 0"
 # both name the index: without it, SQLite reads all pending jobs to find the highest priority
 NEXT_PRIORITY = f"SELECT max(priority) FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority < :below"
 # of one priority: so a claim finds its job by an index, however many jobs other runs have left
 NEXT_DUE = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority = :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
     AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
+# the next link of a chain that has begun comes before the first of others: what is begun is finished first
+NEXT_LINK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY links_ready WHERE {_READY} AND link > 1 AND priority = :priority
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, link DESC, seq LIMIT 1"""
 ABOVE_ALL = 1 << 62
 """Higher than any priority."""
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
-    AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
+    AND aside = 0 AND waits = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
 # failed generations that may be made again, or whose price is still reserved, until their charge is known
 UNSETTLED_FAILURES = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'failed' AND generation_id IS NOT NULL
@@ -150,6 +155,10 @@ class LastTake(NamedTuple):
     waiting: int = 0
 
 
+LINK_VALUES = """SELECT links.part, jobs.id, links.value FROM links JOIN jobs ON jobs.seq = links.parent
+    WHERE links.child = :child AND links.value IS NOT NULL"""
+
+
 class Queries(Part):
     """Reads for all callers; ``progress``, ``charts`` and ``search`` have those of one kind of caller."""
 
@@ -173,10 +182,28 @@ class Queries(Part):
         wanted = {"run": run, "now": now, "refused": json.dumps(refused), "priority": ABOVE_ALL}
         while (priority := self._db.execute(NEXT_PRIORITY, {"below": wanted["priority"]}).fetchone()[0]) is not None:
             wanted["priority"] = priority
-            row: sqlite3.Row | None = self._db.execute(NEXT_DUE, wanted).fetchone()
-            if row is not None:
-                return row
+            for statement in (NEXT_LINK, NEXT_DUE):
+                row: sqlite3.Row | None = self._db.execute(statement, wanted).fetchone()
+                if row is not None:
+                    return row
         return None
+
+    def fill_links(self, job: Job) -> Job:
+        """The job with its links filled in its request, as it is sent; raises ``ValueError`` if one is open."""
+        if job.link == 1:
+            return job
+        rows = self._db.execute(LINK_VALUES, {"child": job.seq})
+        values = {Link(row["part"], row["id"]): row["value"] for row in rows}
+
+        def find_value(link: Link) -> object:
+            if link not in values:
+                raise ValueError(f"job {job.id} waits for {link.parent}")
+            return values[link]
+
+        filled = fill_links(job.request, find_value)
+        if not isinstance(filled, dict):
+            raise TypeError(filled)
+        return replace(job, request=filled)
 
     def list_unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
         """Failed generations of ``run`` that have tries left, and are not known to be charged.

@@ -155,6 +155,7 @@ class Transitions(Part):
             pending = self._queries.find_due_job(run, now=now, refused=refused)
             if pending is None:
                 return None
+            pending = self._queries.fill_links(pending)
             usd = self._check_budget(pending, price, budget)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(CLAIM, claim).fetchone()

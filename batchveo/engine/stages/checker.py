@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import anyio
@@ -24,12 +24,17 @@ from batchveo.store import MoveLost
 _log = logging.getLogger(__name__)
 
 
+def ignore_job(job: Job) -> None:
+    """Do nothing."""
+
+
 class Checker:
     """Checks clips of jobs with a policy: those that this run finishes, and before them nobody's.
 
     ``add_job`` takes a job as soon as it has succeeded. The clips of ``to_judge``, from earlier runs, come after the
     new ones (``None``: all that need it); those of other manifests are left alone, since takes of them would be bought.
-    Measures, verdict and the take that follows are written in one transaction.
+    Measures, verdict and the take that follows are written in one transaction. ``accepted`` gets each job whose gates
+    accept its clip, in that moment.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Checker:
         clips: ClipInspector,
         *,
         to_judge: Sequence[int] | None = None,
+        accepted: Callable[[Job], None] = ignore_job,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -49,6 +55,7 @@ class Checker:
         self._is_on = settings.checks
         self._clips = clips
         self._to_judge = to_judge
+        self._accepted = accepted
         self._new: deque[int] = deque()
         self._backlog: deque[int] = deque()
         self._busy = 0
@@ -147,6 +154,8 @@ class Checker:
             self.rejected.add(first)
         elif judgement.verdict is Verdict.ACCEPTED or judged.added is not None:
             self.rejected.discard(first)
+        if judgement.verdict is Verdict.ACCEPTED:
+            self._accepted(job)
         await self._recorder.wait_durable()
         if judgement.verdict is Verdict.REJECTED:
             take = None if judged.added is None else judged.added.name

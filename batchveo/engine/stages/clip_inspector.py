@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from batchveo.checks.worker import check_extra, measure_video
+from batchveo.checks.worker import check_extra, measure_video, take_frame
 from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import add_to_bucket_sidecar, add_to_sidecar
 from batchveo.storage.stored_video import BucketVideo, local_copy, video_at
+
+Found = TypeVar("Found")
 
 
 class ClipInspector(Protocol):
@@ -30,6 +32,9 @@ class ClipInspector(Protocol):
 
     async def measure_clip(self, job: Job, level: CheckLevel) -> Measures:
         """The measures of the clip; raises ``OSError`` if it cannot be read."""
+
+    async def take_frame(self, job: Job, part: str) -> bytes:
+        """A frame of the clip as a PNG image, see ``checks.frames``; raises ``OSError`` if it cannot be had."""
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         """Add keys to the sidecar of the clip, if it has one; raises ``OSError``."""
@@ -52,16 +57,23 @@ class StoredClips:
 
         Raises ``OSError`` too if the file is not the one that was downloaded.
         """
+        return await self._decode(job, partial(measure_video, level=level))
+
+    async def take_frame(self, job: Job, part: str) -> bytes:
+        """See ``ClipInspector``; of the file that was downloaded and verified, and of no other."""
+        return await self._decode(job, partial(take_frame, part=part))
+
+    async def _decode(self, job: Job, decode: Callable[..., Awaitable[Found]]) -> Found:
         self._limiter = self._limiter or anyio.CapacityLimiter(self.at_once)  # needs a running event loop
         async with AsyncExitStack() as stack:
             copy = local_copy(video_at(job))
             path = await anyio.to_thread.run_sync(copy.__enter__)
             stack.callback(copy.__exit__, None, None, None)
-            measures = await measure_video(path, level, limiter=self._limiter)
+            found = await decode(path, limiter=self._limiter)
             # what happened to the file since is no reason to buy the clip again; after the pass, since it takes a while
             if await anyio.to_thread.run_sync(measure_file, path) != (job.bytes, job.sha256):
                 raise OSError("its content has changed since it was downloaded")
-            return measures
+            return found
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         """See ``ClipInspector``."""

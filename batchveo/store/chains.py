@@ -1,0 +1,138 @@
+"""The links of jobs to the videos of other jobs: which are open, and what fills them.
+
+A job with open links is pending and cannot be claimed: ``waits`` counts them. Its request keeps the references of the
+links, which say what it was made of; the values are filled in when it is claimed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from batchveo.core.gates import Verdict
+from batchveo.core.models import INPUT_PREFIX, Job, JobState
+from batchveo.store.database import Connection, Part
+from batchveo.store.importer import ADD_INPUT
+from batchveo.store.mapping import COLUMNS, TAKES_FROM, job_of
+from batchveo.store.queries import Queries
+from batchveo.store.transitions import Transitions
+
+_LINK_COLUMNS = "child, parent, part, takes_data, value"
+# of one parent: the links that its video can fill
+OPEN_OF_PARENT = f"""SELECT {_LINK_COLUMNS} FROM links
+    WHERE parent = :parent AND value IS NULL ORDER BY child, part"""
+# the parents that a run's jobs wait for
+OPEN_PARENTS = f"""SELECT DISTINCT links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
+    WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
+    ORDER BY links.parent"""
+LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
+FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
+CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
+SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from
+    WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
+# pending -> pending
+FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
+OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL
+    WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL"""
+# pending -> pending
+WAIT_FOR_ONE = "UPDATE jobs SET waits = waits + 1 WHERE seq = :child AND state = 'pending'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRecord:
+    """One link as the database has it. ``child`` and ``parent`` are numbers of jobs, the parent's first take.
+
+    ``value`` is what the request gets in its place, ``None`` while it is open.
+    """
+
+    child: int
+    parent: int
+    part: str
+    takes_data: bool
+    value: str | None = None
+
+
+class Chains(Part):
+    """Finds what jobs wait for, and fills their links."""
+
+    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions) -> None:
+        super().__init__(connection)
+        self._queries = queries
+        self._transitions = transitions
+
+    def list_open_parents(self, run: int) -> list[int]:
+        """The numbers of the jobs whose videos pending jobs of ``run`` wait for."""
+        return [row[0] for row in self._db.execute(OPEN_PARENTS, {"run": run})]
+
+    def list_open_links(self, parent: int) -> list[LinkRecord]:
+        """The links that the video of ``parent``, the first take of a family, is to fill."""
+        return [_link_of(row) for row in self._db.execute(OPEN_OF_PARENT, {"parent": parent})]
+
+    def list_links(self, child: Job) -> list[LinkRecord]:
+        """All links of a job."""
+        return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
+
+    def find_source(self, parent: int, *, judged: bool = True) -> Job | None:
+        """The take whose video fills the links to ``parent``; ``None`` while there is none.
+
+        ``judged``: a take with gates counts only once they have accepted it.
+        """
+        family = map(job_of, self._db.execute(FAMILY, {"parent": parent}).fetchall())
+        return next((take for take in family if _is_good(take, judged=judged)), None)
+
+    def fill_frame(self, link: LinkRecord, source: Job, image: bytes, *, run: int | None, now: float) -> bool:
+        """Fill a link with a frame of the video of ``source``, a PNG image; whether it was still open."""
+        sha256 = hashlib.sha256(image).hexdigest()
+        with self._transaction():
+            self._db.execute(ADD_INPUT, (sha256, "image/png", image))
+            return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", run, now)
+
+    def fill_text(self, link: LinkRecord, source: Job, value: str, *, run: int | None, now: float) -> bool:
+        """Fill a link with the address of the video of ``source``, or its generation id; whether it was still open."""
+        with self._transaction():
+            return self._fill(link, source, value, run, now)
+
+    def _fill(self, link: LinkRecord, source: Job, value: str, run: int | None, now: float) -> bool:
+        columns = {"child": link.child, "parent": link.parent, "part": link.part}
+        filled = {**columns, "value": value, "sha256": source.sha256, "taken_from": source.seq}
+        if self._db.execute(SET_VALUE, filled).rowcount != 1:
+            return False
+        self._db.execute(FILL_ONE, {"child": link.child})
+        child = self._queries.read_job(link.child)
+        self._transitions.record_note(child, f"takes {describe_part(link.part)} of {source.name}", run=run, now=now)
+        return True
+
+    def open_again(self, link: LinkRecord) -> None:
+        """Let a pending job wait for a value anew: the one that it had is worth nothing any more."""
+        with self._transaction():
+            columns = {"child": link.child, "parent": link.parent, "part": link.part}
+            if self._db.execute(OPEN_AGAIN, columns).rowcount == 1:
+                self._db.execute(WAIT_FOR_ONE, {"child": link.child})
+
+    def iter_chain(self, first: int) -> Iterator[Job]:
+        """The jobs of a chain, by the number of its first job, in the order of their links."""
+        yield from map(job_of, self._db.execute(CHAIN, {"first": first}))
+
+
+def describe_part(part: str) -> str:
+    """A part of a video in words."""
+    named = {"first": "the first frame", "last": "the last frame", "video": "the video", "id": "the generation id"}
+    return named.get(part, f"the frame at {part} s")
+
+
+def _is_good(take: Job, *, judged: bool) -> bool:
+    if take.state is not JobState.SUCCEEDED:
+        return False
+    return take.policy is None or not judged or take.verdict == Verdict.ACCEPTED
+
+
+def _link_of(row: sqlite3.Row) -> LinkRecord:
+    return LinkRecord(
+        child=row["child"],
+        parent=row["parent"],
+        part=row["part"],
+        takes_data=bool(row["takes_data"]),
+        value=row["value"],
+    )
