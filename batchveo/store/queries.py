@@ -64,7 +64,7 @@ HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = 
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
 # a job that another one replaces has its name too
 FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
-    FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
+    FROM jobs WHERE name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT :most"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT :most"
 EQUAL_REQUESTS = """SELECT count(*) FROM jobs
@@ -222,6 +222,9 @@ class Queries(Part):
 
         A job that another one of its name replaces is found only by its ids.
         """
+        exactly = self.find_job_by_id(key)
+        if exactly is not None:  # by its index; a name is looked for in all jobs
+            return [exactly]
         rows = self._db.execute(FIND, {"key": key, "most": most}).fetchall()
         rows = [row for row in rows if not row["replaced"]] or rows
         if not rows and len(key) >= 4:

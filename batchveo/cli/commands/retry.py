@@ -95,6 +95,8 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
     JOB is a name, an id or the beginning of an id. --model and --where leave out other jobs, named ones too.
     `run` or `resume` then submits these jobs again.
 
+    --prompt gives one job another prompt, --takes N makes more takes of finished or named jobs.
+
     With --model OLD --to NEW, pending and failed jobs of a model that ends are replaced by new jobs under another
     model, after their requests are checked for it.
     """
