@@ -157,3 +157,4 @@ def test_a_sample_is_spread_over_all_jobs(jobs: int, expected: list[int]) -> Non
     with StagingTable() as table:
         table.add_rows(map(JobRow.from_spec, specs))
         assert table.pick_sample(5) == [specs[number] for number in expected]
+        assert len(table.pick_sample(4)) == min(jobs, 4)
