@@ -64,7 +64,7 @@ META, REQUEST = "meta", "request"
 REQUEST_FIELDS = ("seed", "duration", "resolution", "aspect_ratio", "generate_audio", "negative_prompt")
 """Parameters that a name alone means, without ``request.``."""
 
-BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", *REQUEST_FIELDS))
+BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", "priority", *REQUEST_FIELDS))
 """Fields that are known before a job is submitted, beside values of ``meta`` and parameters."""
 
 MISMATCHES = "mismatches"
@@ -74,6 +74,8 @@ _LARGEST_INTEGER = 2**63 - 1
 _PART_OF_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?)?)?")
 """A time in UTC, to any exactness; with an offset it would not be ordered as a text."""
 _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
+SHORT_NAMES = {"cost": "cost_usd", **{name: f"{name}_at" for name in ("created", "submitted", "completed", "finished")}}
+"""What people write for the name of a field by which they sort."""
 _JOB_FIELDS = (
     Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
     Field(name="name", kind=Kind.TEXT, meaning="its name"),
@@ -89,6 +91,7 @@ _JOB_FIELDS = (
     Field(name="prompt", kind=Kind.TEXT, meaning="its prompt"),
     Field(name="manifest", kind=Kind.TEXT, meaning="the file that asks for it"),
     Field(name="repeat", kind=Kind.NUMBER, meaning="which repeat of its request it is, from 0"),
+    Field(name="priority", kind=Kind.NUMBER, meaning="its priority; higher ones are submitted first"),
     Field(name="take", kind=Kind.NUMBER, meaning="which take it is, from 1"),
     Field(name="attempts", kind=Kind.NUMBER, meaning="how often it was submitted"),
     Field(name="cost_usd", kind=Kind.NUMBER, meaning="what it was charged", unit="USD"),
@@ -97,6 +100,8 @@ _JOB_FIELDS = (
     *(
         Field(name=name, kind=Kind.TEXT, meaning=meaning, unit="UTC", in_gates=False, is_time=True)
         for name, meaning in (
+            ("time", "when it finished; else when it was submitted, or added"),
+            ("created_at", "when it was added to the database"),
             ("submitted_at", "when it was last submitted"),
             ("completed_at", "when its generation was completed"),
             ("finished_at", "when it succeeded or failed"),
@@ -170,6 +175,27 @@ def read_where(text: str | Condition | None) -> Condition | None:
         return parse_condition(text)
     except ExpressionError as error:
         raise UsageError(f"--where: {point_at(text, error)}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortOrder:
+    """Jobs are sorted by ``field``, the largest value first if ``descending``."""
+
+    field: str
+    descending: bool = False
+
+
+def read_sort_order(text: str) -> SortOrder:
+    """``FIELD``, or ``-FIELD`` for the largest value first; raises ``UsageError``."""
+    name = text.strip().removeprefix("-").strip()
+    name = SHORT_NAMES.get(name, name)
+    try:
+        refs = list_fields(parse_condition(f"{name} != null").expression)
+    except ExpressionError as error:
+        raise UsageError(f"--sort {text}: {error}") from None
+    if [ref.name for ref in refs] != [name]:
+        raise UsageError(f"--sort {text}: give the name of one field, with - before it for the largest first")
+    return SortOrder(field=name, descending=text.strip().startswith("-"))
 
 
 def find_level(condition: Condition) -> CheckLevel:
@@ -276,6 +302,7 @@ def read_field(
     known: dict[str, Value] = {
         "state": job.state.value,
         "repeat": job.index,
+        "priority": job.priority,
         "generation_seconds": _generation_seconds(job),
         "prompt": job.prompt,
         "cause": read_cause(job.error, job.state.value),

@@ -29,13 +29,19 @@ HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 JOBS_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
-    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
+    generation_id, price_usd, micros FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
-DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+_READY = "state = 'pending' AND held = 0 AND aside = 0"
+# both name the index: without it, SQLite reads all pending jobs to find the highest priority
+NEXT_PRIORITY = f"SELECT max(priority) FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority < :below"
+# of one priority: so a claim finds its job by an index, however many jobs other runs have left
+NEXT_DUE = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority = :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
-    AND model NOT IN (SELECT value FROM json_each(:refused)) LIMIT 1"""
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
+ABOVE_ALL = 1 << 62
+"""Higher than any priority."""
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
@@ -58,9 +64,9 @@ HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = 
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
 # a job that another one replaces has its name too
 FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
-    FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
-    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT 2"""
-FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+    FROM jobs WHERE name = :key OR generation_id = :key
+    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT :most"""
+FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT :most"
 EQUAL_REQUESTS = """SELECT count(*) FROM jobs
     WHERE model = :model AND repeat_index = :index AND request = :request"""
 COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
@@ -74,7 +80,7 @@ SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
     AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
-EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
+EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail, run FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 # jobs for which a resumed run may buy a clip: one part for each index that finds them
@@ -152,11 +158,25 @@ class Queries(Part):
 
         Skipped jobs do not count, nor those of the ``refused`` models.
         """
-        wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
-        if self._db.execute(DUE_PENDING, wanted).fetchone():
+        if self._find_due(run, now, refused):
             return now
+        wanted = {"run": run, "refused": json.dumps(refused)}
         when: float | None = self._db.execute(NEXT_PENDING, wanted).fetchone()[0]
         return when
+
+    def find_due_job(self, run: int, *, now: float, refused: Sequence[str] = ()) -> Job | None:
+        """The pending job of ``run`` that is claimed next: of those that may be, the first of the highest priority."""
+        row = self._find_due(run, now, refused)
+        return None if row is None else job_of(row)
+
+    def _find_due(self, run: int, now: float, refused: Sequence[str]) -> sqlite3.Row | None:
+        wanted = {"run": run, "now": now, "refused": json.dumps(refused), "priority": ABOVE_ALL}
+        while (priority := self._db.execute(NEXT_PRIORITY, {"below": wanted["priority"]}).fetchone()[0]) is not None:
+            wanted["priority"] = priority
+            row: sqlite3.Row | None = self._db.execute(NEXT_DUE, wanted).fetchone()
+            if row is not None:
+                return row
+        return None
 
     def list_unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
         """Failed generations of ``run`` that have tries left, and are not known to be charged.
@@ -197,16 +217,18 @@ class Queries(Part):
         rows = self._db.execute(HIGHEST_COSTS, {"model": model})
         return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
 
-    def find_jobs(self, key: str) -> Sequence[Job]:
-        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2.
+    def find_jobs(self, key: str, *, most: int = 2) -> Sequence[Job]:
+        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most ``most``.
 
         A job that another one of its name replaces is found only by its ids.
         """
-        rows = self._db.execute(FIND, {"key": key}).fetchall()
-        if len(rows) > 1 and rows[1]["replaced"] and not rows[0]["replaced"]:
-            del rows[1]
+        exactly = self.find_job_by_id(key)
+        if exactly is not None:  # by its index; a name is looked for in all jobs
+            return [exactly]
+        rows = self._db.execute(FIND, {"key": key, "most": most}).fetchall()
+        rows = [row for row in rows if not row["replaced"]] or rows
         if not rows and len(key) >= 4:
-            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
+            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff", "most": most}).fetchall()
         return [job_of(row) for row in rows]
 
     def count_jobs(self, *, run: int | None = None) -> Counts:
@@ -271,7 +293,7 @@ class Queries(Part):
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
-        """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
+        """Every move of one job, oldest first: ``at, from_state, to_state, detail, run``."""
         return self._db.execute(EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def list_models(self) -> list[str]:
