@@ -170,11 +170,17 @@ class HubRepository:
 
     def _hash_their_card(self) -> str | None:
         from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.utils.tqdm import silent_tqdm
 
         with tempfile.TemporaryDirectory(prefix="batchveo-") as scratch:
             try:
                 card = self._api.hf_hub_download(
-                    self.name, CARD, repo_type=_TYPE, revision=self.branch, local_dir=scratch
+                    self.name,
+                    CARD,
+                    repo_type=_TYPE,
+                    revision=self.branch,
+                    local_dir=scratch,
+                    tqdm_class=silent_tqdm,
                 )
             except EntryNotFoundError:
                 return None

@@ -290,9 +290,12 @@ def _print_upload(repository: HubRepository, upload: UploadPlan | Uploaded | Non
     kind = "private" if repository.is_private else "public"
     if isinstance(upload, UploadPlan):
         state = kind if repository.exists else f"{kind}, would be created"
-        files = f"{format_count(upload.files, 'file')} ({decimal(upload.bytes)}) that the folder has now"
-        new = f", and {format_count(result.added, 'new clip')}" if result.added else ""
-        click.echo(f"{repository.url} ({state}): would get {files}{new}")
+        parts = (
+            [f"{format_count(upload.files, 'file')} ({decimal(upload.bytes)}) of the folder"] if upload.files else []
+        )
+        parts += [format_count(result.added, "new clip")] if result.added else []
+        what = f"would get {' and '.join(parts)}" if parts else "nothing to upload, all is there"
+        click.echo(f"{repository.url} ({state}): {what}")
     elif upload:
         done = f"uploaded, commit {upload.commit[:8]}" if upload.changed else "nothing to upload, all is there"
         click.echo(f"{repository.url} ({kind}): {done}")

@@ -137,14 +137,18 @@ def test_an_upload(morning: Morning, hub: DatasetHub, capsys: pytest.CaptureFixt
     push = ["export", "dataset", "--push-to-hub", "ann/clips", "--private"]
     place = f"{hub.url}/datasets/ann/clips"
     assert status_of([*push, "--dry-run"]) == 0
-    expected = (
-        f"{place} (private, would be created): would get 0 files (0 bytes) that the folder has now, and 3 new clips"
-    )
+    expected = f"{place} (private, would be created): would get 3 new clips"
     assert expected in capsys.readouterr().out
     assert hub.list_changes() == []
     assert not Path("dataset").exists()
     assert status_of(push) == 0
     assert f"{place} (private): uploaded, commit 00000000\n" in capsys.readouterr().out
+    Path("dataset/more.txt").write_text("more")
+    assert status_of([*push, "--dry-run"]) == 0
+    assert f"{place} (private): would get 1 file (4 bytes) of the folder\n" in capsys.readouterr().out
+    Path("dataset/more.txt").unlink()
+    assert status_of([*push, "--dry-run"]) == 0
+    assert f"{place} (private): nothing to upload, all is there\n" in capsys.readouterr().out
     assert status_of([*push, "--dry-run", "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["upload"]
     assert row["repository"] == "ann/clips"
