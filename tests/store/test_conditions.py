@@ -99,6 +99,10 @@ VALUES = [
     '"\';--"',
     '"succeeded"',
     '"1970-01-01T00:00:22"',
+    '"1970-01-01T00:00:22.000000"',
+    '"1970-01-01T00:00:2"',
+    '"1970-01"',
+    '"1970-13"',
 ]
 OPERATORS = ["==", "!=", "<", "<=", ">", ">="]
 
@@ -169,6 +173,13 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
         ('completed_at == "1970-01-01T00:00:21.000000"', ["job 1"]),
         ('"1970-01-01" in completed_at and finished_at != null', ["job 0", "job 1", "job 2", "job 3"]),
         ("completed_at == null", ["job 4"]),
+        ('"1970-01-01T00:00:22" > completed_at', ["job 0", "job 1"]),
+        ('completed_at > "1970-01-01T00:00:22.000000"', ["job 3"]),
+        ('completed_at <= "1970-01-01T00:00:22.000000"', ["job 0", "job 1", "job 2"]),
+        ('completed_at > "1970-01-01T00:00:22"', ["job 2", "job 3"]),
+        ('completed_at == "1970-01-01T00:00:22"', []),
+        ('completed_at != "1970-01-01T00:00:22.000000"', ["job 0", "job 1", "job 3"]),
+        ('completed_at < "1970-13" and completed_at > "0000"', ["job 0", "job 1", "job 2", "job 3"]),
         ("meta.large >= 18446744073709551616", ["job 3"]),
         ("meta.larger > 1e300", ["job 3"]),
         ("not meta.nan > 0", []),
