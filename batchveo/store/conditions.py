@@ -102,7 +102,9 @@ class CompiledCondition:
             return f"({self._operand(left)} {_AS_ONE[operator]} {self._operand(right)})"
         if (limit := _find_limit(left, operator, right)) is not None:  # twenty times faster than texts of all times
             name, operator, micros = limit
-            return f"(CAST(round(jobs.{name} * 1e6) AS INTEGER) {operator} {self._param(micros)})"
+            seconds = f"CAST(jobs.{name} AS INTEGER)"  # apart, as in datetime: the product of all would be rounded
+            found = f"{seconds} * 1000000 + CAST(round((jobs.{name} - {seconds}) * 1e6) AS INTEGER)"
+            return f"({found} {operator} {self._param(micros)})"
         if _are_alike(left, right):
             return f"({self._operand(left)} {operator} {self._operand(right)})"
         return f"compare({self._as_bytes(left)}, {self._param(operator)}, {self._as_bytes(right)})"
