@@ -212,6 +212,20 @@ notify_options = join_decorators(
     ),
     option("--notify-file", type=PATH, metavar="FILE", help="Read Apprise URLs from a file, one per line."),
 )
+hook_options = join_decorators(
+    option(
+        "--exec",
+        metavar="COMMAND",
+        help="Run this program for each finished video: its job is JSON on standard input, {file}, {id} and {name} are "
+        "replaced.",
+    ),
+    option(
+        "--webhook",
+        metavar="URL",
+        show_default=False,  # a config file's URL would be shown
+        help="POST the job of each finished video as JSON to this address; https, or http to this machine.",
+    ),
+)
 cluster_options = join_decorators(
     option(
         "--ray",
@@ -305,6 +319,7 @@ run_options = join_decorators(
     option("--missing-videos-ok", is_flag=True, help="Run even if finished videos are missing from the output folder."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
+    hook_options,
     service_options,
     option("--plain", is_flag=True, help="Print plain lines instead of the live view."),
     option("--log-json", is_flag=True, help="Print one JSON object per event on standard error."),
