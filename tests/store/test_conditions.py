@@ -206,7 +206,6 @@ def test_known_choices(store: Store, text: str, names: list[str]) -> None:
     length=st.sampled_from([4, 7, 10, 13, 16, 19, 21, 26]),
     operator=st.sampled_from(OPERATORS),
 )
-@settings(deadline=None)
 def test_times_are_compared_to_the_millionth(first: int, apart: int, length: int, operator: str) -> None:
     """As numbers in SQL, as texts in Python."""
     time, other = first / 1e6, max(0, first + apart) / 1e6
