@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 import trio
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from trio.testing import MockClock
 
 from batchveo import sandbox
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # how long one example takes says more of the machine's other work than of the code
-settings.register_profile("batchveo", deadline=None)
-settings.load_profile("batchveo")
+settings.register_profile("sample", deadline=None, max_examples=30)
+settings.register_profile("exhaustive", deadline=None, max_examples=300)
 
 # the tests start a hundred processes, and each would compile the package anew
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -52,15 +52,24 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
-    """Keep the tests' folders in memory if there is room: most of what they write is synced, and a disk takes its time.
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples a property has, and keep the tests' folders in memory if there is room.
+
+    Most of what they write is synced, and a disk takes its time.
 
     In a container there are often 64 MB of it, and no program may be run there: then the disk has to do.
     """
+    settings.load_profile("exhaustive" if config.option.exhaustive else "sample")
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
         room = os.statvfs(MEMORY)
         if room.f_bavail * room.f_frsize >= ROOM and not room.f_flag & os.ST_NOEXEC:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """``make exhaustive`` looks at each property again, with more examples."""
+    if item.config.option.exhaustive and is_hypothesis_test(getattr(item, "obj", None)):
+        item.add_marker(pytest.mark.exhaustive)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,8 +23,8 @@ FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 WALKED = (
     "README.md",
     "docs/start.md",
-    "docs/guides/checks.md",
     "docs/guides/images.md",
+    "docs/guides/checks.md",
     "docs/guides/python.md",
     "docs/guides/choose.md",
     "docs/guides/compare.md",
@@ -90,7 +90,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sample_cases(WALKED, size=4))
+@pytest.mark.parametrize("page", sample_cases(WALKED, size=3))
 def test_a_page_followed_word_by_word_works(page: str, tmp_path: Path) -> None:
     """Files are saved, commands run in a shell, Python by the interpreter."""
     here = tmp_path / "here"

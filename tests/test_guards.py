@@ -47,11 +47,11 @@ def test_slow(number): ...
 def test_groups_share_a_worker_and_the_slow_begin_first(tmp_path: Path) -> None:
     """With the options and hooks of this suite: some versions of pytest and xdist ignore groups, in silence."""
     (tmp_path / "test_groups.py").write_text(GROUPED, encoding="utf-8")
-    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "tests.conftest"]
+    config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "xdist", "-p", "tests.conftest"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *config, "-n", "2", "-v", "-p", "no:cacheprovider", "test_groups.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=120,

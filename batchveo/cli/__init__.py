@@ -36,6 +36,9 @@ COMMAND_GROUPS = {
     "See what is there": {
         "status": "Count the jobs by state; show spending and speed.",
         "jobs": "List the jobs.",
+        "show": "Show everything known of one job.",
+        "open": "Open the video of a job.",
+        "logs": "Print each event and request of a job.",
         "ui": "Serve a web page of videos, progress and failures.",
         "report": "Write the web page as one HTML file.",
     },

@@ -74,6 +74,8 @@ _LARGEST_INTEGER = 2**63 - 1
 _PART_OF_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?)?)?")
 """A time in UTC, to any exactness; with an offset it would not be ordered as a text."""
 _KINDS: Mapping[type, Kind] = {bool: Kind.BOOLEAN, str: Kind.TEXT, int: Kind.NUMBER, float: Kind.NUMBER}
+SHORT_NAMES = {"cost": "cost_usd", **{name: f"{name}_at" for name in ("created", "submitted", "completed", "finished")}}
+"""What people write for the name of a field by which they sort."""
 _JOB_FIELDS = (
     Field(name="id", kind=Kind.TEXT, meaning="the job's id", in_gates=False),
     Field(name="name", kind=Kind.TEXT, meaning="its name"),
@@ -97,6 +99,8 @@ _JOB_FIELDS = (
     *(
         Field(name=name, kind=Kind.TEXT, meaning=meaning, unit="UTC", in_gates=False, is_time=True)
         for name, meaning in (
+            ("time", "when it finished; else when it was submitted, or added"),
+            ("created_at", "when it was added to the database"),
             ("submitted_at", "when it was last submitted"),
             ("completed_at", "when its generation was completed"),
             ("finished_at", "when it succeeded or failed"),
@@ -170,6 +174,27 @@ def read_where(text: str | Condition | None) -> Condition | None:
         return parse_condition(text)
     except ExpressionError as error:
         raise UsageError(f"--where: {point_at(text, error)}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortOrder:
+    """Jobs are sorted by ``field``, the largest value first if ``descending``."""
+
+    field: str
+    descending: bool = False
+
+
+def read_sort_order(text: str) -> SortOrder:
+    """``FIELD``, or ``-FIELD`` for the largest value first; raises ``UsageError``."""
+    name = text.strip().removeprefix("-").strip()
+    name = SHORT_NAMES.get(name, name)
+    try:
+        refs = list_fields(parse_condition(f"{name} != null").expression)
+    except ExpressionError as error:
+        raise UsageError(f"--sort {text}: {error}") from None
+    if [ref.name for ref in refs] != [name]:
+        raise UsageError(f"--sort {text}: give the name of one field, with - before it for the largest first")
+    return SortOrder(field=name, descending=text.strip().startswith("-"))
 
 
 def find_level(condition: Condition) -> CheckLevel:

@@ -40,6 +40,11 @@ class JobState(StrEnum):
         return self in (JobState.SUBMITTING, JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING)
 
     @property
+    def may_be_bought(self) -> bool:
+        """Unsettled or succeeded: the same request again would buy the same video twice."""
+        return self.is_unsettled or self is JobState.SUCCEEDED
+
+    @property
     def is_in_flight(self) -> bool:
         """Submitting, generating or downloading: unsettled, and not in doubt."""
         return self.is_unsettled and self is not JobState.IN_DOUBT
@@ -197,6 +202,12 @@ class Job:
     def key(self) -> str | None:
         """``api_key_label`` by its former name, for older scripts."""
         return self.api_key_label
+
+    @property
+    def time(self) -> float:
+        """When it finished; else when it was submitted, or added."""
+        times = (self.finished_at, self.submitted_at, self.created_at)
+        return next(time for time in times if time is not None)
 
     @property
     def prompt(self) -> str:

@@ -147,6 +147,15 @@ class JobsNoLongerNamed(Notice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultsDiffer(WarningNotice):
+    """``jobs`` new jobs are bought already, but for defaults that are written out now, or were ``left_out`` since."""
+
+    jobs: int
+    written: Mapping[str, object]
+    left_out: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherKeyNeeded(WarningNotice):
     """``jobs`` in flight or in doubt were submitted with an API key that is not given now."""
 

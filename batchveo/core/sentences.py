@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import format_count, format_usd, state_words
+from batchveo.core.formatting import format_count, format_usd, state_words, write_value
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 
@@ -70,6 +70,21 @@ def _describe_jobs_no_longer_named(*, by_state: Mapping[JobState, int], state: P
         drop = format_command("cancel", "JOB", state=state)
         text += f"; the pending ones are left alone (`{make}` makes them, `{drop}` drops one)"
     return text
+
+
+def _describe_defaults_differ(*, jobs: int, written: Mapping[str, object], left_out: Mapping[str, object]) -> str:
+    added, absent = (
+        ", ".join(f"{name}: {write_value(value)}" for name, value in fields.items()) for fields in (written, left_out)
+    )
+    differs = " and ".join(filter(None, (added, absent and f"the absence of {absent}")))
+    several = len(written) + len(left_out) > 1
+    lines = "those lines" if several else "that line"
+    undo = "written as before" if added and absent else f"{'without' if added else 'with'} {lines}"
+    verb, they = ("differs", "it is") if jobs == 1 else ("differ", "they are")
+    return (
+        f"{jobs:,} of these jobs {verb} from finished ones only by {differs}, which "
+        f"{'are the defaults' if several else 'is the default'}; {undo} {they} not bought again"
+    )
 
 
 def _describe_other_key_needed(*, jobs: int) -> str:
@@ -310,6 +325,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "GenerationUnrecorded": _describe_generation_unrecorded,
     "JobPutAside": _describe_job_put_aside,
     "JobsImported": _describe_jobs_imported,
+    "DefaultsDiffer": _describe_defaults_differ,
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,

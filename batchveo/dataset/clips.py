@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from batchveo.core.destination import VIDEO_SUFFIX
+from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
 from batchveo.core.models import Job
 from batchveo.dataset.choice import ChosenClip
 from batchveo.dataset.columns import Row, build_row, measured_columns, measures_as_headers
@@ -20,13 +20,15 @@ from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
 from batchveo.storage.file_system import measure_file, rename_file, sync_path
-from batchveo.storage.probe import MediaInfo, UnreadableVideo, can_probe, probe_video
+from batchveo.storage.probe import MediaInfo, RepeatedProbe, UnreadableVideo, can_probe
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 
 DOWNLOADS = ".fetching"
 """The folder in the dataset for a video that is copied from a bucket; removed at the end."""
 LOOK_AHEAD = 32
 """New clips that are read before their turn."""
+WORTH_A_THREAD = 1 << 18
+"""Bytes of a clip that is read by another thread; to hand over a smaller one takes longer than to read it."""
 READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 1 << 30
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -83,6 +85,8 @@ class ClipExporter:
         self._places_files = places_files
         self._score_columns = score_columns
         self._downloads = folder / DOWNLOADS
+        self._places: dict[str, Destination] = {}
+        self._probe = RepeatedProbe()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
         self._read_ahead: dict[str, Future[_Read]] = {}
         self._remove_downloads()  # left by a death
@@ -100,8 +104,12 @@ class ClipExporter:
         waiting: deque[ChosenClip] = deque()
         for clip in clips:
             job = clip.job
-            if job.id not in self._index.clips and not isinstance(video := video_at(job), BucketVideo):
-                self._read_ahead[job.id] = self._readers.submit(_read_video, video.absolute())
+            if (
+                job.id not in self._index.clips
+                and (job.bytes or 0) >= WORTH_A_THREAD
+                and not isinstance(video := self._find_video(job), BucketVideo)
+            ):
+                self._read_ahead[job.id] = self._readers.submit(self._read_video, video.absolute())
             waiting.append(clip)
             if len(waiting) > LOOK_AHEAD:
                 yield waiting.popleft()
@@ -134,27 +142,35 @@ class ClipExporter:
         except OSError:
             return False
 
+    def _find_video(self, job: Job) -> StoredVideo:
+        folder = job.folder or ""
+        if folder not in self._places:
+            self._places[folder] = parse_destination(folder)
+        return video_at(job, self._places[folder])
+
     def _add_trouble(self, job: Job, problem: str) -> None:
-        self.troubles.append(Trouble(job=job, path=video_at(job), problem=problem))
+        self.troubles.append(Trouble(job=job, path=self._find_video(job), problem=problem))
 
     def _export_video(self, chosen: ChosenClip, known: Row | None, read: _Read | None) -> None:
         job = chosen.job
-        video = video_at(job)
+        needs_file = self._places_files and not (known and self._is_intact(known))
+        needs_shard = self._shards is not None and job.id not in self._index.shard_of
+        if known and not (needs_file or needs_shard) and (_is_probed(known) or not can_probe()):
+            self._note_row(self._build_row(chosen, known, known), known)  # nothing else of it can be new
+            return
+        video = self._find_video(job)
         source = self._local_path(video, job)
         in_bucket = isinstance(video, BucketVideo)
         if read is not None and read.identity != _identify(source):  # replaced since a thread has read it
-            read = _read_video(source)
-        needs_file = self._places_files and not (known and self._is_intact(known))
-        needs_shard = self._shards is not None and job.id not in self._index.shard_of
+            read = self._read_video(source)
         if needs_file or needs_shard or (in_bucket and self._needs_probe(known)):
             self._download(video, source)
             _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
-        row = self._build_row(chosen, source, known, read)
+        row = self._build_row(chosen, known, self._find_headers(source, known, read))
         target = self._folder / str(row["file_name"])
         if known is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
-        if row != known:  # before the file: after a death the export knows it as its own
-            self._index.add_clip(row)
+        self._note_row(row, known)  # before the file: after a death the export knows it as its own
         if needs_file:
             self._place_video(source, target, job, in_bucket=in_bucket)
         if needs_shard and self._shards is not None:
@@ -165,6 +181,10 @@ class ClipExporter:
         elif in_bucket:
             source.unlink(missing_ok=True)
         self.added += known is None
+
+    def _note_row(self, row: Row, known: Row | None) -> None:
+        if row != known:
+            self._index.add_clip(row)
 
     def _local_path(self, video: StoredVideo, job: Job) -> Path:
         """The video's file, or the file that ``_download`` makes of it."""
@@ -188,19 +208,22 @@ class ClipExporter:
             return False
         return not self._settings.verify or measure_file(self._folder / str(known["file_name"]))[1] == known["sha256"]
 
-    def _build_row(self, chosen: ChosenClip, source: Path, known: Row | None, read: _Read | None) -> Row:
+    def _find_headers(self, source: Path, known: Row | None, read: _Read | None) -> Row:
+        """The columns of the headers, as they are known or as they are read now."""
+        if not can_probe() or _is_probed(known or {}):
+            return known or {}
+        readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
+        info = self._probe.read_headers(readable) if read is None or read.info is None else read.info
+        if isinstance(info, UnreadableVideo):
+            raise info
+        return measured_columns(info)
+
+    def _build_row(self, chosen: ChosenClip, known: Row | None, measured: Row) -> Row:
         job, facts = chosen
         split = self._settings.splitting.part_of(job)
         if known is not None and known["split"] != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
             split = str(known["split"])
-        measured: Mapping[str, object] = known or {}
-        if can_probe() and not _is_probed(measured):
-            readable = self._folder / str(known["file_name"]) if known and not source.exists() else source
-            info = probe_video(readable) if read is None or read.info is None else read.info
-            if isinstance(info, UnreadableVideo):
-                raise info
-            measured = measured_columns(info)
         if facts.measures is not None:  # also without PyAV, and of what headers do not have to say
             headers = {name: value for name, value in measured.items() if value is not None}
             measured = {**measures_as_headers(facts.measures), **headers}
@@ -213,6 +236,15 @@ class ClipExporter:
             facts=facts,
             score_columns=self._score_columns,
         )
+
+    def _read_video(self, path: Path) -> _Read:
+        """Raises ``OSError``."""
+        identity = _identify(path)
+        size, digest = measure_file(path)
+        try:
+            return _Read(identity, size, digest, self._probe.read_headers(path) if can_probe() else None)
+        except UnreadableVideo as error:  # a video that has changed is reported as that
+            return _Read(identity, size, digest, error)
 
     def _place_video(self, source: Path, target: Path, job: Job, *, in_bucket: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -234,8 +266,7 @@ def place_file(source: Path, target: Path, files: Files) -> How:
     """Link or copy the file at ``source`` to ``target``, in place of what is there."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
-    # resolve: a link to a link breaks if the one between goes
-    how = _make_part(source.resolve(strict=True), part, files)
+    how = _make_part(source, part, files)
     rename_file(part, target)
     part.unlink(missing_ok=True)  # two names of one file: renaming one to the other does nothing
     return how
@@ -244,14 +275,14 @@ def place_file(source: Path, target: Path, files: Files) -> How:
 def _make_part(source: Path, part: Path, files: Files) -> How:
     if files is Files.LINK:
         try:
-            os.link(source, part)
+            os.link(source.resolve(strict=True) if source.is_symlink() else source, part)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
         else:
             return How.LINKED
         try:
-            part.symlink_to(source)
+            part.symlink_to(source.resolve(strict=True))  # a link to a link breaks if the one between goes
         except OSError:  # Windows requires a privilege, some file systems have no symbolic links
             pass
         else:
@@ -283,16 +314,6 @@ def _refuse_stranger(target: Path, job: Job) -> None:
 def _is_probed(measured: Mapping[str, object]) -> bool:
     """Whether the columns are of the file's headers: checks, which may have filled others, know no frame rate."""
     return measured.get("frame_rate") is not None or measured.get("pixel_format") is not None
-
-
-def _read_video(path: Path) -> _Read:
-    """Raises ``OSError``."""
-    identity = _identify(path)
-    size, digest = measure_file(path)
-    try:
-        return _Read(identity, size, digest, probe_video(path) if can_probe() else None)
-    except UnreadableVideo as error:  # a video that has changed is reported as that
-        return _Read(identity, size, digest, error)
 
 
 def _identify(path: Path) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 
 from batchveo.core.expressions import Value
 from batchveo.core.fields import MISMATCHES, read_field
@@ -33,11 +34,15 @@ class Kind(Enum):
     FLAG = bool
 
 
+_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+"""``json.dumps`` with options makes such an encoder at each call."""
 _OWN = ("prompt", "negative_prompt", "seed")
 _LIST_MARK = "|"
 
 SAMPLE = 100
 """Rows that every loader reads before it decides on types; it reads some megabytes, or ten thousand rows."""
+_MOST_SHAPES = 1000
+"""Shapes of rows that a survey remembers; nearly all rows of a dataset have one of a few."""
 _INT64 = 1 << 63
 _EXACT = 1 << 53
 """Whole numbers up to here are exact as floating point numbers; larger ones may change."""
@@ -198,7 +203,7 @@ def build_row(
         "sha256": job.sha256,
         "catalogue": job.catalog,
         **{name: measured.get(name) for name in MEASURED},
-        **{name: read_field(name, job, facts.measures) for name in CHECKED},
+        **_read_checked(job, facts.measures),
         "verdict": job.verdict,
         "take": job.take,
         "picks": facts.standing.picks,
@@ -206,7 +211,11 @@ def build_row(
         "rating": facts.standing.rating,
     }
     scores = ((score_columns[name], _read_score(value)) for name, value in facts.scores.items())
-    return {name: row[name] for name in COLUMNS} | {name: value for name, value in scores if value is not None}
+    return row | {name: value for name, value in scores if value is not None}
+
+
+def _read_checked(job: Job, measures: Measures | None) -> Row:
+    return dict.fromkeys(CHECKED) if measures is None else {n: read_field(n, job, measures) for n in CHECKED}
 
 
 def _read_score(value: Value) -> str | float | None:
@@ -218,10 +227,15 @@ def _read_score(value: Value) -> str | float | None:
 
 def _add_defaults(job: Job) -> tuple[dict[str, object], tuple[str, ...]]:
     """The request with the defaults of the service, by the catalogue, and the names of what they fill in."""
-    model = MODELS.get(job.model)
-    params = model.params if model else {}
-    absent = {n: p.default for n, p in params.items() if p.default is not None and n not in job.request}
+    absent = {name: default for name, default in _find_defaults(job.model).items() if name not in job.request}
     return {**job.request, **absent}, tuple(absent)
+
+
+@cache
+def _find_defaults(name: str) -> Mapping[str, object]:
+    model = MODELS.get(name)
+    params = model.params if model else {}
+    return {name: param.default for name, param in params.items() if param.default is not None}
 
 
 def measured_columns(info: MediaInfo) -> Row:
@@ -249,6 +263,8 @@ def measures_as_headers(measures: Measures) -> Row:
 
 def _flatten(value: object) -> object:
     """The value of a parameter as one cell: a list joined by ``|``, a nested value as JSON."""
+    if value is None or isinstance(value, str):  # most of them
+        return value
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
         return _LIST_MARK.join(map(str, value))
     if isinstance(value, list | dict):
@@ -257,7 +273,7 @@ def _flatten(value: object) -> object:
 
 
 def _to_json(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True)
+    return _SORTED.encode(dict(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +306,8 @@ class TypeSurvey:
     scores: Sequence[str] = ()
     _found: dict[str, set[Kind]] = field(default_factory=dict)
     _largest: dict[str, int] = field(default_factory=dict)
+    _integers: dict[tuple[object, ...], list[str]] = field(default_factory=dict)
+    """By shape (columns and types of a row), the columns with whole numbers."""
     _unseen: set[str] = field(default_factory=set)
     _rows: int = 0
     _leaders: set[str] = field(default_factory=set)
@@ -299,15 +317,16 @@ class TypeSurvey:
 
     def add_row(self, row: Row) -> None:
         """Read one row."""
-        for name, value in row.items():
-            # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
-            if value is not None and (type(value) is not _USUAL_TYPES.get(name, float) or type(value) is int):
-                self._add_value(name, value)
-        shown = {name for name in self._unseen if row.get(name) is not None}
-        # A row inside the sample is seen by the loader anyway; later ones must lead the table.
-        if shown and self._rows >= SAMPLE:
-            self._leaders.add(str(row["job_id"]))
-        self._unseen -= shown
+        # type(), not isinstance: a flag is an int to Python, but no whole number in a table.
+        shape = (*row, *map(type, row.values()))
+        integers = self._integers.get(shape)
+        if integers is None:
+            integers = self._add_shape(row)
+            if len(self._integers) < _MOST_SHAPES:
+                self._integers[shape] = integers
+        for name in integers:
+            if not -_EXACT <= row[name] <= _EXACT:  # type: ignore[operator]  # a whole number
+                self._largest[name] = max(self._largest.get(name, 0), abs(row[name]))  # type: ignore[arg-type]
         self._rows += 1
 
     def find_types(self) -> ColumnTypes:
@@ -320,11 +339,17 @@ class TypeSurvey:
         """The ids of jobs whose rows show the type of a column first, but after the sample of a loader."""
         return frozenset(self._leaders)
 
-    def _add_value(self, name: str, value: object) -> None:
-        if type(value) is int:
-            self._largest[name] = max(self._largest.get(name, 0), abs(value))
-        if type(value) is not _USUAL_TYPES.get(name, float):
-            self._found.setdefault(name, {COLUMNS.get(name, Kind.NUMBER)}).add(_kind_of(value))
+    def _add_shape(self, row: Row) -> list[str]:
+        """Note the types of a row; returns the columns of its whole numbers."""
+        for name, value in row.items():
+            if value is not None and type(value) is not _USUAL_TYPES.get(name, float):
+                self._found.setdefault(name, {COLUMNS.get(name, Kind.NUMBER)}).add(_kind_of(value))
+        shown = {name for name in self._unseen if row.get(name) is not None}
+        # A row inside the sample is seen by the loader anyway; later ones must lead the table.
+        if shown and self._rows >= SAMPLE:
+            self._leaders.add(str(row["job_id"]))
+        self._unseen -= shown
+        return [name for name, value in row.items() if type(value) is int]
 
     def _find_type(self, name: str, usual: Kind) -> Kind:
         kinds = self._found.get(name, {usual})

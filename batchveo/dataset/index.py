@@ -186,7 +186,7 @@ class ExportIndex:
                 split = sys.intern(str(row["split"]))  # a text for all of its clips
                 _ = row["bytes"], row["sha256"]  # without them it is no row of ours
                 self.clips[str(row["job_id"])] = IndexedClip(offset, split)
-                others = set(map(str, row)).difference(COLUMNS)
+                others = map(str, row.keys() - COLUMNS.keys())
                 self.scores.update(name for name in others if name.startswith(SCORE_PREFIX))
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")

@@ -85,6 +85,7 @@ def _parse_shares(how: str) -> tuple[float, ...] | None:
     return shares
 
 
+@lru_cache  # each row of an index asks for it
 def is_split_name(name: str) -> bool:
     """Whether a split may have the name: as a folder on any system, and for every loader."""
     return bool(_NAME.fullmatch(name)) and name != "all" and safe_stem(name) == name

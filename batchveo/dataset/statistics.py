@@ -84,7 +84,7 @@ class Tally:
         self.picked += picks > rejects
         self.rejected += rejects > picks
         self.rated += row["rating"] is not None
-        for name in (*CHECKED, *(row.keys() - COLUMNS.keys())):
+        for name in (*CHECKED, *(row.keys() - COLUMNS.keys() if len(row) > len(COLUMNS) else ())):
             if isinstance(value := row[name], int | float):
                 self.numbers.setdefault(name, array("d")).append(value)
 

@@ -32,7 +32,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[ T][\d:]*Z?)?")
 
 def format_json_line(row: Row) -> str:
     """The row on one line, with all scripts as they are."""
-    return json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS)
+    text = json.dumps(row, ensure_ascii=False)
+    return text if text.isascii() else text.translate(_LINE_ENDS)
 
 
 def write_jsonl(path: Path, rows: Iterable[Row]) -> None:
@@ -152,13 +153,9 @@ def _iter_json_rows(
     """The rows of a split without null texts; those that show the types of all columns come first."""
     # The loader reads only some megabytes before it decides on types.
     others = (row for row in rows(split) if row["job_id"] not in leaders)
-    texts = {name for name, kind in types.kinds.items() if kind is Kind.TEXT}
+    nothing = {name: "" if kind is Kind.TEXT else None for name, kind in types.kinds.items()}
     for row in _name_inside(chain(rows(split, only=leaders), others), split):
-        yield {
-            name: "" if value is None and name in texts else value
-            for name, value in row.items()
-            if name not in left_out
-        }
+        yield {name: nothing[name] if value is None else value for name, value in row.items() if name not in left_out}
 
 
 class JsonSurvey:

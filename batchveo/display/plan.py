@@ -13,6 +13,7 @@ from batchveo.core.formatting import (
     format_usd,
     round_to_cents,
     shorten_text,
+    state_words,
     write_value,
 )
 from batchveo.core.hints import format_command
@@ -21,6 +22,7 @@ from batchveo.display.table import UNLIMITED, Column, cut_middle, flatten_text, 
 from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
+from batchveo.operations.manifest_diff import ManifestDiff
 from batchveo.operations.model_requests import ModelRequests
 from batchveo.operations.plan import Plan
 from batchveo.operations.quote import ModelPlan, PurchaseQuote
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN_PROBLEMS, SHOWN_COLLISIONS = 20, 3
+SHOWN_CHANGES, SHOWN_NAMES = 10, 3
+LONGEST_VALUE = 24
+"""Characters of a value that a list of changes shows."""
 NAME_CELLS = 24
 """Cells that a job's name may take in the sample on a narrow terminal; on a wide one, a third of it."""
 COUNT_COLUMNS = tuple(Column(title, right=True, whole=True) for title in ("jobs", "to make", "each"))
@@ -65,9 +70,12 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
             *_describe_known(made, state),
             *_list_taken(made),
             *_list_retired(made, state),
+            *(("WARNING", notice.text) for notice in made.defaults),
         ],
     )
     _print_rows(console, [*_list_requests(made)])
+    if made.diff is not None:
+        _print_rows(console, [*_list_changes(made.diff)])
     if made.images is not None:
         _print_images(console, made.images)
     _print_rows(console, [("note", note) for note in made.notes])
@@ -224,6 +232,39 @@ def _list_taken(made: Plan) -> Iterator[Row]:
         yield "", f"... and {made.colliding - len(shown):,} more"
 
 
+def _list_changes(diff: ManifestDiff) -> Iterator[Row]:
+    """What is new, changed and gone, each with some names."""
+    yield "new", _count_names([job.name for job in diff.new])
+    groups: dict[str, list[str]] = {}
+    for job in diff.changed:
+        groups.setdefault(", ".join(map(_write_change, job.fields.items())), []).append(job.name)
+    yield "changed", f"{len(diff.changed):,}" + ("; each is a new job, and bought" if groups else "")
+    for words, names in sorted(groups.items(), key=lambda group: -len(group[1]))[:SHOWN_CHANGES]:
+        yield "", f"  {words}: {_count_names(names)}"
+    if len(groups) > SHOWN_CHANGES:
+        yield "", f"  ... and {len(groups) - SHOWN_CHANGES:,} other changes; --json prints all"
+    if diff.gone is None:
+        yield "gone", "not known, since only some of the jobs are chosen"
+        return
+    states = ", ".join(f"{jobs:,} {state_words(state)}" for state, jobs in diff.gone_by_state.items())
+    yield "gone", _count_names([job.name for job in diff.gone]) + (f": {states}" if states else "")
+
+
+def _write_change(change: tuple[str, tuple[object, object]]) -> str:
+    """``duration 8 → 4``; of long values, such as prompts, only the name of the field."""
+    name, pair = change
+    old, new = ("absent" if value is None else write_value(value) for value in pair)
+    return f"{name} {old} → {new}" if max(len(old), len(new)) <= LONGEST_VALUE else name
+
+
+def _count_names(names: Sequence[str]) -> str:
+    """``3 (fox, owl, cat)``."""
+    if not names:
+        return "0"
+    shown = ", ".join(shorten_text(name, NAME_CELLS) for name in names[:SHOWN_NAMES])
+    return f"{len(names):,} ({shown}{', ...' if len(names) > SHOWN_NAMES else ''})"
+
+
 def _list_retired(quote: PurchaseQuote, state: Path | None) -> Iterator[Row]:
     """Models that end, each with what a person can do: before a job is in the database, edit the manifest."""
     today = find_today()
@@ -312,6 +353,11 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "balances_usd": {label: round(usd, 6) for label, usd in made.balances.items()},
         "retired": [_make_retired_row(retired) for retired in made.retired],
         "night": None if made.night is None else _make_night_row(made.night),
+        "defaults": [
+            {"jobs": each.jobs, "written": dict(each.written), "left_out": dict(each.left_out)}
+            for each in made.defaults
+        ],
+        "diff": None if made.diff is None else _make_diff_row(made.diff),
         "images": None if made.images is None else _make_images_row(made.images),
     }
 
@@ -367,6 +413,25 @@ def _make_night_row(night: RunEstimate) -> dict[str, object]:
         "high_seconds": None if seconds is None else round(seconds.high, 1),
         "sources": list(night.sources),
         "unknown": list(night.unknown),
+    }
+
+
+def _make_diff_row(diff: ManifestDiff) -> dict[str, object]:
+    return {
+        "new": [{"id": job.id, "name": job.name} for job in diff.new],
+        "changed": [
+            {
+                "id": job.id,
+                "name": job.name,
+                "former_id": job.former.id,
+                "former_state": job.former.state,
+                "fields": {name: {"old": old, "new": new} for name, (old, new) in job.fields.items()},
+            }
+            for job in diff.changed
+        ],
+        "gone": None
+        if diff.gone is None
+        else [{"id": job.id, "name": job.name, "state": job.state} for job in diff.gone],
     }
 
 

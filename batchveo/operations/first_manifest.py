@@ -218,7 +218,7 @@ def _refuse_table(table: Table) -> NoReturn:
     example = f"The {some.hole} turns slowly on a plinth"
     raise UsageError(
         f"{table.path}: no column is called prompt; the columns are {columns}\n"
-        f"write a prompt with columns in braces: {format_command('init', str(table.path), '--prompt', example)}"
+        f"write a prompt with columns in braces: {format_command('init', str(table.path), f'--prompt={example}')}"
     )
 
 

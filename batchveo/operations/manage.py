@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from batchveo.core.errors import UsageError
+from batchveo.core.failure_causes import find_cause
 from batchveo.core.fields import Condition
-from batchveo.core.hints import format_command, suggest_closest
+from batchveo.core.formatting import format_count, state_words
+from batchveo.core.hints import format_command, job_argument, suggest_closest
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN, UNNEEDED
 from batchveo.store import GenerationTaken, MoveLost, Store
@@ -14,6 +17,8 @@ from batchveo.store import GenerationTaken, MoveLost, Store
 TOGETHER = 100
 """Jobs whose moves share one sync of the disk; a run that writes meanwhile waits for no more than these."""
 
+MOST_NAMED = 5
+"""Jobs that are named if several are meant by one key."""
 RETRIED = (JobState.FAILED, JobState.CANCELLED)
 WITHDRAWN = (JobState.PENDING,)
 
@@ -69,16 +74,26 @@ def select_jobs(store: Store, keys: Sequence[str]) -> list[Job]:
     found: dict[int, Job] = {}
     wrong: list[str] = []
     for key in keys:
-        jobs = store.queries.find_jobs(key)
+        jobs = store.queries.find_jobs(key, most=MOST_NAMED + 1)
         if len(jobs) == 1:
             found[jobs[0].seq] = jobs[0]
         else:
-            wrong.append(
-                f"{key!r} is not a job of this database" if not jobs else f"{key!r} matches several jobs; use an id"
-            )
+            wrong.append(_list_candidates(key, jobs) if jobs else f"{key!r} is not a job of this database")
     if wrong:
-        raise UsageError(f"{'; '.join(wrong)}. `{format_command('jobs', state=store.path)}` lists them")
+        raise UsageError("; ".join(wrong) + f". `{format_command('jobs', state=store.path)}` lists all")
     return list(found.values())
+
+
+def _list_candidates(key: str, jobs: Sequence[Job]) -> str:
+    named = [f"{job.id} ({job.name}, {state_words(job.state)})" for job in jobs[:MOST_NAMED]]
+    more = ", and others" if len(jobs) > MOST_NAMED else ""
+    return f"{key!r} may be {', '.join(named)}{more}: use an id"
+
+
+def name_job(store: Store, job: Job) -> str:
+    """The argument that selects exactly this job: its name if it may be pasted, and no other job has it."""
+    argument = job_argument(job.name, job.id)
+    return argument if len(store.queries.find_jobs(argument)) == 1 else job.id
 
 
 def choose_jobs(
@@ -88,12 +103,31 @@ def choose_jobs(
     states: Sequence[JobState],
     models: Sequence[str] = (),
     where: Condition | None = None,
+    cause: str | None = None,
 ) -> list[Job]:
     """The jobs that ``keys`` name, or all in ``states`` if there are none.
 
-    With ``models`` only those of them, with ``where`` only those for which it is true.
-    Raises ``UsageError`` as ``select_jobs`` and ``check_models``.
+    With ``models`` only those of them, with ``where`` only those for which it is true, with ``cause`` only those whose
+    failure has this cause, or one that this is a part of. Raises ``UsageError`` as ``select_jobs`` and
+    ``check_models``, and for a cause that no failure has.
     """
+    chosen = _choose_by_state(store, keys, states, models, where)
+    if cause is None:
+        return chosen
+    wanted = cause.strip().casefold()
+    caused = [job for job in chosen if wanted in find_cause(job.error).casefold()]
+    if not caused:
+        raise UsageError(_explain_cause(store, cause))
+    return caused
+
+
+def _choose_by_state(
+    store: Store,
+    keys: Sequence[str],
+    states: Sequence[JobState],
+    models: Sequence[str],
+    where: Condition | None,
+) -> list[Job]:
     check_models(store, models)
     if not keys:
         # a job that another one replaces comes back only if it is named: both would be paid for
@@ -101,6 +135,12 @@ def choose_jobs(
     named = [job for job in select_jobs(store, keys) if not models or job.model in models]
     fitting = None if where is None else {job.seq for job in store.queries.list_jobs(models=models, where=where)}
     return [job for job in named if fitting is None or job.seq in fitting]
+
+
+def _explain_cause(store: Store, cause: str) -> str:
+    known = Counter(find_cause(job.error) for job in store.queries.list_jobs(JobState.FAILED))
+    listed = "; ".join(f"{text} ({format_count(jobs, 'job')})" for text, jobs in known.most_common(MOST_NAMED))
+    return f"none of these jobs failed because of {cause!r}; causes: {listed or 'no job has failed'}"
 
 
 def is_made_again(job: Job) -> bool:

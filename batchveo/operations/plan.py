@@ -11,11 +11,13 @@ from typing import BinaryIO
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
+from batchveo.core.notices import DefaultsDiffer
 from batchveo.core.settings import RunSettings
 from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
 from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
+from batchveo.operations.manifest_diff import ManifestDiff, compare_manifest, find_written_defaults
 from batchveo.operations.model_requests import ModelRequests, RequestCounter
 from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
@@ -59,7 +61,8 @@ class Plan(PurchaseQuote):
     ``repeated`` jobs are equal to an earlier one. ``named`` counts the jobs of the manifests; ``choice_note`` shows
     how many of them are chosen, and all other figures are of the chosen jobs. ``by_state`` counts those that the
     database has already. ``colliding`` counts name collisions, ``collisions`` has the first of them. ``images`` is
-    ``None`` if they are not checked. ``requests`` shows what each model gets.
+    ``None`` if they are not checked. ``requests`` shows what each model gets. ``defaults``: jobs that are bought again
+    only because of written defaults. ``diff`` is ``None`` if nobody asked for it.
     """
 
     repeated: int
@@ -72,6 +75,8 @@ class Plan(PurchaseQuote):
     night: RunEstimate | None = None
     images: ImageCheck | None = None
     requests: Sequence[ModelRequests] = field(default=())
+    defaults: Sequence[DefaultsDiffer] = field(default=())
+    diff: ManifestDiff | None = None
 
 
 async def plan(
@@ -87,6 +92,7 @@ async def plan(
     stdin: BinaryIO | None = None,
     settings: RunSettings | None = None,
     with_images: bool = False,
+    with_diff: bool = False,
     loopback: bool = False,
     progress: Progress = ignore_progress,
     sandbox: bool = False,
@@ -96,10 +102,10 @@ async def plan(
 
     ``apis`` are the clients of all keys by their labels, if there are several; ``api`` is one of them. ``settings``
     are those of the planned run, ``reading`` is how manifests are read. ``with_images`` checks every image of the
-    jobs still to be made; ``loopback`` allows images on this machine, as for a service that runs here. ``sandbox``:
-    the service is the embedded look-alike, so that only its databases and videos count. ``catalog`` has the models
-    that the manifests may name. Raises ``ManifestError``. If the service does not answer, the plan lacks what only
-    the service knows.
+    jobs still to be made; ``loopback`` allows images on this machine, as for a service that runs here. ``with_diff``
+    compares the jobs with those of the database. ``sandbox``: the service is the embedded look-alike, so that only
+    its databases and videos count. ``catalog`` has the models that the manifests may name. Raises ``ManifestError``.
+    If the service does not answer, the plan lacks what only the service knows.
     """
     settings = settings or RunSettings()
     sources = ManifestSources(
@@ -146,6 +152,8 @@ async def plan(
             collisions=survey.collisions,
             night=await estimate_duration(api, left, store, places=settings.concurrency, per_minute=settings.rate),
             requests=survey.requests.list_models(catalog),
+            defaults=find_written_defaults(staged.table, state, catalog) if store and survey.has_new else (),
+            diff=compare_manifest(staged.table, state if store else None) if with_diff else None,
             images=await check_images(survey.images, loopback=loopback, progress=progress) if with_images else None,
         )
 
@@ -191,6 +199,7 @@ class Survey:
         self._files = set() if isinstance(settings.output, BucketUrl) else taken_stems(settings.output)
         self._with_images = with_images
         self._found = found
+        self.has_new = False
         self.taken_in = 0
         """Jobs that a run would not buy, since their videos exist."""
 
@@ -216,7 +225,9 @@ class Survey:
             buys, further = count_purchases(job.last, self._settings)
             self.tally.add_job(job.model, job.request, due=buys - is_there, further=further)
             self.requests.add_request(job.model, job.request)
-            if job.state is not None:
+            if job.state is None:
+                self.has_new = True
+            else:
                 self._states[job.state] += 1
             if is_due:
                 self._add_new_job(job)

@@ -21,6 +21,7 @@ from batchveo.provider import ApiClient
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.service import Service, open_api_clients, pick_client
 from batchveo.store import Added, StagingTable, Store
+from batchveo.store.manifest_changes import ManifestChanges
 
 PLAY_MONEY_USD = 1_000_000.0
 """US dollars of play money: a large manifest can be tried whole."""
@@ -73,10 +74,14 @@ class StagedJobs:
         """The models of these jobs."""
         return list(self.summary.by_model)
 
-    def add_to(self, store: Store, *, run: int, now: float) -> Added:
-        """Add the jobs to a database, with the catalogue that they were validated against."""
+    def add_to(
+        self, store: Store, *, run: int, now: float, compare: Callable[[ManifestChanges], None] | None = None
+    ) -> Added:
+        """Add the jobs to a database, with the catalogue that they were validated against; ``compare`` as there."""
         unknown = [model for model in self.models if model not in self.catalog]
-        return store.imports.add_jobs(self.table, run=run, now=now, catalog=self.catalog.info, unknown=unknown)
+        return store.imports.add_jobs(
+            self.table, run=run, now=now, catalog=self.catalog.info, unknown=unknown, compare=compare
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from batchveo.core.notices import (
     CheckingVideos,
     ClusterStarting,
     DatabaseCreated,
+    DefaultsDiffer,
     DestinationChanged,
     DestinationResumed,
     JobsImported,
@@ -38,6 +39,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Summary
 from batchveo.operations.estimates import fetch_durations, known_durations
+from batchveo.operations.manifest_diff import find_written_defaults, list_written_defaults
 from batchveo.operations.preflight import (
     check_keys,
     check_service,
@@ -63,6 +65,7 @@ from batchveo.provider.catalog.price_list import PriceList
 from batchveo.provider.service import pick_client
 from batchveo.storage.destination_check import check_sidecars, check_writable
 from batchveo.store import Added, Store, preview_jobs
+from batchveo.store.manifest_changes import ManifestChanges
 
 WORTH_A_WORD = 20
 """Videos to be read to their ends from which on a person is told why nothing happens yet."""
@@ -138,12 +141,17 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     known = await setup.find_prices(models, store)
     balance = await fetch_balances(apis)
     tally = Tally(PriceBook(known.prices, store, settings.assume_price), store)
+    defaults: Sequence[DefaultsDiffer] = ()
+    has_new = False
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
             due, further = count_purchases(job.last, settings)
             taken_in = job.is_due and job.id in found
             tally.add_job(job.model, job.request, due=due - taken_in, further=further)
+            has_new = has_new or job.state is None
+        if store is not None and has_new:
+            defaults = find_written_defaults(staged.table, setup.options.state, staged.catalog)
     elif store is not None:
         for model, request, last in store.queries.list_last_takes():
             due, further = count_purchases(last, settings)
@@ -159,7 +167,12 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
         budget_usd=settings.budget,
         committed_usd=store.queries.read_committed() if store else 0.0,
         prices_since=known.since,
-        notes=[*known.notes, *balance.notes, *([] if known.trouble else retired.notes)],
+        notes=[
+            *known.notes,
+            *balance.notes,
+            *([] if known.trouble else retired.notes),
+            *(notice.text for notice in defaults),
+        ],
         retired=retired.models,
     )
 
@@ -234,9 +247,14 @@ def import_jobs(
     if staged is None:
         store.runs.take_on_all(run)
         return None
+    written: list[DefaultsDiffer] = []
+
+    def compare(changes: ManifestChanges) -> None:
+        written.extend(list_written_defaults(changes, staged.catalog))
+
     with staged.table:  # a run takes hours, and does not need it any more
-        added = staged.add_to(store, run=run, now=setup.clock.now())
-        for notice in _list_import_notices(staged.summary, added, store):
+        added = staged.add_to(store, run=run, now=setup.clock.now(), compare=compare)
+        for notice in (*_list_import_notices(staged.summary, added, store), *written):
             options.reporter(notice)
     return added.to_judge
 

@@ -17,6 +17,7 @@ from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.operations.saved_settings import SavedSettings
+from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
 
@@ -243,6 +244,11 @@ def make_job_row(job: Job) -> dict[str, object]:
         "key": job.api_key_label,
         "catalogue": job.catalog,
         "unchecked": list(job.unchecked),
+        "duration": job.request.get("duration"),
+        "created_at": format_time(job.created_at),
+        "submitted_at": format_time(job.submitted_at),
+        "completed_at": format_time(job.completed_at),
+        "finished_at": format_time(job.finished_at),
     }
 
 

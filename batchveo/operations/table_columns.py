@@ -83,7 +83,7 @@ def find_source(path: Path) -> Table | Path:
     """The table at ``path``, or the path of a list of prompts. Raises ``UsageError`` for anything else."""
     suffix = path.suffix.lower()
     if suffix in MANIFEST_SUFFIXES:
-        raise UsageError(f"{path} is a manifest already: `{format_command('plan', str(path))}` checks it")
+        raise UsageError(f"{path} is a manifest already: `{format_command('plan', str(path), state=None)}` checks it")
     try:
         with open_text(path) if suffix != ".parquet" else path.open("rb"):
             return path if suffix == LIST_SUFFIX else _read_table(path)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
+from batchveo.store.manifest_changes import ManifestChanges
 from batchveo.store.mapping import IS_LATER, REJECTED_AT_LAST, UNFINISHED, UNSETTLED
 from batchveo.store.queries import LastTake
 from batchveo.store.runs import SERVICES, TAKE_ON_ALL
@@ -150,22 +151,24 @@ class Importer(Part):
         now: float,
         catalog: CatalogInfo | None = None,
         unknown: Sequence[str] = (),
+        compare: Callable[[ManifestChanges], None] | None = None,
     ) -> Added:
         """Add named jobs: new ones become pending, known ones keep their state.
 
         ``catalog`` is what they were validated against, without those of the ``unknown`` models; known jobs keep
-        theirs. One transaction: if ``named`` raises, nothing is added.
+        theirs. ``compare`` is called before new jobs are added if the manifests no longer name some that may be bought
+        already. One transaction: if ``named`` or ``compare`` raises, nothing is added.
         """
         stamp = {"run": run, "now": now, "unknown": json.dumps(unknown) if unknown else None}
         if isinstance(named, StagingTable):
             with named.attach_database(self._path) as db, transaction(db):
                 stamp["catalog"] = find_or_add_catalog(db, catalog, now)
-                return _add_named(db, stamp, partial=named.is_partial)
+                return _add_named(db, stamp, partial=named.is_partial, compare=compare)
         with self._transaction():
             make_tables(self._db)
             self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
             stamp["catalog"] = find_or_add_catalog(self._db, catalog, now)
-            return _add_named(self._db, stamp)
+            return _add_named(self._db, stamp, compare=compare)
 
     def set_catalog(self, job: Job, catalog: CatalogInfo | None, *, now: float) -> None:
         """Record that the video of ``job`` was made elsewhere, validated against that catalogue."""
@@ -191,7 +194,13 @@ def find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now
     return number
 
 
-def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: bool = False) -> Added:
+def _add_named(
+    db: sqlite3.Connection,
+    stamp: Mapping[str, object],
+    *,
+    partial: bool = False,
+    compare: Callable[[ManifestChanges], None] | None = None,
+) -> Added:
     """Add the jobs of the table ``named`` to the jobs of the same connection.
 
     ``partial``: the manifests name more jobs, so it is not known which ones they no longer name.
@@ -214,6 +223,8 @@ def _add_named(db: sqlite3.Connection, stamp: Mapping[str, object], *, partial: 
         db.execute(TAKE_ON_UNSETTLED, stamp)
     named = db.execute(COUNT_NAMED).fetchone()[0]
     missing = named - sum(known.values())
+    if compare is not None and missing and any(state.may_be_bought for state in gone):
+        compare(ManifestChanges(db))
     new = _add_new(db, stamp, missing) if missing else 0
     states = known | {JobState.PENDING: new + known.get(JobState.PENDING, 0)} if new else known
     return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone, to_judge=to_judge)

@@ -27,6 +27,7 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)
+MAY_BE_BOUGHT = list_states(state for state in JobState if state.may_be_bought)
 ACCEPTED = list_states(state for state in JobState if state.is_accepted)
 IS_LATER = f"""later.take > {{0}}.take AND NOT (later.state = 'cancelled'
     AND coalesce(later.error, '') IN ({", ".join(f"'{error}'" for error in UNNEEDED)}))"""

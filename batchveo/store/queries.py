@@ -29,7 +29,7 @@ HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
 JOB_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id = :id"
 JOBS_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY seq"
 ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ended_at, outcome, detail,
-    generation_id, price_usd FROM attempts WHERE job = :seq ORDER BY number"""
+    generation_id, price_usd, micros FROM attempts WHERE job = :seq ORDER BY number"""
 # by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
@@ -59,8 +59,8 @@ UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL A
 # a job that another one replaces has its name too
 FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
     FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
-    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT 2"""
-FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT 2"
+    OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT :most"""
+FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT :most"
 EQUAL_REQUESTS = """SELECT count(*) FROM jobs
     WHERE model = :model AND repeat_index = :index AND request = :request"""
 COUNTS = "SELECT state, held, jobs FROM tallies WHERE jobs > 0"
@@ -74,7 +74,7 @@ SPEND = "SELECT spent, unpriced FROM money"
 GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
     WHERE model = :model AND completed_at IS NOT NULL AND completed_at >= :since AND completed_at <= :until
     AND submitted_at IS NOT NULL ORDER BY completed_at DESC LIMIT :most"""
-EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail FROM events WHERE job = :seq ORDER BY id"
+EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail, run FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
 # jobs for which a resumed run may buy a clip: one part for each index that finds them
@@ -197,16 +197,15 @@ class Queries(Part):
         rows = self._db.execute(HIGHEST_COSTS, {"model": model})
         return [(float(row["usd"]), json.loads(row["request"])) for row in rows]
 
-    def find_jobs(self, key: str) -> Sequence[Job]:
-        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most 2.
+    def find_jobs(self, key: str, *, most: int = 2) -> Sequence[Job]:
+        """The jobs that ``key`` names: an id or its beginning, a name, or an id of the service; at most ``most``.
 
         A job that another one of its name replaces is found only by its ids.
         """
-        rows = self._db.execute(FIND, {"key": key}).fetchall()
-        if len(rows) > 1 and rows[1]["replaced"] and not rows[0]["replaced"]:
-            del rows[1]
+        rows = self._db.execute(FIND, {"key": key, "most": most}).fetchall()
+        rows = [row for row in rows if not row["replaced"]] or rows
         if not rows and len(key) >= 4:
-            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff"}).fetchall()
+            rows = self._db.execute(FIND_PREFIX, {"key": key, "after": key + "\uffff", "most": most}).fetchall()
         return [job_of(row) for row in rows]
 
     def count_jobs(self, *, run: int | None = None) -> Counts:
@@ -271,7 +270,7 @@ class Queries(Part):
         return [float(row["seconds"]) for row in rows]
 
     def list_moves(self, job: Job) -> list[sqlite3.Row]:
-        """Every move of one job, oldest first: ``at, from_state, to_state, detail``."""
+        """Every move of one job, oldest first: ``at, from_state, to_state, detail, run``."""
         return self._db.execute(EVENTS_OF_JOB, {"seq": job.seq}).fetchall()
 
     def list_models(self) -> list[str]:

@@ -18,6 +18,7 @@ from batchveo.store.clip_figures import ClipFigures
 from batchveo.store.database import Connection
 from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
+from batchveo.store.job_listing import JobListing
 from batchveo.store.job_search import JobSearch
 from batchveo.store.manual import Manual
 from batchveo.store.price_cache import PriceCache
@@ -43,6 +44,7 @@ class Store:
         transitions = self.transitions = Transitions(connection, queries)
         self.skipped = SkippedJobs(connection, queries)
         self.manual = Manual(connection, queries=queries, transitions=transitions, imports=imports, runs=runs)
+        self.listing = JobListing(connection)
         self.search = JobSearch(connection)
         self.charts = ChartQueries(connection, runs)
         self.progress = ProgressQueries(connection, queries)

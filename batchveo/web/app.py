@@ -16,9 +16,11 @@ from starlette.types import ASGIApp
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.core.expressions import ExpressionError
+from batchveo.operations.quote import is_missing_database
 from batchveo.store.page_index import PageIndex
 from batchveo.web import api, changes, choices, media, selections
 from batchveo.web.file_presence import VideoPresence
+from batchveo.web.first_run import FirstRun
 from batchveo.web.near_copies import NearCopies
 from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
@@ -28,7 +30,18 @@ _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
 def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -> ASGIApp:
-    """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved."""
+    """The application for the database ``state``; ``videos`` is where the videos are now, if they were moved.
+
+    If there is no database yet, it shows what to type until the first run has made one.
+    """
+
+    def make_page() -> ASGIApp:
+        return _make_page(state, keys, videos)
+
+    return Guard(FirstRun(state, make_page) if is_missing_database(state) else make_page(), keys=keys)
+
+
+def _make_page(state: Path, keys: Secrets, videos: Destination | None) -> ASGIApp:
     inner = Starlette(routes=_ROUTES, exception_handlers=_HANDLERS)
     inner.state.path = state
     inner.state.index = PageIndex(state)
@@ -39,7 +52,7 @@ def make_app(state: Path, *, keys: Secrets, videos: Destination | None = None) -
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
     inner.state.decoding = anyio.CapacityLimiter(media.DECODING_AT_ONCE)
-    return Guard(inner, keys=keys)
+    return inner
 
 
 def _send_page(request: Request) -> Response:

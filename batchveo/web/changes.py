@@ -119,7 +119,7 @@ async def _change_jobs(request: Request, act: str, change: Change) -> Response:
 
 
 async def preview_change(request: Request) -> Response:
-    """What ``act`` (``retry``, ``cancel``, ``resolve``, ``takes``) would do to ``jobs`` (ids).
+    """What ``act`` (``retry``, ``cancel``, ``resolve``, ``takes``) would do to ``jobs`` (ids), or all of a ``cause``.
 
     ``jobs``: how many of them it can be done to; ``others``: to how many it cannot. ``usd``: what those cost when they
     are submitted, by the latest list of prices or what their models have cost; ``unpriced`` of them have no price.
@@ -144,14 +144,11 @@ async def preview_change(request: Request) -> Response:
 
 
 def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:
-    """The jobs of a body: all that failed for ``cause``, or ``jobs``.
+    """The jobs of a body.
 
     With ``expected``, those of many that ``act`` can be done to: they must be as many as the person was told.
     """
-    cause, expected = body.get("cause"), body.get("expected")
-    if isinstance(cause, str):
-        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
-    jobs = find_selected(store, body)
+    jobs, expected = find_selected(store, body), body.get("expected")
     if expected is None:
         return jobs
     eligible = choose_eligible(jobs, act)
@@ -161,8 +158,10 @@ def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:
 
 
 def find_selected(store: Store, body: Body) -> list[Job]:
-    """The jobs that ``jobs`` of a body names, in manifest order."""
-    ids = body.get("jobs")
+    """The jobs of a body in manifest order: all that failed for ``cause``, or ``jobs`` (ids)."""
+    cause, ids = body.get("cause"), body.get("jobs")
+    if isinstance(cause, str):
+        return [job for job in store.jobs(JobState.FAILED) if find_cause(job.error) == cause]
     if not isinstance(ids, list) or not ids or len(ids) > MOST_JOBS or not all(isinstance(key, str) for key in ids):
         raise HTTPException(400, f"jobs are ids, at most {MOST_JOBS:,}")
     found = store.queries.list_jobs_by_id(ids)

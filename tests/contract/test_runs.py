@@ -90,6 +90,7 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.events += observed.note("run: every job succeeded", run).events
         observed.keep_json(shell, "status")
         observed.keep_json(shell, "jobs")
+        observed.keep_json(shell, "show", "fox 1")  # before it is measured: the clips are drawn by chance
         observed.keep_json(shell, "audit", *service)
         observed.keep_json(shell, "verify")
         observed.keep_json(shell, "check")
@@ -99,6 +100,7 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.keep_json(shell, "annotate", "clip.csv", "--on", "name")
         shell.run("pick", "fox 1")
         observed.keep_json(shell, "pick")
+        observed.keep_json(shell, "logs", "fox 1")
         observed.keep_json(shell, "compare")
         observed.keep_json(shell, "models", "veo-3.1")
         observed.keep_json(shell, "export", "dataset", *FORMATS, "--captions", "txt")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.filenames import STEM_LIMIT, SUFFIX_ROOM, distinct_stem, safe_stem
@@ -80,7 +80,6 @@ def test_cut_between_characters(cluster: str) -> None:
         assert kept.removeprefix("x" * lead).replace(cluster, "") == ""
 
 
-@settings(max_examples=100)
 @given(name=ANY_TEXT | NASTY)
 def test_properties(name: str) -> None:
     """Every stem is short, free of separators and hidden characters, not reserved, and made once for all."""
@@ -96,14 +95,12 @@ def test_properties(name: str) -> None:
     assert safe_stem(stem) == stem
 
 
-@settings(max_examples=100)
 @given(names=st.sets(st.text(st.characters(categories=["L"]), min_size=240, max_size=260), min_size=2, max_size=2))
 def test_cut_stems_are_distinct(names: set[str]) -> None:
     """What is cut off still shows in the stem."""
     assert len({safe_stem(name) for name in names}) == 2
 
 
-@settings(max_examples=100)
 @given(name=ANY_TEXT | NASTY)
 def test_distinct_stem_leaves_room(name: str) -> None:
     """A distinct stem and the longest suffix fit into one file name."""

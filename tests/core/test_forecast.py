@@ -8,7 +8,7 @@ from heapq import heapify, heapreplace
 from math import exp, sqrt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.durations import Durations, Expectation
@@ -121,7 +121,6 @@ def test_nothing_left_takes_no_time() -> None:
     assert forecast_run({}, {}, places=1) == Forecast(low=0.0, likely=0.0, high=0.0)
 
 
-@settings(max_examples=60)
 @given(
     jobs=st.integers(1, 10_000),
     places=st.integers(1, 2_000),

@@ -21,6 +21,27 @@ DATABASE = Path("/s/new.db")
 EXAMPLES = (("fox", "it is empty"), ("owl", "it is cut off"))
 
 CASES = [
+    (
+        notices.DefaultsDiffer(jobs=9, written={"duration": 8}, left_out={}),
+        (
+            "9 of these jobs differ from finished ones only by duration: 8, which is the default; without that line "
+            "they are not bought again"
+        ),
+    ),
+    (
+        notices.DefaultsDiffer(jobs=1, written={}, left_out={"duration": 8, "generate_audio": True}),
+        (
+            "1 of these jobs differs from finished ones only by the absence of duration: 8, generate_audio: true, "
+            "which are the defaults; with those lines it is not bought again"
+        ),
+    ),
+    (
+        notices.DefaultsDiffer(jobs=2, written={"resolution": "1080p"}, left_out={"duration": 8}),
+        (
+            "2 of these jobs differ from finished ones only by resolution: 1080p and the absence of duration: 8, which "
+            "are the defaults; written as before they are not bought again"
+        ),
+    ),
     (notices.ClusterStarting(address="local"), "starting Ray on this machine, which takes some ten seconds"),
     (notices.ClusterStarting(address="auto"), "joining the cluster of this machine"),
     (notices.ClusterStarting(address="head:6379"), "joining Ray at head:6379"),

@@ -13,6 +13,7 @@ import pytest
 from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
 from batchveo.dataset import ExportSettings, Files, Format, Splitting, clips, export
+from batchveo.dataset.clips import ClipExporter
 from batchveo.dataset.index import INDEX_FILE
 from tests.dataset.test_exporter import contents
 from tests.helpers.finished_jobs import Morning
@@ -62,6 +63,7 @@ def test_a_video_that_is_not_as_recorded_stays_out(morning: Morning) -> None:
 def test_many_videos_are_read_ahead_and_stay_in_order(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bad one among them stays out alone; those of another model are counted; nothing is read twice."""
     monkeypatch.setattr(clips, "LOOK_AHEAD", 2)
+    monkeypatch.setattr(clips, "WORTH_A_THREAD", 0)
     for name in "abcdefg":
         morning.make(name, model="google/veo2" if name == "c" else "google/veo3")
     (morning.videos / "b.mp4").unlink()
@@ -163,11 +165,12 @@ def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
     """A dataset has no bytes but those of the record."""
     for name in "ab":
         morning.make(name)
-    read_video = clips._read_video
+    monkeypatch.setattr(clips, "WORTH_A_THREAD", 0)
+    read_video = ClipExporter._read_video
     replaced: list[str] = []
 
-    def read_and_replace(path: Path) -> clips._Read:
-        found = read_video(path)
+    def read_and_replace(exporter: ClipExporter, path: Path) -> clips._Read:
+        found = read_video(exporter, path)
         if path.stem == "a" and not replaced:
             replaced.append(path.stem)
             other = path.with_suffix(".other")
@@ -175,7 +178,7 @@ def test_a_video_that_is_replaced_after_it_was_read_ahead_stays_out(
             other.replace(path)
         return found
 
-    monkeypatch.setattr(clips, "_read_video", read_and_replace)
+    monkeypatch.setattr(ClipExporter, "_read_video", read_and_replace)
     result = morning.export(*ALL)
     assert [trouble.problem for trouble in result.troubles] == ["its content has changed since it was recorded"]
     assert [row["name"] for row in morning.metadata()] == ["b"]

@@ -52,6 +52,9 @@ class Night:
     key: NamedKey = KEY
     """The only key of the runs that come."""
     clips: ClipInspector = field(default_factory=lambda: FakeClips())
+    poll_rate: float | None = 1.0
+    """The most polls a second, a sixth of a real run's: they are most of what a run on virtual time costs. ``None``: as
+    a real run."""
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 
@@ -82,7 +85,7 @@ class Night:
 
     async def run(self, jobs: Sequence[JobSpec] | None = None, **settings: Any) -> RunResult:
         """Run once, to its end; ``jobs`` ``None`` resumes."""
-        chosen = RunSettings(output=self.folder / "videos", **settings)
+        chosen = RunSettings(output=self.folder / "videos", **{"poll_rate": self.poll_rate, **settings})
         with self.store() as store:
             store.runs.acquire_lock()
             number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())

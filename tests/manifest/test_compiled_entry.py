@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.core.errors import ManifestError
@@ -67,7 +67,6 @@ def _check(content: str, suffix: str) -> None:
         assert _outcome(path, content, short=True) == _outcome(path, content, short=False)
 
 
-@settings(max_examples=150)
 @given(data=st.data())
 def test_rows(data: st.DataObject) -> None:
     """Jobs, ids, names, and every word of what is wrong."""
@@ -79,7 +78,6 @@ def test_rows(data: st.DataObject) -> None:
     _check(table.getvalue(), "csv")
 
 
-@settings(max_examples=150)
 @given(data=st.data())
 def test_typed_values(data: st.DataObject) -> None:
     """Where 1, 1.0 and true are not the same."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchveo.manifest import Manifests
@@ -95,7 +95,6 @@ def test_urls_are_templates(tmp_path: Path) -> None:
     assert two.request["image_urls"] == ["https://a.b/dog", "https://a.b/c"]
 
 
-@settings(max_examples=60)
 @given(matrix=MATRICES, repeat=st.integers(1, 3))
 def test_expansion(matrix: dict[str, list[object]], repeat: int) -> None:
     """As many jobs as the product says, in one order, with ids and names of their own, time and again."""

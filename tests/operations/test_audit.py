@@ -123,7 +123,7 @@ def test_a_stranger(store: Store) -> None:
 async def test_a_whole_night_agrees_with_the_sandboxs_books(tmp_path: Path) -> None:
     """Lost answers and all."""
     night = Night(tmp_path, Settings(generation_median=60.0, faults={"lose-answer": 0.3, "generation-error": 0.2}))
-    await night.run(specs(120), concurrency=50)
+    await night.run(specs(50), concurrency=20)
 
     async def findings() -> Sequence[Finding]:
         with night.store() as store:

@@ -87,7 +87,7 @@ def test_each_row_may_name_its_model() -> None:
 
 def test_a_table_without_prompts_needs_one() -> None:
     """The message is a command with a column in it."""
-    with pytest.raises(UsageError, match=r"--prompt 'The {title} turns slowly"):
+    with pytest.raises(UsageError, match=r"--prompt=The {title} turns slowly"):
         draft_of(SHOP)
 
 

@@ -16,7 +16,7 @@ from batchveo.sandbox import FAULTS, Settings
 from tests.helpers.faulty_wire import NO_FAULTS, WireFaults
 from tests.simulation.observer import RESUMED, Observer
 from tests.simulation.remote_run import SILENT_SECONDS, Fate, Mishap, RemotePlan
-from tests.simulation.situations import BETWEEN, GIVEN_UP, GROUPS, LOCAL, NONE, REMOTES, Situation, select_group
+from tests.simulation.situations import GIVEN_UP, GROUPS, LOCAL, NONE, REMOTES, Situation, select_group
 from tests.simulation.world import Plan
 
 MOST_NIGHTS = 24
@@ -53,7 +53,8 @@ def direct_night(group: str, worker: str, seed: int, left: frozenset[Situation])
     if group == "the log" and "401" in chosen:
         faults["401"] = 0.15  # a submit that gets it ends the run
     aims = frozenset(aim for aim in left if aim.fault in chosen or aim.fault in others)
-    if Situation(NONE, "claimed", BETWEEN, LOCAL) in aims:  # what a death after the intent leaves
+    if worker == LOCAL and group in ("nothing", "the clock") and any(aim.state == "claimed" for aim in aims):
+        # what a death after the intent leaves
         aims |= {Situation(NONE, "pending", "after-intent", LOCAL)}
     lag = LOG_LAG if group in ("the log", "the clock") or worker == GIVEN_UP else 1.0
     service: dict[str, Any] = {
@@ -79,7 +80,10 @@ def direct_night(group: str, worker: str, seed: int, left: frozenset[Situation])
         service["per_key"] = True
     return Plan(
         seed=seed,
-        jobs=rng.choice(FEW_JOBS if worker == GIVEN_UP and group in ("endings", "downloads") else JOBS),
+        jobs=min(
+            rng.choice(FEW_JOBS if worker == GIVEN_UP and group in ("endings", "downloads") else JOBS),
+            max(FEW_JOBS[0], 2 * len(aims)),
+        ),
         run={
             "concurrency": 8,
             "downloads": 1 if "expiring-url" in chosen else 2,

@@ -18,13 +18,12 @@ from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from batchveo.store.transitions import Transitions
-from tests.helpers.virtual_run import Night
-from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, ending_of
+from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, WatchedNight, ending_of
 
 S = JobState
 
 
-def hold_always(plan: Plan, night: Night) -> None:
+def hold_always(plan: Plan, night: WatchedNight) -> None:
     """At any moment, also right after a crash."""
     jobs = night.jobs()
     bought = _bought(night)
@@ -43,18 +42,18 @@ def hold_always(plan: Plan, night: Night) -> None:
     assert not night.service.leaks
     _check_places(plan, night)
     _check_takes(plan, night, jobs)
-    with night.store() as store:
-        committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
-        assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
-        counted = Counter((job.state, job.held) for job in jobs)
-        tallied = {(S(row[0]), bool(row[1])): row[2] for row in store.connection.db.execute(COUNTS)}
-        assert tallied == counted
-        known = [job.cost_usd for job in jobs if job.cost_usd is not None]
-        unknown = sum(job.cost_usd is None and job.completed_at is not None for job in jobs)
-        assert store.spend() == (pytest.approx(sum(known)), unknown)
+    store = night.look()
+    committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
+    assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
+    counted = Counter((job.state, job.held) for job in jobs)
+    tallied = {(S(row[0]), bool(row[1])): row[2] for row in store.connection.db.execute(COUNTS)}
+    assert tallied == counted
+    known = [job.cost_usd for job in jobs if job.cost_usd is not None]
+    unknown = sum(job.cost_usd is None and job.completed_at is not None for job in jobs)
+    assert store.spend() == (pytest.approx(sum(known)), unknown)
 
 
-def hold_in_the_end(plan: Plan, night: Night) -> None:
+def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
     """When nothing more can happen."""
     jobs = {job.id: job for job in night.jobs()}
     for job_id, generations in _bought(night).items():
@@ -77,22 +76,22 @@ def hold_in_the_end(plan: Plan, night: Night) -> None:
     assert not list((night.folder / "videos").glob("*.json.part"))
 
 
-def _check_takes(plan: Plan, night: Night, jobs: Sequence[Job]) -> None:
+def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
     """No clip is made again unless the one before was rejected, nor more often than it may be tried."""
-    with night.store() as store:
-        for job in jobs:
-            if job.verdict is not None:
-                assert job.state is S.SUCCEEDED
-                assert job.verdict == ("accepted" if plan.is_good(job) else "rejected")
-                assert store.checks.read_measures(job) is not None
-            if job.take_of is not None:
-                family = store.checks.list_family(job)
-                assert [take.take for take in family] == list(range(1, len(family) + 1))
-                before = family[job.take - 2]
-                assert before.state is S.SUCCEEDED, f"{job.name} was made, and {before.name} is {before.state}"
-                assert not plan.is_good(before)
-                used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
-                assert used <= plan.run["tries"], f"{job.name} has a family of {used}"
+    store = night.look()
+    for job in jobs:
+        if job.verdict is not None:
+            assert job.state is S.SUCCEEDED
+            assert job.verdict == ("accepted" if plan.is_good(job) else "rejected")
+            assert store.checks.read_measures(job) is not None
+        if job.take_of is not None:
+            family = store.checks.list_family(job)
+            assert [take.take for take in family] == list(range(1, len(family) + 1))
+            before = family[job.take - 2]
+            assert before.state is S.SUCCEEDED, f"{job.name} was made, and {before.name} is {before.state}"
+            assert not plan.is_good(before)
+            used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
+            assert used <= plan.run["tries"], f"{job.name} has a family of {used}"
 
 
 def _check_last_takes(plan: Plan, jobs: Collection[Job]) -> None:
@@ -129,7 +128,7 @@ def watch_committed() -> Iterator[list[float]]:
         yield seen
 
 
-def _check_places(plan: Plan, night: Night) -> None:
+def _check_places(plan: Plan, night: WatchedNight) -> None:
     """Each key keeps to its limit. By a clock that is wrong, a doubt may seem old enough to free its slot."""
     if plan.remote is not None and not any(aim.fault.startswith("clock") for aim in plan.aims):
         for name, places in plan.remote.keys:
@@ -137,7 +136,7 @@ def _check_places(plan: Plan, night: Night) -> None:
             assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
 
 
-def _bought(night: Night) -> dict[str, list[Generation]]:
+def _bought(night: WatchedNight) -> dict[str, list[Generation]]:
     """The generations that are, or will be, charged, by job id."""
     bought: dict[str, list[Generation]] = defaultdict(list)
     for generation in night.service.generations:

@@ -41,6 +41,7 @@ def live_plan(plan: Plan) -> Observer:
     async def whole() -> None:
         night = await live(plan, folder, observer, after_run=lambda night: hold_always(plan, night))
         hold_in_the_end(plan, night)
+        night.end_looks()
 
     random.seed(plan.seed)
     try:

@@ -23,6 +23,7 @@ from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.mock_transport import make_transport
 from batchveo.sandbox.settings import VIDEO
+from batchveo.store import Store
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import KEY, Night, specs
 from tests.simulation.observer import Observer, name_state
@@ -169,10 +170,27 @@ class WatchedNight(Night):
 
     observer: Observer = field(kw_only=True)
     true_clock: Clock = field(init=False)
+    _open: Store | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.true_clock = self.clock
+
+    def look(self) -> Store:
+        """The database, open from the first look to the end of the night: to open it takes longer than most looks."""
+        if self._open is None:
+            self._open = Store(self.state)
+        return self._open
+
+    def end_looks(self) -> None:
+        """Close the database."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def jobs(self, *states: JobState) -> list[Job]:
+        """See ``Night``."""
+        return list(self.look().jobs(*states))
 
     def open_transport(self, worker: str = "") -> httpx.AsyncBaseTransport:
         """See ``Night``."""
@@ -185,9 +203,9 @@ def make_observer(plan: Plan) -> Observer:
     return Observer(plan.worker, plan.aims, seed=plan.seed, dies_anywhere=lambda: rng.random() < plan.crash_chance)
 
 
-async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) -> Night:
+async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) -> WatchedNight:
     """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
-    night = WatchedNight(folder, plan.service, observer=observer)
+    night = WatchedNight(folder, plan.service, observer=observer, poll_rate=None)
     night.clips = FakeClips(judge=plan.is_good, seconds=random.Random(plan.seed + 5).choice([0.0, 1.0, 30.0]))
     jobs = plan.list_jobs()
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
@@ -218,8 +236,8 @@ async def _run_until_death(plan: Plan, night: WatchedNight, jobs: Sequence[JobSp
     except BaseException as error:  # noqa: BLE001 - what is no crash goes on
         only_crashes(error)
     if killed:
-        with night.store() as store:
-            night.observer.note_death_between(Counter(name_state(store.transitions, job) for job in store.jobs()))
+        store = night.look()
+        night.observer.note_death_between(Counter(name_state(store.transitions, job) for job in store.jobs()))
 
 
 async def _pursue(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
@@ -257,11 +275,11 @@ def _note_clock(night: WatchedNight) -> None:
     """Note for which jobs the clock of the run that begins is wrong."""
     wrong = night.clock.now() - night.true_clock.now()
     if abs(wrong) > 1.0 and night.state.exists():
-        with night.store() as store:
-            for job in store.jobs():
-                state = name_state(store.transitions, job)
-                if state != JobState.SUCCEEDED:
-                    night.observer.note_fault("clock-ahead" if wrong > 0 else "clock-back", job.id, state)
+        store = night.look()
+        for job in store.jobs():
+            state = name_state(store.transitions, job)
+            if state != JobState.SUCCEEDED:
+                night.observer.note_fault("clock-ahead" if wrong > 0 else "clock-back", job.id, state)
 
 
 async def _come_to_an_end(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
@@ -325,6 +343,7 @@ async def _lose(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec]) -> Non
     if plan.rejects is not None and any(job.tried for job in night.jobs()):
         return  # with the database the tries that failed are forgotten: a rejected clip may be made once more
     known = [(job.id, job.verdict) for job in night.jobs()]
+    night.end_looks()
     for file in night.folder.glob("b.db*"):
         file.unlink()
     for job in jobs:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchveo.core.expressions import evaluate
@@ -138,7 +138,6 @@ def choose_in_python(store: Store, text: str) -> list[str]:
     return [job.name for job in store.jobs() if is_true(job)]
 
 
-@settings(max_examples=300, deadline=None)
 @example(text="name < prompt")
 @given(text=expressions)
 def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> None:

@@ -26,7 +26,7 @@ JOB = """INSERT INTO jobs (id, name, stem, fold, state, model, request, run, cre
 
 
 @pytest.mark.parametrize("shares", [False, True])
-@pytest.mark.parametrize("seed", sample_cases(range(4), size=2))
+@pytest.mark.parametrize("seed", sample_cases(range(4), size=1))
 def test_whatever_is_done_the_totals_are_those_of_the_rows(store: Store, seed: int, shares: bool) -> None:
     """Every verb in any order, many of them refused half-way."""
     walk = Walk(store, seed)

@@ -42,7 +42,7 @@ FLAGS = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a module share its browser, and so a worker."""
+    """The tests of a module share its server, and so a worker."""
     for item in items:
         if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
@@ -170,9 +170,9 @@ def client(night: Night) -> Client:
     return Client(make_app(night.path, keys=keys), keys)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium; without it the test is skipped, in CI it fails."""
+    """Chromium, one for all tests of a worker; without it the test is skipped, in CI it fails."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         if os.environ.get("CI") == "true":

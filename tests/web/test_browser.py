@@ -115,6 +115,7 @@ def test_retry_and_resolve_ask_first_and_then_do(new_page: Open, url: str, night
     """A no changes nothing; a yes is done, said, and seen at once."""
     page = new_page(f"{url}/#/failures")
     page.get_by_role("button", name="Retry all 2").click()
+    page.get_by_text("This costs up to $1.56; 1 job without a known price.").wait_for()
     page.get_by_role("button", name="Not now").click()
     assert night.states()["refused 1"] == "failed"
     page.get_by_role("button", name="Retry all 2").click()

@@ -93,7 +93,7 @@ def test_each_chart_says_what_it_shows(page: Page, store: Store) -> None:
     lived(store, [HOSTILE, "b", "c", "d"], budget=10.0)
     draw(page, charts_of(store, now=EVENING + 500))
     page.wait_for_selector("canvas")
-    assert page.locator("h3").all_inner_texts() == [
+    assert page.locator("h2").all_inner_texts() == [
         "Timeline",
         "In flight and finished",
         "Money",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
 
+from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
+from batchveo.web import near_copies
 from batchveo.web.app import make_app
 from batchveo.web.near_copies import NearCopies
 from batchveo.web.security import Secrets
@@ -191,14 +194,22 @@ def test_a_job_has_its_measures_verdicts_votes_and_near_copies(client: Client, n
     assert names(group(client)) == ["owl-1", "owl-2"]
 
 
-def test_cards_say_how_many_other_clips_look_the_same(night: Night) -> None:
+def test_cards_say_how_many_other_clips_look_the_same(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted in the background: an answer does not wait for it, and an old count is not repeated at once."""
     with Store(night.path) as store:
         for name, first in (("fox-1", 1), ("fox-2", 1), ("owl-1", 77)):
             hashes = tuple(range(first * 1000, first * 1000 + 800, 100))
             store.checks.record_measures(night.named(name), Measures(level=CheckLevel.BASIC, hashes=hashes), now=1.0)
+    may_count = Event()
+
+    def group_when_allowed(hashes: Any) -> Any:
+        assert may_count.wait(timeout=60)
+        return group_near_copies(hashes)
+
+    monkeypatch.setattr(near_copies, "group_near_copies", group_when_allowed)
     copies = NearCopies(night.path)
     assert copies.find_counts() == {}
+    may_count.set()
     copies.wait()
     assert copies.find_counts() == {1: 1, 2: 1}
     keys = Secrets()

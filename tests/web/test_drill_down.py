@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -138,6 +140,29 @@ def test_failures_are_counted_by_cause_and_model(new_page: Open, night: Browsed)
         shows_cards(page, "refused 2")
 
 
+def test_the_comparison_is_saved_as_a_table(new_page: Open, url: str) -> None:
+    """With the numbers that it shows, and more of them."""
+    page = new_page(f"{url}/#/compare")
+    page.get_by_role("link", name="luma/ray-2").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "model.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_bytes().decode(), newline="")))
+    assert [(row["value"], row["clips"], row["failed"], row["usd_per_clip"]) for row in rows] == [
+        ("google/veo3", "4", "1", "1.5"),
+        ("luma/ray-2", "4", "0", "1.5"),
+    ]
+
+
+def test_a_text_of_a_table_is_no_formula(new_page: Open, url: str) -> None:
+    """Numbers stay numbers."""
+    table = new_page(url).evaluate("""async () => {
+        const { csv } = await import("/static/csv.js");
+        return csv(["a", "b"], [{ a: '=1+1, "x"', b: -5 }, { a: null, b: true }]);
+    }""")
+    assert table == 'a,b\r\n"\'=1+1, ""x""",-5\r\n,true\r\n'
+
+
 def test_a_row_of_the_comparison_shows_its_jobs(new_page: Open, url: str) -> None:
     """All that were finished, or the failed ones."""
     page = new_page(f"{url}/#/compare")
@@ -165,8 +190,9 @@ def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, ur
                 isTrueOf(`${equals("model", "m")} and ${either}`, job),
                 isTrueOf(`${either} and ${equals("model", "n")}`, job),
                 isTrueOf("model != 3", job),
+                isTrueOf(equals("held", true), { held: true }),
             ];
         }""",
         odd,
     )
-    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False]
+    assert results == ["2026-11-27T20:26:01.25", "2026-11-27T20:26:01", True, False, True, False, False, True]

@@ -19,7 +19,10 @@ import tomllib
 from pathlib import Path
 
 from batchveo.core.models import JobState
+from batchveo.web import first_run
 from batchveo.web.page import ICON, LICENSE, STATE_ICONS, STYLES, make_live_page, read_asset
+
+FIRST_RUN = {first_run.PAGE, first_run.SCRIPT, *first_run.STYLES}
 
 
 @pytest.fixture
@@ -110,14 +113,14 @@ def test_every_file_is_used_and_packaged() -> None:
     packaged = project["tool"]["setuptools"]["package-data"]["batchveo"]
     there = [path for path in STATIC.rglob("*") if path.is_file()]
     names = {path.relative_to(STATIC).as_posix() for path in there}
-    assert names == {*STYLES, *list_modules(), LICENSE, ICON, *STATE_ICONS, "page.html"}
+    assert names == {*STYLES, *list_modules(), LICENSE, ICON, *STATE_ICONS, "page.html", *FIRST_RUN}
     for path in there:
         assert any(path.relative_to(ROOT / "batchveo").match(pattern) for pattern in packaged)
 
 
 def test_nothing_is_fetched_from_elsewhere_nor_read_as_markup() -> None:
     """No address of another host, no way from text to elements or code."""
-    for name in (*list_modules(), *STYLES, "page.html"):
+    for name in (*list_modules(), *STYLES, "page.html", *FIRST_RUN):
         text = read_asset(name).replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"(inner|outer|Adjacent)HTML|document\.write|\beval\(|new Function", text), name
         assert name.startswith("vendor/") or not re.search("https?://", text), name

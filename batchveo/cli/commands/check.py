@@ -12,6 +12,7 @@ import anyio
 import click
 from click.core import ParameterSource
 
+from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.option_types import DURATION
 from batchveo.cli.options import json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
@@ -31,7 +32,7 @@ _SHOWN = 20
 
 
 @click.command("check")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@jobs_argument
 @state_option
 @option(
     "--checks",

@@ -42,8 +42,8 @@ from batchveo.provider.client import BASE_URL, ApiClient, check_base_url
 
 USUAL_NAME = "videos"
 """The manifest of typed prompts, and of the example."""
-REHEARSAL = ("--sandbox", "--state", "trial/batchveo.db", "--output", "trial/videos")
-"""A run that costs nothing; it has a database of its own, since no database mixes play and money."""
+TRIAL_STATE, TRIAL_OUTPUT = Path("trial/batchveo.db"), "trial/videos"
+"""The database and the videos of a rehearsal: no database mixes play and money."""
 EXPLANATION = """\
 The first shows the price and buys nothing. The second is a rehearsal at no cost.
 The third buys the videos; it needs your key in AIMLAPI_API_KEY."""
@@ -128,16 +128,15 @@ def _find_service_options(base_url: str | None) -> tuple[str, ...]:
 
 
 def _print_next(written: FirstManifest, usd: float | None, service: Sequence[str]) -> None:
-    name = str(written.path)
     budget = () if usd is None else ("--budget", str(math.ceil(usd)))
     click.echo(written.describe())
     for note in written.notes:
         click.echo(f"note: {note}")
     click.echo("\nNext:")
     for line in (
-        format_command("plan", name, service=service),
-        format_command("run", name, *REHEARSAL),
-        format_command("run", name, *budget, service=service),
+        format_command("plan", str(written.path), service=service, state=None),
+        format_command("run", str(written.path), "--output", TRIAL_OUTPUT, service=["--sandbox"], state=TRIAL_STATE),
+        format_command("run", str(written.path), *budget, service=service, state=None),
     ):
         click.echo(f"  {line}")
     click.echo(f"\n{EXPLANATION}")

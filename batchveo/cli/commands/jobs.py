@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import json_option, models_option, option, state_option, where_option
 from batchveo.cli.unknown_scores import note_unknown_scores
-from batchveo.core.destination import VIDEO_SUFFIX
-from batchveo.core.fields import read_where
-from batchveo.core.formatting import state_words
+from batchveo.core.errors import UsageError
+from batchveo.core.fields import read_sort_order, read_where
+from batchveo.core.formatting import format_minute, format_usd, state_words
+from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
-from batchveo.display.table import Column, print_table
+from batchveo.display.table import Column, print_list, print_table
 from batchveo.operations import manage
 from batchveo.operations.clip_rows import ClipRows, read_gate
 from batchveo.operations.status import make_job_row
+from batchveo.storage.sidecar import format_time
 from batchveo.store import Store
 
 ID_SHOWN = 8
 SCREEN = (
     Column("id", width=ID_SHOWN),
+    Column("name", width=0, cut=True),
     Column("state", width=len("held in doubt")),
+    Column("model", width=20, from_width=100, cut=True),
+    Column("seed", width=10, right=True, from_width=120, cut=True),
+    Column("duration", width=8, right=True, from_width=120, cut=True),
     Column("cost", width=8, right=True),
-    Column("model", width=25, from_width=100),
-    Column("job", width=0),
+    Column("time", width=len("2026-11-27 21:05"), from_width=80),
 )
-PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "generation id", "error", "verdict", "gate")))
+PIPE = (
+    *("id", "state", "cost", "name", "model", "file", "generation id", "error", "verdict", "gate"),
+    *("seed", "duration", "time", "take"),
+)
+"""The values of a line in a pipe; some are added at the end over time, none is moved."""
+NO_JOB = Job(seq=0, id="", name="", stem="", state=JobState.PENDING, model="", request={})
 
 
 @click.command("jobs")
+@jobs_argument
 @state_option
 @option(
     "--state-is",
@@ -41,61 +56,90 @@ PIPE = tuple(map(Column, ("id", "state", "cost", "name", "model", "file", "gener
 )
 @models_option
 @where_option
+@option(
+    "--sort",
+    metavar="FIELD",
+    envvar=None,
+    help="Sort by this field, such as name, cost, time or meta.style; -FIELD: the largest first.",
+)
+@option("--limit", type=click.IntRange(min=1), metavar="N", envvar=None, help="List only the first N jobs.")
 @json_option
-def command(
-    state: Path, state_is: tuple[str, ...], *, models: tuple[str, ...], where: str | None, as_json: bool
-) -> int:
-    """List the jobs.
+@option("--csv", "as_csv", is_flag=True, envvar=None, help="Print CSV with a header and all fields.")
+def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
+    """List the jobs: all of them, or the named JOBs, in the order of their manifests.
 
     A pipe or file gets a line for each job, with tabs between whole values: id, state, cost, name, model, file,
-    generation id, error, verdict, gate. --json prints one JSON object per line.
+    generation id, error, verdict, gate, seed, duration, time, take. --json prints one JSON object per line.
     """
-    condition = read_where(where)
+    where, order = read_where(options["where"]), options["sort"] and read_sort_order(options["sort"])
+    if options["as_json"] and options["as_csv"]:
+        raise UsageError("give one of --json and --csv")
     with Store(state, writing=False) as store:
-        manage.check_models(store, models)
-        note_unknown_scores(store, condition)
-        states = map(JobState, dict.fromkeys(state_is))
-        jobs = store.queries.list_jobs(*states, models=models, where=condition)
-        if as_json:
-            clips = ClipRows(store)
-            for job in jobs:
-                click.echo(json.dumps({**make_job_row(job), **clips.make_row(job)}, ensure_ascii=False))
+        manage.check_models(store, options["models"])
+        note_unknown_scores(store, where)
+        listed = store.listing.iter_jobs(
+            states=[JobState(word) for word in dict.fromkeys(options["state_is"])],
+            models=options["models"],
+            where=where,
+            among=[job.seq for job in manage.select_jobs(store, jobs)] if jobs else None,
+            order=order,
+            most=options["limit"],
+        )
+        if options["as_json"]:
+            for row in _make_rows(store, listed):
+                click.echo(json.dumps(row, ensure_ascii=False))
+        elif options["as_csv"]:
+            _print_csv(store, listed)
         elif sys.stdout.isatty():
-            print_table(SCREEN, (_screen_row(job, read_gate(store, job)) for job in jobs), sys.stdout)
+            print_list(SCREEN, (_make_screen_row(job, read_gate(store, job)) for job in listed), sys.stdout)
         else:
-            print_table(PIPE, (_pipe_row(job, read_gate(store, job)) for job in jobs), sys.stdout)
+            rows = (_make_pipe_row(job, read_gate(store, job)) for job in listed)
+            print_table([Column(title) for title in PIPE], rows, sys.stdout)
     return 0
 
 
-def _screen_row(job: Job, gate: str | None) -> tuple[str, ...]:
-    return job.id[:ID_SHOWN], _describe_state(job), _format_cost(job), job.model, _describe_job(job, gate)
+def _make_rows(store: Store, jobs: Iterable[Job]) -> Iterator[dict[str, object]]:
+    clips = ClipRows(store)
+    for job in jobs:
+        yield {**make_job_row(job), **clips.make_row(job)}
 
 
-def _pipe_row(job: Job, gate: str | None) -> tuple[str, ...]:
-    """A line in a pipe; columns are added at the end over time, never moved."""
-    fields = (job.name, job.model, job.file or "", job.generation_id or "", job.error or "")
-    return job.id, _describe_state(job), _format_cost(job), *fields, job.verdict or "", gate or ""
+def _print_csv(store: Store, jobs: Iterable[Job]) -> None:
+    (blank,) = _make_rows(store, [NO_JOB])
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(blank)
+    writer.writerows(map(_write_cell, row.values()) for row in _make_rows(store, jobs))
 
 
-def _format_cost(job: Job) -> str:
-    return "" if job.cost_usd is None else f"{job.cost_usd:.6g}"
+def _write_cell(value: object) -> object:
+    if isinstance(value, bool | list | Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else value
 
 
-def _describe_job(job: Job, gate: str | None) -> str:
-    """The video's file, with the gate that rejects it, or the error or generation id of a job that has none."""
-    detail = job.error or (None if job.file else job.generation_id)
-    if detail:
-        return f"{job.name}: {detail}"
-    name = _describe_file(job) or job.name
-    return f"{name}: {job.verdict}, {gate}" if gate else name
+def _make_pipe_row(job: Job, gate: str | None) -> tuple[str, ...]:
+    cost = "" if job.cost_usd is None else f"{job.cost_usd:.6g}"
+    facts = (job.name, job.model, job.file, job.generation_id, job.error, job.verdict, gate)
+    further = (job.request.get("seed"), job.request.get("duration"), format_time(job.time), job.take)
+    return job.id, _describe_state(job), cost, *("" if value is None else str(value) for value in (*facts, *further))
+
+
+def _make_screen_row(job: Job, gate: str | None) -> tuple[tuple[str, ...], str]:
+    """The values of a row, and what is written below it: an error, or the gate that decided."""
+    seed, duration = job.request.get("seed", ""), job.request.get("duration", "")
+    row = (
+        job.id[:ID_SHOWN],
+        job.name,
+        _describe_state(job),
+        job.model,
+        str(seed),
+        f"{duration} s" if isinstance(duration, int | float) else str(duration),
+        "" if job.cost_usd is None else format_usd(job.cost_usd),
+        format_minute(job.time),
+    )
+    decided = "rejected by" if job.verdict == Verdict.REJECTED else "not decided:"
+    return row, job.error or (f"{decided} {gate}" if gate else "")
 
 
 def _describe_state(job: Job) -> str:
     return "held in doubt" if job.held else state_words(job.state)
-
-
-def _describe_file(job: Job) -> str | None:
-    """The video's file, with the name as the manifest has it if the file system needs another."""
-    if job.file is None or job.file == f"{job.name}{VIDEO_SUFFIX}":
-        return job.file
-    return f"{job.file}  ({job.name})"

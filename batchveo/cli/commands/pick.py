@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
@@ -33,7 +34,7 @@ UNDONE = {**DONE, VoteKind.BETTER: "called better", VoteKind.BOTH_BAD: "called b
 
 
 @click.command("pick")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@jobs_argument
 @state_option
 @option("--reject", is_flag=True, envvar=None, help="Reject the clips instead.")
 @option("--rate", type=click.IntRange(1, 5), envvar=None, metavar="N", help="Rate the clips instead, from 1 to 5.")

@@ -45,6 +45,12 @@ IMAGES_WRONG = 1
 @catalogue_option
 @unknown_model_option
 @option("--check-images", is_flag=True, help="Also check that the images can be read and are large enough.")
+@option(
+    "--diff",
+    is_flag=True,
+    envvar=None,
+    help="Also compare the jobs with those of the database: new, changed and no longer named.",
+)
 @strict_option
 @json_option
 def command(manifests: tuple[str, ...], *, as_json: bool, **options: Any) -> int:
@@ -89,6 +95,7 @@ def _make_plan(manifests: Sequence[str], options: dict[str, Any]) -> Plan:
                 stdin=sys.stdin.buffer,
                 settings=read_planned_settings(options),
                 with_images=options.get("check_images", False),
+                with_diff=options.get("diff", False),
                 loopback=using.is_local,
                 sandbox=using.sandbox,
                 catalog=catalog,

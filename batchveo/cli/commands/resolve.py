@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from batchveo.cli.options import option, state_option, where_option
+from batchveo.cli.job_choice import jobs_argument
+from batchveo.cli.options import models_option, option, state_option, where_option
 from batchveo.cli.run_command import DECLINED, is_confirmed
 from batchveo.core.errors import UsageError
-from batchveo.core.fields import Condition, read_where
+from batchveo.core.fields import read_where
 from batchveo.core.formatting import blank_unprintable, format_count, format_usd, state_words
 from batchveo.core.models import Job, JobState
 from batchveo.operations import manage
@@ -22,7 +23,7 @@ NAMED_MOST = 20
 
 
 @click.command("resolve")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@jobs_argument
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Resolve every job in doubt.")
 @option("--held", is_flag=True, envvar=None, help="Resolve every held job: in doubt, and not settled by the usage log.")
@@ -33,6 +34,7 @@ NAMED_MOST = 20
     envvar=None,
     help="Resolve every job in this state (generating: only with --fail); may be given several times.",
 )
+@models_option
 @where_option
 @option("--resubmit", is_flag=True, envvar=None, help="Submit again; use only if you know that nothing was charged.")
 @option("--generation-id", envvar=None, metavar="ID", help="Download this generation, which the job bought.")
@@ -45,6 +47,7 @@ def command(
     everything: bool,
     held: bool,
     state_is: tuple[str, ...],
+    models: tuple[str, ...],
     where: str | None,
     resubmit: bool,
     generation_id: str | None,
@@ -58,15 +61,17 @@ def command(
     All jobs in doubt:  resolve --all --fail
 
     The provider's site lists the generations of your key. --resubmit pays twice if the first submit arrived.
-    With --all, --held, --state-is or --where, the possible cost is shown first, and confirmed at a terminal.
+    With --all, --held, --state-is, --model or --where, the possible cost is shown first, and confirmed at a terminal.
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     manage.check_one_way(resubmit=resubmit, generation_id=generation_id, fail=fail)
     condition = read_where(where)
-    by_state = everything or held or bool(state_is) or condition is not None
+    by_state = everything or held or bool(state_is) or bool(models) or condition is not None
     if bool(jobs) == by_state:
-        raise UsageError("name the jobs to resolve, or give --all, --held, --state-is or --where")
+        raise UsageError("name the jobs to resolve, or give --all, --held, --state-is, --model or --where")
     with Store.existing(state) as store:
-        chosen = manage.select_jobs(store, jobs) if jobs else _list_jobs(store, state_is, condition, held=held)
+        states = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
+        chosen = manage.choose_jobs(store, jobs, states=states, models=models, where=condition)
+        chosen = [job for job in chosen if job.held or not held]
         if by_state:
             words = _describe_cost(store, chosen, resubmit=resubmit)
             click.echo(words, err=True)
@@ -84,11 +89,6 @@ def command(
         )
     _print_moved(moved, left=len(chosen) - len(moved))
     return 0
-
-
-def _list_jobs(store: Store, state_is: Sequence[str], where: Condition | None, *, held: bool) -> list[Job]:
-    wanted = tuple(map(JobState, dict.fromkeys(state_is))) or (JobState.IN_DOUBT,)
-    return [job for job in store.queries.list_jobs(*wanted, where=where) if job.held or not held]
 
 
 def _describe_cost(store: Store, jobs: Sequence[Job], *, resubmit: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import (
     catalogue_option,
     complete_models,
@@ -35,7 +36,7 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
 
 
 @click.command("retry")
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@jobs_argument
 @state_option
 @option(
     "--state-is",
@@ -46,6 +47,13 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
 )
 @models_option
 @where_option
+@option("--all", "everything", is_flag=True, envvar=None, help="Retry every failed job, as without any choice.")
+@option(
+    "--cause",
+    metavar="TEXT",
+    envvar=None,
+    help="Retry the jobs whose failure has this cause, or one with this text in it, as the web page groups failures.",
+)
 @option(
     "--prompt",
     metavar="TEXT",
@@ -87,8 +95,8 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
     With --model OLD --to NEW, pending and failed jobs of a model that ends are replaced by new jobs under another
     model, after their requests are checked for it.
     """
-    if jobs and options["state_is"]:
-        raise UsageError("name the jobs to retry, or give --state-is")
+    if bool(jobs) + bool(options["state_is"]) + options["everything"] > 1:
+        raise UsageError("name the jobs to retry, or give --all or --state-is")
     ways = [option for name, option in WAYS.items() if options[name] is not None]
     if len(ways) > 1:
         raise UsageError(f"give one of {' and '.join(ways)}")
@@ -96,6 +104,8 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
         raise UsageError("--drop needs --to or --prompt")
     if options["dry_run"] and ways != ["--to"]:
         raise UsageError("--dry-run needs --model OLD --to NEW")
+    if ways and (options["cause"] is not None or options["everything"]):
+        raise UsageError(f"--cause and --all are not for {ways[0]}")
     where = read_where(options["where"])
     if options["new"] is not None:
         return _remake(jobs, state, options["new"].strip(), where, options)
@@ -111,11 +121,28 @@ def _retry(jobs: Sequence[str], state: Path, where: Condition | None, options: d
     with Store.existing(state) as store:
         note_unknown_scores(store, where)
         chosen = manage.choose_jobs(
-            store, jobs, states=states or [JobState.FAILED], models=options["models"], where=where
+            store,
+            jobs,
+            states=states or [JobState.FAILED],
+            models=options["models"],
+            where=where,
+            cause=options["cause"],
         )
         done = manage.retry_jobs(store, chosen, now=time.time())
-    click.echo(f"{format_count(done, 'job')} set to pending", err=True)
+        click.echo(f"{format_count(done, 'job')} set to pending", err=True)
+        if done:
+            _print_next(store, state)
+        elif not jobs and JobState.CANCELLED not in states:
+            _explain_cancelled(store, state)
     return 0
+
+
+def _explain_cancelled(store: Store, state: Path) -> None:
+    cancelled = len(manage.choose_jobs(store, (), states=[JobState.CANCELLED]))
+    if cancelled:
+        again = format_command("retry", "--state-is", "cancelled", state=state)
+        jobs = f"{format_count(cancelled, 'job')} {'is' if cancelled == 1 else 'are'}"
+        click.echo(f"{jobs} cancelled: `{again}` makes {'it' if cancelled == 1 else 'them'} pending", err=True)
 
 
 def _read_states(options: dict[str, Any], allowed: Sequence[JobState], done: str) -> list[JobState]:

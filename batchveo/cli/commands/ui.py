@@ -27,19 +27,24 @@ from batchveo.core.destination import Destination
 def command(state: Path, *, host: str, port: int, token: bool, open_browser: bool, videos: Destination | None) -> int:
     """Serve a web page of videos, progress and failures until Ctrl-C.
 
-    It can be open during a run. Jobs can be retried, cancelled and resolved from the page.
+    It can be open during a run. Before the first run it shows what to type, and becomes the page as soon as a run
+    begins. Jobs can be retried, cancelled and resolved from the page.
     """
+    from batchveo.operations.quote import is_missing_database
     from batchveo.sandbox.asgi_server import serve
     from batchveo.store import Store
     from batchveo.web.app import make_app
     from batchveo.web.security import make_secrets
 
-    Store(state, writing=False).close()  # an error of the database appears here, not in the browser
+    is_new = is_missing_database(state)
+    if not is_new:
+        Store(state, writing=False).close()  # an error of the database appears here, not in the browser
     keys = make_secrets(host, token=token)
 
     def say_ready(url: str) -> None:
         page = url if keys.token is None else f"{url}/?token={keys.token}"
-        click.echo(f"the page is at {page} (Ctrl-C stops it)", err=True)
+        waits = f"; it waits for a first run, which makes {state}" if is_new else ""
+        click.echo(f"the page is at {page} (Ctrl-C stops it){waits}", err=True)
         if open_browser:
             click.launch(page)
 

@@ -1,6 +1,7 @@
 // Retry, cancel, resolve: what can be done with a job, each with its question and its answer.
 
 import { ask } from "./ask.js";
+import { csv } from "./csv.js";
 import { copy, el, icon, save, toast } from "./dom.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
@@ -29,20 +30,6 @@ function createActions(source, changed) {
       { title: `Retry “${clip(job.name)}”?`, text: [PAID], yes: "Retry" },
       "retry",
       { jobs: [job.id] },
-      pendingAgain,
-    );
-  const retryCause = (cause) =>
-    act(
-      {
-        title: `Retry all ${Words.counted(cause.jobs, "job")} that failed so?`,
-        text: [
-          "Jobs that were refused for what they ask will be refused again.",
-          PAID.replace("submits it", "submits them").replace("what it makes", "what they make"),
-        ],
-        yes: `Retry ${Words.number(cause.jobs)}`,
-      },
-      "retry",
-      { cause: cause.cause },
       pendingAgain,
     );
   const cancel = (job) =>
@@ -100,15 +87,16 @@ function createActions(source, changed) {
 
   // -- many jobs: the server counts and prices them first, and checks the number again when it acts
 
-  async function actOnMany(act, jobs, after, question) {
-    const found = await source.act("preview", { act, jobs }).catch((error) => {
+  // `which` names the jobs: `jobs` (ids), or the `cause` of their failure
+  async function actOnMany(act, which, after, question) {
+    const found = await source.act("preview", { act, ...which }).catch((error) => {
       toast(error.message, { wrong: true });
     });
     if (!found) return;
     if (!found.jobs) return toast("None of these jobs can be changed so: they have moved.", { wrong: true });
     const agreed = await ask(question(found));
     if (agreed === null) return;
-    const body = { jobs, expected: found.jobs, ...(agreed === true ? {} : agreed) };
+    const body = { ...which, expected: found.jobs, ...(agreed === true ? {} : agreed) };
     try {
       const { done } = await source.act(act, body);
       toast(
@@ -125,26 +113,33 @@ function createActions(source, changed) {
     others
       ? [`${Words.counted(others, "other job")} of the selection ${others === 1 ? "is" : "are"} left alone.`]
       : [];
+  const REFUSED = "Jobs that were refused for what they ask will be refused again.";
+  const retryCause = ({ cause }) =>
+    actOnMany(
+      "retry",
+      { cause },
+      () => {},
+      (found) => ({
+        title: `Retry all ${Words.counted(found.jobs, "job")} that failed so?`,
+        text: [REFUSED, plural(PAID, found.jobs), price(found)],
+        yes: `Retry ${Words.number(found.jobs)}`,
+      }),
+    );
   const bulk = {
     retry: (jobs, after) =>
-      actOnMany("retry", jobs, after, (found) => ({
+      actOnMany("retry", { jobs }, after, (found) => ({
         title: `Retry ${Words.counted(found.jobs, "job")}?`,
-        text: [
-          plural(PAID, found.jobs),
-          price(found),
-          "Jobs that were refused for what they ask will be refused again.",
-          ...others(found),
-        ],
+        text: [plural(PAID, found.jobs), price(found), REFUSED, ...others(found)],
         yes: `Retry ${Words.number(found.jobs)}`,
       })),
     cancel: (jobs, after) =>
-      actOnMany("cancel", jobs, after, (found) => ({
+      actOnMany("cancel", { jobs }, after, (found) => ({
         title: `Cancel ${Words.counted(found.jobs, "job")}?`,
         text: ["They are not submitted, and cost nothing. Retrying brings them back.", ...others(found)],
         yes: `Cancel ${Words.number(found.jobs)}`,
       })),
     resolve: (jobs, after) =>
-      actOnMany("resolve", jobs, after, (found) => ({
+      actOnMany("resolve", { jobs }, after, (found) => ({
         title: `Resolve ${Words.counted(found.jobs, "job")} held in doubt?`,
         danger: true,
         fields: [
@@ -173,8 +168,7 @@ function createActions(source, changed) {
     },
     saveList: async (jobs) => {
       const rows = await list(jobs);
-      if (rows)
-        save("jobs.csv", [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))].map(line).join(""));
+      if (rows) save("jobs.csv", csv(COLUMNS, rows));
     },
   };
 
@@ -254,12 +248,6 @@ function createActions(source, changed) {
 
 const COLUMNS = ["id", "name", "state", "model", "file"];
 const RESULT = { retry: "pending again", cancel: "cancelled", resolve: "pending again" };
-const cell = (value) => {
-  // a spreadsheet reads what begins so as a formula
-  const text = /^[=+\-@\t\r]/.test(value ?? "") ? `'${value}` : String(value ?? "");
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
-const line = (cells) => `${cells.map(cell).join(",")}\r\n`;
 const plural = (text, jobs) =>
   jobs === 1 ? text : text.replace("submits it", "submits them").replace("what it makes", "what they make");
 

@@ -20,7 +20,7 @@ const go = (address) => {
   if (address) location.hash = address;
 };
 
-const TERM = /\(?(\w+) (==|>=|<) (null|-?\d[\d.e+-]*|"(?:[^"\\]|\\.)*")\)?(?: (and|or) |$)/y;
+const TERM = /\(?(\w+) (==|>=|<) (null|true|false|-?\d[\d.e+-]*|"(?:[^"\\]|\\.)*")\)?(?: (and|or) |$)/y;
 const TIMES = ["submitted_at", "completed_at", "finished_at"];
 
 // Whether a condition that was made here is true of a job, since a report has no server to ask: terms that are joined

@@ -27,7 +27,7 @@ function createCard(source, { lost, picked, select }) {
     facts: el("p", { class: "card-facts" }),
   };
   const node = el(
-    "article",
+    "div",
     { class: "card", role: "listitem" },
     parts.media,
     el("div", { class: "card-body" }, parts.title, parts.prompt, parts.clip, parts.facts),

@@ -39,7 +39,7 @@ function figure({ title, summary, hint, table, links }) {
   const node = html(
     "figure",
     { class: "chart" },
-    html("figcaption", {}, html("h3", { id: `${id}-title` }, title), sentence),
+    html("figcaption", {}, html("h2", { id: `${id}-title` }, title), sentence),
     room,
     html("div", { class: "chart-foot" }, rows.node, html("p", { class: "chart-hint", id: `${id}-hint` }, hint)),
     readout,

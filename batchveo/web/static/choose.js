@@ -99,7 +99,8 @@ function createChoose(source, section, { moved, voted }) {
       blind: params.get("blind") === "1" ? "1" : "",
       rejected: params.get("rejected") === "1" ? "1" : "",
     };
-    if (!bar.isConnected) section.replaceChildren(bar, parts.group);
+    if (!bar.isConnected)
+      section.replaceChildren(el("h1", { class: "unseen" }, "Choose among takes"), bar, parts.group);
     parts.where.value = wanted.where;
     parts.blind.checked = Boolean(wanted.blind);
     parts.rejected.checked = Boolean(wanted.rejected);
@@ -264,7 +265,7 @@ function createChoose(source, section, { moved, voted }) {
       });
     }
     const node = el(
-      "article",
+      "div",
       { class: "take", role: "listitem", tabindex: 0, "aria-label": label(job, index) },
       el("div", { class: "take-media", onclick: playback.toggle }, video),
       el("div", { class: "take-body" }),

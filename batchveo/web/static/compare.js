@@ -1,11 +1,16 @@
 // A table of models, or of any other field: what came of each, at which price, and which one people prefer.
 
 import { equals, jobsWhere } from "./behind.js";
-import { el } from "./dom.js";
+import { csv } from "./csv.js";
+import { el, save } from "./dom.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
 
 const PLAIN = ["model", "seed", "resolution", "duration", "manifest"];
+const FACTS = [
+  ...["value", "clips", "failed", "success_rate", "rejected", "usd_per_clip", "usd_per_second", "median_seconds"],
+  ...["p90_seconds", "picked", "rejected_by_people", "rating", "win_rate", "win_rate_low", "win_rate_high"],
+];
 const COLUMNS = [
   ["Clips", (row) => Words.number(row.clips)],
   [
@@ -30,6 +35,7 @@ function createComparison(source, section, moved) {
   let by = "model";
   let asked = 0;
   let axes = [];
+  let shown = [];
   const choice = el("input", {
     type: "text",
     class: "condition",
@@ -52,6 +58,7 @@ function createComparison(source, section, moved) {
     "form",
     { class: "choose-bar", onsubmit: (event) => event.preventDefault() },
     el("label", {}, el("span", {}, "Compare by"), choice, offers),
+    el("button", { type: "button", onclick: () => save(`${by}.csv`, csv(FACTS, shown)) }, "Download CSV"),
     wrong,
   );
 
@@ -82,6 +89,7 @@ function createComparison(source, section, moved) {
   }
 
   function fill(rows) {
+    shown = rows;
     if (!rows.length) {
       table.replaceChildren(el("p", { class: "empty" }, "No job is finished yet."));
       notes.replaceChildren();

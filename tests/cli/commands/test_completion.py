@@ -12,6 +12,8 @@ from click.shell_completion import ShellComplete
 
 from batchveo.cli import batchveo, status_of
 from batchveo.cli.commands.completion import SHELLS, VARIABLE
+from batchveo.store import Store
+from tests.helpers.factories import make_spec
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,19 @@ def test_models_by_any_part() -> None:
     """``models lite`` works, and so does its completion."""
     assert "veo-3.1-lite-generate-001" in offered("models", word="lite")
     assert "veo-3.1-lite-generate-001" in offered("retry", "--model", word="lite")
+
+
+@pytest.mark.parametrize("command", ["jobs", "show", "open", "logs", "retry", "cancel", "resolve", "check", "pick"])
+def test_jobs_by_the_beginning_of_their_name_or_id(command: str) -> None:
+    """Of the database that is named; a name that a shell would split is completed to the id."""
+    assert offered(command, "--state", "none.db", word="fo") == []
+    with Store("b.db") as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        specs = [make_spec(name) for name in ("fox-1", "fox in snow", "wolf")]
+        store.imports.add_jobs(specs, run=run, now=1.0)
+    assert offered(command, "--state", "b.db", word="fo") == ["fox-1", specs[1].id]
+    assert offered(command, "--state", "b.db", word=specs[2].id[:6]) == ["wolf"]
+    assert len(offered(command, "--state", "b.db")) == 3
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -69,7 +69,7 @@ def test_without_a_terminal_an_example_is_written(url: str, capsys: pytest.Captu
 def test_a_table_needs_no_answers(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """If the prompt is given."""
     assert status_of(["init", "shop.csv"]) == 2
-    assert "--prompt 'The {title} turns" in capsys.readouterr().err
+    assert "--prompt=The {title} turns" in capsys.readouterr().err
     assert status_of(["init", "shop.csv", "--prompt", "The {title}", "--base-url", url]) == 0
     out = capsys.readouterr().out
     assert out.startswith("shop.yaml: 2 videos with google/veo-3.1-i2v-fast\n")

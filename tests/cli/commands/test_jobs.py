@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert status_of(["jobs"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4
-    assert {len(row) for row in rows} == {10}
+    assert {len(row) for row in rows} == {14}
     with Store("b.db", writing=False) as store:
         assert [row[0] for row in rows] == [job.id for job in store.jobs()]
     assert rows[0][3] == LONG.strip()
@@ -89,7 +90,7 @@ def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) ->
     assert added is not None
     assert status_of(["jobs", "--where", "black_seconds > 1 and clip.score < 0.3"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.split("\t")[-2:] == ["rejected", gate]
+    assert line.split("\t")[8:10] == ["rejected", gate]
     assert status_of(["jobs", "--json", "--where", "take_of_nobody.x == null"]) == 0
     rows = {row["id"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     first, second = rows[job.id], rows[added.id]
@@ -112,21 +113,121 @@ def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) ->
     assert "1 take added for rejected clips" in out
 
 
-@pytest.mark.parametrize("width", [60, 100, 200])
-def test_at_a_terminal_there_is_a_header_and_long_values_wrap(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No line is wider than the terminal, nothing is cut; the model is shown if there is room for it."""
+def show(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: str) -> list[str]:
+    """The lines of ``jobs`` at a terminal of this width."""
     screen = Screen()
-    monkeypatch.setattr("sys.stdout", screen)
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
-    assert status_of(["jobs"]) == 0
-    lines = screen.getvalue().splitlines()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", screen)
+        patched.setenv("COLUMNS", str(width))
+        patched.setenv("TERM", "dumb")
+        patched.setenv("LINES", "50")  # rich takes COLUMNS of a dumb terminal only with it
+        assert status_of(["jobs", *arguments]) == 0
+    return screen.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (60, "id name state cost"),
+        (80, "id name state cost time"),
+        (100, "id name state model cost time"),
+        (120, "id name state model seed duration cost time"),
+        (200, "id name state model seed duration cost time"),
+    ],
+)
+def test_at_a_terminal_each_job_has_a_line(width: int, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a header, names cut in the middle, and errors below; no line is wider than the terminal."""
+    lines = show(monkeypatch, width)
     assert max(map(cell_len, lines)) <= width
-    assert lines[0].split() == ["id", "state", "cost", *(["model"] if width >= 100 else []), "job"]
-    assert "third: set aside" in screen.getvalue()
-    assert "…" not in screen.getvalue()
-    assert screen.getvalue().rstrip().endswith("fourth")
+    assert lines[0].split() == columns.split()
+    rows = [line for line in lines[1:] if not line.startswith("  ")]
+    assert len(rows) == 4
+    assert rows[0].split()[1:3] == ["a", "red"]
+    assert "…" in rows[0]
+    assert "at dawn  failed" in rows[0]
+    assert rows[3].split()[1:3] == ["fourth", "pending"]
+    notes = " ".join(line.strip() for line in lines if line.startswith("  "))
+    assert notes == " ".join(f"{ERROR} set aside: no URL".split())
+
+
+def test_below_a_clip_is_the_gate_that_rejects_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rejected = Judgement(verdict=Verdict.REJECTED, gate="black_seconds < 0.5", values={"black_seconds": 2.0})
+    with Store("b.db") as store:
+        (job,) = store.jobs(S.SUCCEEDED)
+        store.checks.record_verdict(job, rejected, run=None, now=3.0)
+    assert show(monkeypatch, 80, "--state-is", "succeeded")[-1] == "  rejected by black_seconds < 0.5"
+
+
+def list_first(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """The names of the jobs that are listed, as far as they tell them apart."""
+    assert status_of(["jobs", *arguments]) == 0
+    return [line.split("\t")[3][:5] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_jobs_are_sorted_by_any_field_and_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Jobs without the field come last, whichever way; jobs that are equal in it keep their order."""
+    red, kitsune, third, fourth = "a red", "狐" * 5, "third", "fourt"
+    with Store("b.db") as store:
+        spec = make_spec("fifth", model="veo2", meta={"rank": 2}, request={"model": "veo2", "prompt": "p", "seed": 9})
+        store.imports.add_jobs([spec], run=1, now=90.0)
+    for order, names in (
+        ("name", [red, "fifth", fourth, third, kitsune]),
+        ("-name", [kitsune, third, fourth, "fifth", red]),
+        ("-model", ["fifth", red, kitsune, third, fourth]),
+        ("cost", [kitsune, red, third, fourth, "fifth"]),
+        ("-cost", [kitsune, red, third, fourth, "fifth"]),
+        ("-time", ["fifth", kitsune, red, third, fourth]),
+        ("-created", ["fifth", red, kitsune, third, fourth]),
+        ("finished_at", [red, kitsune, third, fourth, "fifth"]),
+        ("-meta.rank", ["fifth", red, kitsune, third, fourth]),
+        ("seed", ["fifth", red, kitsune, third, fourth]),
+    ):
+        assert list_first(capsys, "--sort", order) == names, order
+        assert list_first(capsys, "--sort", order, "--limit", "2") == names[:2], order
+    assert list_first(capsys, "--limit", "1") == [red]
+    for order, words in (("colour", "colour is not a field"), ("bytes or take", "one field"), ("-", "--sort -")):
+        assert status_of(["jobs", "--sort", order]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_named_jobs_are_listed_and_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
+    with Store("b.db") as store:
+        ids = [job.id for job in store.jobs()]
+        twins = [make_spec(f"twin {n}", id=f"abcdef{n:014}") for n in range(7)]
+        store.imports.add_jobs(twins, run=1, now=1.0)
+    assert list_first(capsys, "fourth", "third") == ["third", "fourt"]
+    assert list_first(capsys, "fourth", ids[0][:6], "--sort", "-state") == ["fourt", "a red"]
+    assert list_first(capsys, "fourth", "third", "--state-is", "pending") == ["fourt"]
+    assert status_of(["jobs", "abcdef"]) == 2
+    error = capsys.readouterr().err
+    assert "'abcdef' may be abcdef00000000000000 (twin 0, pending), " in error
+    assert error.count("twin") == 5
+    assert ", and others: use an id. `batchveo jobs` lists all" in error
+
+
+def test_csv_has_a_header_and_all_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of JSON, in its order; the header also if there is no job."""
+    assert status_of(["jobs", "--json"]) == 0
+    rows = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert status_of(["jobs", "--csv"]) == 0
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [list(row) for row in table] == [list(row) for row in rows]
+    assert [row["error"] for row in table] == [ERROR, "", "set aside: no URL", ""]
+    assert (table[1]["held"], table[1]["unchecked"], table[1]["cost_usd"]) == ("false", "[]", "0.5")
+    assert table[1]["finished_at"] == "1970-01-01T00:00:32.000+00:00"
+    assert status_of(["jobs", "--csv", "--state-is", "cancelled"]) == 0
+    assert capsys.readouterr().out.split(",") == [*list(rows[0])[:-1], f"{list(rows[0])[-1]}\n"]
+    assert status_of(["jobs", "--csv", "--json"]) == 2
+
+
+def test_a_job_that_moves_while_the_list_is_read_is_left_out() -> None:
+    with Store("b.db") as store:
+        listed = store.listing.iter_jobs(states=[S.PENDING, S.FAILED])
+        assert next(listed).state is S.FAILED
+        assert [job.name for job in listed] == ["fourth"]
+        listed = store.listing.iter_jobs(states=[S.PENDING])
+        moved_on(store, 1, S.IN_DOUBT, now=5.0)
+        assert list(listed) == []
 
 
 @pytest.mark.parametrize("command", [["plan", "m.yaml", "--sandbox"], ["status"]])

@@ -310,3 +310,47 @@ def test_a_person_is_asked_about_what_takes_may_cost(
     status = status_of(["run", "m.yaml", "--tries", "3", "--confirm-above", above, "--budget", "0"])
     assert status == (130 if is_asked else 3)
     assert ("with takes of rejected clips at most $7.02" in screen.getvalue()) is is_asked
+
+
+def test_what_a_default_would_buy_again_is_told(
+    url: str, service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the plan, before a person says yes, and as a run begins that asks nobody."""
+    again = "62 of these jobs differ from finished ones only by provider: auto, which is the default; without that line"
+    assert status_of(["run", "m.yaml"]) == 0
+    assert again not in capsys.readouterr().err
+    Path("m.yaml").write_text(MANIFEST.replace("duration: 4", "duration: 4, provider: auto"), encoding="utf-8")
+    assert status_of(["plan", "m.yaml"]) == 0
+    assert f"WARNING  {again}" in capsys.readouterr().out
+    assert planned(capsys, "m.yaml")["defaults"] == [{"jobs": 62, "written": {"provider": "auto"}, "left_out": {}}]
+    screen = at_a_terminal(monkeypatch)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: _typed("n"))
+    assert status_of(["run", "m.yaml", "--confirm-above", "1"]) == 130
+    assert "without that line they are not bought again" in screen.getvalue()
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    assert status_of(["run", "m.yaml", "--yes"]) == 0
+    assert again in log.getvalue()
+    assert len(service.generations) == 124
+
+
+def test_the_difference_to_the_database(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """New, changed and gone jobs with their names; long values are not shown."""
+    assert status_of(["run", "m.yaml", "--limit", "3"]) == 0
+    edited = MANIFEST.replace('dragon, prompt: "A dragon', 'kite, prompt: "A kite').replace("静かな", "赤い")
+    Path("m.yaml").write_text(edited.replace("A fox", "A vixen"), encoding="utf-8")
+    assert status_of(["plan", "m.yaml", "--diff"]) == 0
+    text = capsys.readouterr().out
+    assert "new      60 (kite, fox 1, fox 2, ...)\n" in text
+    assert "changed  2; each is a new job, and bought\n" in text
+    assert "gone     1 (dragon): 1 succeeded\n" in text
+    assert "prompt A fox → A vixen: 1 (fox 0)" in text
+    assert "  prompt: 1 (Dragon)" in text
+    diff = planned(capsys, "m.yaml", "--diff")["diff"]
+    assert isinstance(diff, dict)
+    assert (len(diff["new"]), len(diff["changed"])) == (60, 2)
+    assert diff["changed"][1]["fields"] == {"prompt": {"old": "A fox", "new": "A vixen"}}
+    assert [(job["name"], job["state"]) for job in diff["gone"]] == [("dragon", "succeeded")]
+    assert planned(capsys, "m.yaml")["diff"] is None
+    assert status_of(["plan", "m.yaml", "--diff", "--limit", "2"]) == 0
+    assert "gone     not known" in capsys.readouterr().out

@@ -40,6 +40,8 @@ def states() -> list[JobState]:
         (["--all", "--resubmit"], [S.PENDING, S.PENDING, S.PENDING, S.GENERATING, S.PENDING]),
         (["--held", "--resubmit"], [S.PENDING, S.PENDING, S.IN_DOUBT, S.GENERATING, S.PENDING]),
         (["--all", "--held", "--fail", "--yes"], [S.FAILED, S.FAILED, S.IN_DOUBT, S.GENERATING, S.PENDING]),
+        (["--model", "google/veo3", "--held", "--fail"], [S.FAILED, S.FAILED, S.IN_DOUBT, S.GENERATING, S.PENDING]),
+        (["--all", "--where", "'1' in name", "--fail"], [S.IN_DOUBT, S.FAILED, S.IN_DOUBT, S.GENERATING, S.PENDING]),
         (["--where", "'1' in name", "--resubmit"], [S.IN_DOUBT, S.PENDING, S.IN_DOUBT, S.GENERATING, S.PENDING]),
         (
             ["--held", "--where", "name != 'job 0'", "--fail"],

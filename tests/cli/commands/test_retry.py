@@ -13,6 +13,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.cli.dragons import add_two_models, list_rows
 from tests.helpers.busy_database import moved_on
+from tests.helpers.factories import make_spec
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
 
@@ -132,6 +133,8 @@ def test_what_does_not_fit_the_new_model_is_listed_like_problems_of_a_manifest(
         (["fox", "--prompt", "x", "--takes", "1"], "give one of --prompt and --takes"),
         (["--prompt", "x"], "--prompt is for one job"),
         (["fox", "dragon", "--prompt", "x"], "--prompt is for one job"),
+        (["fox", "--all"], "name the jobs to retry, or give --all or --state-is"),
+        (["--all", "--takes", "1"], "--cause and --all are not for --takes"),
         (["--takes", "2"], "name the jobs to make more takes of"),
         (["fox", "--takes", "0"], "0 takes: from 1 to 100"),
     ],
@@ -178,3 +181,33 @@ def test_more_takes_are_priced_and_a_person_is_asked(
     assert "no such jobs: no takes to add" in capsys.readouterr().err
     names = [row["name"] for row in list_rows(capsys, "--where", "take > 1")]
     assert names == [*(f"dragon-take{n}" for n in (2, 3, 4, 5)), "fox-take2"]
+
+
+def test_the_jobs_of_one_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    """Grouped as on the page, by a part of the cause in any case; a cause that no failure has is a slip."""
+    with Store(USUAL_STATE) as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([make_spec(name) for name in "abcd"], run=run, now=1.0)
+        for error in ("HTTP 400: safety, try 17", "HTTP 400: safety, try 18", "HTTP 422: no image", None):
+            moved_on(store, run, JobState.FAILED, now=2.0, error=error)
+    assert status_of(["retry", "--cause", "too dark"]) == 2
+    assert "causes: HTTP 400: safety, try N (2 jobs); HTTP 422: no image (1 job)" in capsys.readouterr().err
+    assert status_of(["retry", "--cause", "http 400: Safety, try N", "--where", "name != 'a'"]) == 0
+    assert [row["name"] for row in list_rows(capsys, "--state-is", "pending")] == ["b"]
+    assert status_of(["retry", "--cause", "safety"]) == 0
+    assert status_of(["retry", "--all"]) == 0
+    assert len(list_rows(capsys, "--state-is", "pending")) == 4
+
+
+def test_if_there_is_nothing_to_retry_cancelled_jobs_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(USUAL_STATE) as store:
+        add_two_models(store)
+    assert status_of(["cancel", "fox"]) == 0
+    capsys.readouterr()
+    assert status_of(["retry"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "0 jobs set to pending",
+        "1 job is cancelled: `batchveo retry --state-is cancelled` makes it pending",
+    ]
+    assert status_of(["retry", "--state-is", "cancelled"]) == 0
+    assert capsys.readouterr().err.splitlines() == ["1 job set to pending", "next: batchveo resume --base-url s"]

@@ -92,9 +92,9 @@ def _parent(pid: int) -> int:
         return 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machines() -> Iterator[Machines]:
-    """Two nodes; the first is this process's own."""
+    """Two nodes; the first is this process's own. They end with the tests of this folder: an idle cluster works."""
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'batchveo[ray]'")
     before = signal.getsignal(signal.SIGTERM)
@@ -112,6 +112,7 @@ def machines() -> Iterator[Machines]:
         "object_store_memory": STORE_BYTES,
         "node_ip_address": "127.0.0.2",
         "temp_dir": folder,
+        "include_log_monitor": False,  # it reads all logs again and again, to print them here
     }
     cluster: Any = Cluster(initialize_head=True, connect=False, head_node_args=head)
     try:

@@ -41,7 +41,7 @@ class ClusterNight(Night):
         """The engine of a run, and the run itself."""
         output = self.folder / "videos"
         output.mkdir(exist_ok=True)
-        chosen = RunSettings(output=output, **settings)
+        chosen = RunSettings(output=output, **{"poll_rate": self.poll_rate, **settings})
         async with anyio.create_task_group() as tasks:
             engine = FakeBackend(self.service, self.clock, tasks)
             with self.store() as store:

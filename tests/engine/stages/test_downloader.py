@@ -53,7 +53,11 @@ async def test_a_url_that_ended_in_the_queue_is_not_tried(tmp_path: Path) -> Non
 
 async def test_urls_that_count_their_seconds_likewise(tmp_path: Path) -> None:
     """They are good from when they came."""
-    n = Night(tmp_path, Settings(url_ttl=20.0, latency=2.0, generation_median=1.0, faults={"expiring-url": 1.0}))
+    n = Night(
+        tmp_path,
+        Settings(url_ttl=20.0, latency=2.0, generation_median=1.0, faults={"expiring-url": 1.0}),
+        poll_rate=None,
+    )
     result = await n.run(specs(20), concurrency=20, downloads=1)
     assert result.exit_status == 0
     with n.store() as store:

@@ -1,0 +1,76 @@
+"""Every view by axe, in light and dark, on a desk and on a phone; without motion and with forced colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchveo.sandbox.asgi_server import running
+from batchveo.web.app import make_app
+from batchveo.web.security import Secrets
+from tests.web.conftest import Night
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Open = Callable[..., "Page"]
+VIEWS = {
+    "videos": ".card",
+    "videos?as=list": "#gallery.list .card",
+    "choose": "#choose .choose-bar",
+    "compare": "#compare table",
+    "failures": "#failures .cause",
+    "charts": "#charts .chart",
+    "job": "dialog[open] h2",
+}
+"""Each view, and what is there once it is shown."""
+
+
+@pytest.fixture
+def url(night: Night) -> Iterator[str]:
+    with running(make_app(night.path, keys=Secrets())) as url:
+        yield url
+
+
+def show(page: Page, url: str, view: str, night: Night) -> None:
+    page.goto(f"{url}/#/{view}/{night.named('refused 1').id}" if view == "job" else f"{url}/#/{view}")
+    page.locator(VIEWS[view]).first.wait_for()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_axe_finds_nothing(new_page: Open, url: str, night: Night, scheme: str, width: int) -> None:
+    """No violation of any rule, the mere recommendations among them."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = new_page(url, width=width, color_scheme=scheme, bypass_csp=True)
+    for view in VIEWS:
+        show(page, url, view, night)
+        found = axe.run(page).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == [], view
+
+
+def test_nothing_moves_for_those_who_asked_for_that(new_page: Open, url: str, night: Night) -> None:
+    """No transition and no animation is left."""
+    page = new_page(url, reduced_motion="reduce")
+    moving = """[...document.querySelectorAll("*")].filter((node) => {
+        const { transitionDuration, animationName } = getComputedStyle(node);
+        return transitionDuration !== "0s" || animationName !== "none";
+    }).length"""
+    for view in VIEWS:
+        show(page, url, view, night)
+        assert page.evaluate(moving) == 0, view
+
+
+def test_states_keep_their_signs_in_forced_colours(new_page: Open, url: str) -> None:
+    """The parts of the bar differ by their fill, and words and icons stand beside each state."""
+    page = new_page(url, forced_colors="active")
+    page.locator(".card").first.wait_for()
+    parts = page.evaluate("""[...document.querySelectorAll(".bar span")].map((part) => {
+        const { backgroundColor, backgroundImage } = getComputedStyle(part);
+        return `${backgroundColor} ${backgroundImage}`;
+    })""")
+    assert len(set(parts)) == len(parts) == 4
+    signs = page.evaluate("""[...document.querySelectorAll(".chip")].filter((chip) => chip.offsetWidth)
+        .map((chip) => [chip.textContent, chip.querySelector("path").getAttribute("d")])""")
+    assert len({sign for _, sign in signs}) == len(signs) == 4
