@@ -15,7 +15,7 @@ from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
-from tests.web.conftest import Client, Night, S, look_again
+from tests.web.conftest import Night, S, look_again
 from tests.web.test_gallery import until
 
 if TYPE_CHECKING:
@@ -98,33 +98,6 @@ def test_three_more_takes_are_added_after_a_question(new_page: Open, url: str, n
         assert len({job.request["seed"] for job in takes} | {7}) == 4
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status"),
-    [
-        ("reprompt", {"job": "x", "prompt": "y"}, 404),
-        ("reprompt", {"job": "fox", "prompt": " "}, 400),
-        ("reprompt", {"job": "fox", "prompt": 7}, 400),
-        ("reprompt", {"job": "fox", "prompt": "y"}, 409),
-        ("reprompt", {"job": "refused 1", "prompt": "y", "seen": {"state": "pending", "request": None}}, 409),
-        ("takes", {"jobs": ["fox"], "takes": "3", "expected": 3}, 400),
-        ("takes", {"jobs": ["fox"], "takes": 3, "expected": 2}, 409),
-        ("takes", {"jobs": ["fox"], "takes": 1_000, "expected": 1_000}, 409),
-    ],
-)
-def test_what_is_wrong_adds_no_job(
-    client: Client, night: Night, path: str, body: dict[str, object], status: int
-) -> None:
-    named = {name: night.named(name).id for name in ("fox", "refused 1")}
-    before = night.states()
-    if "job" in body:
-        body = {**body, "job": named.get(str(body["job"]), body["job"])}
-    if "jobs" in body:
-        body = {**body, "jobs": [named["fox"]]}
-    answer = client.post(f"/api/{path}", body)
-    assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
-    assert night.states() == before
-
-
 def test_a_video_is_shown_without_bars_and_stepped_frame_by_frame(new_page: Open, url: str, night: Night) -> None:
     """By buttons and keys; the speed and the repetition too."""
     page = open_job(new_page, url, night, "fox")
@@ -168,6 +141,7 @@ def test_keys_move_search_select_and_are_listed(new_page: Open, url: str) -> Non
     page.locator("#theme").focus()
     page.keyboard.press("?")
     assert dialog.is_hidden()
+    page.goto(f"{url}/#/videos")
     page.reload()
     page.locator(".card").first.wait_for()
     page.keyboard.press("j")
