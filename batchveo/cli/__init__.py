@@ -268,9 +268,13 @@ def _report_usage(error: click.ClickException) -> int:
 
 def _report_error(text: str, status: int) -> int:
     is_colourful = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    from batchveo.display.wrapped_text import wrap_line
+
     prefix = click.style("batchveo:", fg="red", bold=True) if is_colourful else "batchveo:"
+    lines = f"batchveo: {_make_printable(text)}".split("\n")
+    shown = "\n".join(wrap_line(line, sys.stderr) for line in lines)
     with contextlib.suppress(OSError):
-        click.echo(f"{prefix} {_make_printable(text)}", err=True)
+        click.echo(f"{prefix}{shown.removeprefix('batchveo:')}", err=True)
     return status
 
 

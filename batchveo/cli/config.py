@@ -22,7 +22,7 @@ API_KEYS = frozenset({"api-key", "aimlapi-api-key", "aimlapi-key", "aiml-api-key
 
 Options = Mapping[str, click.Option]
 
-SECRETS = frozenset({"notify", "key"})
+SECRETS = frozenset({"notify", "webhook", "key"})
 """Options whose values are never shown."""
 
 RESERVED = {
@@ -35,6 +35,8 @@ RESERVED = {
     "keys": "it decides which of your environment variables are sent to the service",
     "notify": "it decides who receives messages about your runs",
     "notify-file": "it decides who receives messages about your runs",
+    "exec": "it decides which program your runs start",
+    "webhook": "it decides who receives the jobs of your runs",
     "config": "it decides which file is trusted",
 }
 """Options that neither a folder's config file nor its ``.env`` may set, each with why."""

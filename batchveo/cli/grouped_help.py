@@ -8,9 +8,24 @@ import click
 
 COMMON = "Common options"
 OPTION_GROUPS: Mapping[str, Sequence[str]] = {
-    COMMON: ("--state", "--output", "--sandbox", "--yes", "--dry-run", "--journal", "--json", "--verify", "--help"),
+    COMMON: (
+        "--state",
+        "--output",
+        "--sandbox",
+        "--yes",
+        "--dry-run",
+        "--diff",
+        "--journal",
+        "--json",
+        "--verify",
+        "--help",
+    ),
     "Choice of jobs": (
         "--manifest",
+        "--all",
+        "--held",
+        "--cause",
+        "--state-is",
         "--limit",
         "--only",
         "--where",
@@ -20,6 +35,8 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
         "--pairs",
         "--include-rejected",
     ),
+    "Decision": ("--resubmit", "--generation-id", "--fail"),
+    "Other jobs in their place": ("--prompt", "--takes", "--to", "--drop"),
     "Manifests": ("--set", "--map", "--extra", "--strict-provenance", "--check-images"),
     "Money": ("--budget", "--assume-price", "--confirm-above", "--wait-for-credits"),
     "Tries and checks": ("--tries", "--checks"),
@@ -45,7 +62,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
     "Faults": ("--fault", "--retire", "--seed"),
     "Service and API keys": ("--api-key-file", "--keys", "--base-url"),
     "Cluster": ("--ray", "--workers"),
-    "Notifications": ("--notify", "--notify-file"),
+    "Notifications": ("--notify", "--notify-file", "--exec", "--webhook"),
     "Output": ("--plain", "--quiet", "--verbose", "--log-json", "--log-file"),
 }
 """The options of grouped commands by heading, both in the order of ``--help``."""

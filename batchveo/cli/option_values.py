@@ -71,9 +71,9 @@ def read_settings(options: dict[str, Any]) -> RunSettings:
 
 RECALLED = ("catalogue", "log_file")
 """Options beside the settings of a run that ``resume`` takes from the run before."""
-LEFT_OUT = ("ray", "workers", "keys", "base_url")
-"""Options that ``resume`` only reports: where the keys are and go is not for a database to decide."""
-SECRET = ("notify", "notify_file")
+LEFT_OUT = ("ray", "workers", "keys", "base_url", "exec")
+"""Options that ``resume`` only reports: where keys are and go, and what is started, is not for a database to decide."""
+SECRET = ("notify", "notify_file", "webhook")
 """Options of which only the name is recorded."""
 
 

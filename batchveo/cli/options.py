@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchveo.cli.completions import complete_condition, complete_known_beforehand
 from batchveo.cli.option_types import DURATION, MONEY, MONEY_LIMIT, PATH, PLACE, RATE_A_MINUTE, RATE_A_SECOND
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ where_option = option(
     "--where",
     metavar="EXPR",
     envvar=None,
+    shell_complete=complete_condition,
     help="Take only jobs for which this expression is true, such as 'black_seconds > 0.5 and model == \"veo2\"'.",
 )
 unknown_model_option = option(
@@ -180,6 +182,7 @@ reading_options = join_decorators(
         "--where",
         metavar="EXPR",
         envvar=None,
+        shell_complete=complete_known_beforehand,
         help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
     ),
 )
@@ -211,6 +214,20 @@ notify_options = join_decorators(
         help="Send messages about the run to this Apprise URL; may be given several times.",
     ),
     option("--notify-file", type=PATH, metavar="FILE", help="Read Apprise URLs from a file, one per line."),
+)
+hook_options = join_decorators(
+    option(
+        "--exec",
+        metavar="COMMAND",
+        help="Run this program for each finished video: its job is JSON on standard input, {file}, {id} and {name} are "
+        "replaced.",
+    ),
+    option(
+        "--webhook",
+        metavar="URL",
+        show_default=False,  # a config file's URL would be shown
+        help="POST the job of each finished video as JSON to this address; https, or http to this machine.",
+    ),
 )
 cluster_options = join_decorators(
     option(
@@ -305,6 +322,7 @@ run_options = join_decorators(
     option("--missing-videos-ok", is_flag=True, help="Run even if finished videos are missing from the output folder."),
     option("-y", "--yes", is_flag=True, help="Buy without asking."),
     notify_options,
+    hook_options,
     service_options,
     option("--plain", is_flag=True, help="Print plain lines instead of the live view."),
     option("--log-json", is_flag=True, help="Print one JSON object per event on standard error."),

@@ -30,6 +30,7 @@ from batchveo.display.reporter import BackgroundReporter, can_draw, open_reporte
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.display.terminal_features import accepts_links, make_file_url, write_link
 from batchveo.display.wrapped_text import wrap_line
+from batchveo.engine.hooks.runner import parse_hooks
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_setup import Consent, RunOptions
@@ -50,6 +51,7 @@ def execute_run(
     """
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
+    hooks = parse_hooks(options["exec"], options["webhook"])
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],
@@ -60,6 +62,7 @@ def execute_run(
             approve=_make_approval(options, shown),
             cluster=cluster,
             consent=_make_consent(options, shown),
+            hooks=hooks,
             recalled=recalled or {},
         )
         result = anyio.run(start, asked)

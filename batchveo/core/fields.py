@@ -64,7 +64,7 @@ META, REQUEST = "meta", "request"
 REQUEST_FIELDS = ("seed", "duration", "resolution", "aspect_ratio", "generate_audio", "negative_prompt")
 """Parameters that a name alone means, without ``request.``."""
 
-BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", *REQUEST_FIELDS))
+BEFOREHAND = frozenset(("id", "name", "model", "prompt", "manifest", "repeat", "priority", *REQUEST_FIELDS))
 """Fields that are known before a job is submitted, beside values of ``meta`` and parameters."""
 
 MISMATCHES = "mismatches"
@@ -91,6 +91,7 @@ _JOB_FIELDS = (
     Field(name="prompt", kind=Kind.TEXT, meaning="its prompt"),
     Field(name="manifest", kind=Kind.TEXT, meaning="the file that asks for it"),
     Field(name="repeat", kind=Kind.NUMBER, meaning="which repeat of its request it is, from 0"),
+    Field(name="priority", kind=Kind.NUMBER, meaning="its priority; higher ones are submitted first"),
     Field(name="take", kind=Kind.NUMBER, meaning="which take it is, from 1"),
     Field(name="attempts", kind=Kind.NUMBER, meaning="how often it was submitted"),
     Field(name="cost_usd", kind=Kind.NUMBER, meaning="what it was charged", unit="USD"),
@@ -301,6 +302,7 @@ def read_field(
     known: dict[str, Value] = {
         "state": job.state.value,
         "repeat": job.index,
+        "priority": job.priority,
         "generation_seconds": _generation_seconds(job),
         "prompt": job.prompt,
         "cause": read_cause(job.error, job.state.value),

@@ -24,7 +24,7 @@ _in_order = json.JSONEncoder(ensure_ascii=False).encode
 
 
 Row = tuple[
-    str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None, str | None
+    str, str, str, str, str, str, int, str, str, str, int | None, str | None, int | None, str | None, str | None, int
 ]
 """The columns of a ``JobRow`` as a plain tuple, which SQLite accepts faster than a named one."""
 
@@ -51,6 +51,7 @@ class JobRow(NamedTuple):
     tries: int | None
     unchecked: str | None = None
     policy: str | None = None
+    priority: int = 0
 
     @classmethod
     def from_spec(cls, spec: JobSpec) -> JobRow:
@@ -71,6 +72,7 @@ class JobRow(NamedTuple):
             tries=spec.tries,
             unchecked=fields_json(spec.unchecked),
             policy=spec.policy,
+            priority=spec.priority,
         )
 
     def to_spec(self) -> JobSpec:
@@ -90,6 +92,7 @@ class JobRow(NamedTuple):
             line=self.line,
             unchecked=field_names(self.unchecked),
             policy=self.policy,
+            priority=self.priority,
         )
 
 

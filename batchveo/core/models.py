@@ -123,7 +123,7 @@ class JobSpec:
     may be made if it fails without a charge; ``None``: the setting of the run. ``manifest`` is the file that asks for
     it; ``source`` and ``line`` are the place of its prompt, perhaps in a prompts file. ``unchecked`` are the fields of
     the request that the manifest excludes from validation. ``policy``: what is checked of its clip, as
-    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is.
+    ``CheckPolicy.to_json`` writes it; ``None`` if nothing is. ``priority``: jobs with a higher one are submitted first.
     """
 
     id: str
@@ -140,6 +140,7 @@ class JobSpec:
     line: int | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,7 @@ class Job:
     was not. ``unchecked``: the fields that the manifest excludes from that. ``policy``: as in ``JobSpec``.
     ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
     1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
+    ``priority``: as in ``JobSpec``.
     """
 
     seq: int
@@ -197,6 +199,7 @@ class Job:
     take: int = 1
     take_of: int | None = None
     asked: bool = False
+    priority: int = 0
 
     @property
     def key(self) -> str | None:

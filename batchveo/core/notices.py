@@ -84,6 +84,24 @@ class ClipNotMeasured(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailed(WarningNotice):
+    """The hook of ``option`` failed for ``job``, for ``reason``; ``is_last``: further failures get no line."""
+
+    option: str
+    job: str
+    reason: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HooksAwaited(Notice):
+    """All else is done; the run waits at most ``seconds`` for the hooks of ``videos``."""
+
+    videos: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionsRemembered(Notice):
     """A resumed run has these ``options`` from the run before, each with its value."""
 

@@ -27,6 +27,16 @@ def _describe_cluster_starting(*, address: str) -> str:
     return f"joining {'the cluster of this machine' if address == 'auto' else f'Ray at {address}'}"
 
 
+def _describe_hook_failed(*, option: str, job: str, reason: str, is_last: bool) -> str:
+    more = " (the summary counts what fails from here on)" if is_last else ""
+    return f"{option} failed for {job}: {reason}{more}"
+
+
+def _describe_hooks_awaited(*, videos: int, seconds: float) -> str:
+    what = f"the hooks of {format_count(videos, 'video')}" if videos else "the last hooks"
+    return f"waiting at most {seconds:.0f} s for {what} (Ctrl-C leaves them to the next run)"
+
+
 def _describe_options_remembered(*, options: Mapping[str, object]) -> str:
     return f"as the run before: {', '.join(_describe_option(name, value) for name, value in options.items())}"
 
@@ -331,6 +341,8 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsRepeated": _describe_jobs_repeated,
     "KeyBlocked": _describe_key_blocked,
     "ChecksAwaited": _describe_checks_awaited,
+    "HookFailed": _describe_hook_failed,
+    "HooksAwaited": _describe_hooks_awaited,
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,

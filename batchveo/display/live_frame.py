@@ -332,7 +332,8 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
     why = explain_limit(pace) if is_lowered or brake is None else ()
     reasons = [f"{brake} · {words}" for words in why] if brake else list(why)
     if brake and shot.slowed is not None and pace.brake in (ThrottleReason.PAUSE, ThrottleReason.LATER):
-        reasons = [*(f"{brake}: {cause}" for cause in _cut_cause(shot.slowed.reason)), *reasons]
+        causes = [*_cut_cause(shot.slowed.reason), *(["no connection"] if shot.slowed.unreachable else [])]
+        reasons = [*(f"{brake}: {cause}" for cause in causes), *reasons]
     reasons += [brake, brake.partition(" until ")[0]] if brake else []
     return [*(Text(f"{number} · ").append(words, style=style) for words in reasons), Text(number)]
 

@@ -16,6 +16,7 @@ from batchveo.core.formatting import (
 )
 from batchveo.core.gates import Verdict
 from batchveo.core.hints import format_command, job_argument
+from batchveo.core.hooks import HookKind
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
@@ -59,6 +60,7 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
     if store.checks.has_policies():
         yield from _list_rejected(store)
         yield from _count_open(store)
+    yield from _count_due(result, store)
     if counts.held:
         yield from _list_held(store, counts.held)
     open_doubts = counts[JobState.IN_DOUBT] - counts.held
@@ -111,6 +113,15 @@ def _list_rejected(store: Store) -> Iterator[str]:
         yield f"  {clips:,} rejected by {shorten_text(gate, 200)}"
     if len(gates) > REASONS_SHOWN:
         yield f"  others were rejected by other gates; `{format_command('status', state=store.path)}` counts them"
+
+
+def _count_due(result: RunResult, store: Store) -> Iterator[str]:
+    """How many finished videos each hook has not been told of."""
+    for kind, due, failed in store.deliveries.count_due(run=result.run):
+        option = HookKind(kind).option
+        what = f"{option} failed for {format_count(failed, 'video')}" if failed else ""
+        rest = f"{option} is not done for {format_count(due - failed, 'video')}" if due > failed else ""
+        yield f"{'; '.join(filter(None, (what, rest)))}: the next run with {option} makes up for that"
 
 
 def _count_open(store: Store) -> Iterator[str]:

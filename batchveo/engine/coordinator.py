@@ -19,6 +19,7 @@ from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.broker import ClaimLost
 from batchveo.engine.budget import Budget
+from batchveo.engine.hooks.runner import HookRunner
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottles, Label
 from batchveo.engine.lifecycle import RunLifecycle
@@ -73,6 +74,7 @@ class Coordinator:
         budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
         inspector = clips or StoredClips(settings.sidecars)
         self._checker = checker = Checker(context, bus, recorder, settings, inspector, to_judge=spec.to_judge)
+        self._hooks = HookRunner(context, bus, recorder, spec.hooks, spec.describe_job, awaits_verdict=checker.has_work)
         refused_jobs = RefusedJobs(context, bus, recorder, throttles, budget, apis)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
         self._admission = Admission(context, bus, in_flight, throttles, budget, assignments, backlog=backlog)
@@ -243,12 +245,14 @@ class Coordinator:
             self._outcomes.tasks = tasks
             tasks.start_soon(self._reconciler.run)
             tasks.start_soon(self._checker.run)
+            tasks.start_soon(self._hooks.run)
             tasks.start_soon(self._lifecycle.wait_end)
             self.ready.set()
             await work()
             for worker in self._assignments.list_workers():
                 self.remove_worker(worker, "the run ended")
             await self._recorder.wait_durable()
+            await self._hooks.finish(is_interrupted=lambda: self._lifecycle.is_interrupted)
             self._outcomes.tasks = None
             tasks.cancel_scope.cancel()
 

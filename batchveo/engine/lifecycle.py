@@ -67,6 +67,11 @@ class RunLifecycle:
         self._bus.emit(RunInterrupted(signal=received.name, text=text, warning=True))
         self._bus.notify()
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal has ended the run."""
+        return self._interrupted is not None
+
     def fail(self, error: Exception) -> None:
         """End the run by ``error``; the first one counts."""
         self._failure = self._failure or error

@@ -13,6 +13,8 @@ from batchveo.core.clock import Clock
 from batchveo.core.durations import Durations
 from batchveo.core.errors import StoppedEarly
 from batchveo.core.events import Event, Reporter
+from batchveo.core.hooks import Hooks
+from batchveo.core.models import Job
 from batchveo.core.notices import SubmitsEnded
 from batchveo.core.settings import RunSettings
 from batchveo.provider.catalog.price_list import PriceList
@@ -34,6 +36,11 @@ class RunContext:
         return self.clock.now()
 
 
+def describe_nothing(store: Store, job: Job) -> Mapping[str, object]:  # noqa: ARG001 - its signature is all it has
+    """The JSON of a job in a run without hooks."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
     """Run number ``run`` of a database, begun at ``begun`` (seconds since the epoch).
@@ -42,7 +49,8 @@ class RunSpec:
     to a constructor, whose arguments Ray keeps. ``durations``: the expected times that a worker begins with.
     ``endings``: sentences about models that end and have no listed price, by the jobs' names of them.
     ``poll_share``: the part of the rate of polls that one worker may use. ``to_judge``: the jobs, by number, whose
-    clips are judged though they came before this run; ``None``: all that need it.
+    clips are judged though they came before this run; ``None``: all that need it. ``hooks``: what is told of each
+    finished video; ``describe_job``, a function of a module, makes the JSON that they get.
     """
 
     run: int
@@ -54,6 +62,8 @@ class RunSpec:
     endings: Mapping[str, str] = field(default_factory=dict)
     poll_share: float = 1.0
     to_judge: Sequence[int] | None = None
+    hooks: Hooks = field(default_factory=Hooks)
+    describe_job: Callable[[Store, Job], Mapping[str, object]] = describe_nothing
 
 
 class EventBus:
@@ -61,15 +71,21 @@ class EventBus:
 
     def __init__(self, report: Reporter, clock: Clock) -> None:
         self._report = report
+        self._listeners: list[Reporter] = []
         self._clock = clock
         self._changed = anyio.Event()
         self.stopped: StoppedEarly | None = None
         """Why no more jobs are submitted; ``None`` while they are."""
 
     def emit(self, event: Event) -> None:
-        """Hand ``event`` to the reporter; an error there never reaches the run."""
-        with contextlib.suppress(Exception):
-            self._report(event)
+        """Hand ``event`` to the listeners and the reporter; an error there never reaches the run."""
+        for report in (*self._listeners, self._report):
+            with contextlib.suppress(Exception):
+                report(event)
+
+    def subscribe(self, listener: Reporter) -> None:
+        """Hand all events that follow to ``listener``, too."""
+        self._listeners.append(listener)
 
     def stop(self, why: StoppedEarly) -> None:
         """Submit no more jobs; the first reason counts."""

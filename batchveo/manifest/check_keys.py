@@ -1,7 +1,7 @@
-"""The keys ``checks``, ``gates`` and ``prefer``: what is measured of a clip, and what decides about it.
+"""The keys ``checks``, ``gates`` and ``prefer``: what is measured of a clip, and what decides about it; ``priority``.
 
 They may be written at several places, from the defaults to a block for one model. Each place gives its keys, and the
-policy of a job is made of those of all places.
+policy and the priority of a job are made of those of all places.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from batchveo.core.gates import CheckPolicy, check_preference, read_gate
 from batchveo.core.measures import CheckLevel
 from batchveo.manifest.accepted_values import text
 from batchveo.manifest.problems import Fault, join_faults, shown
+from batchveo.manifest.scalars import resolve_scalar, whole_of
 
 _ORDER = [*CheckLevel]
 _ADVICE = {
@@ -22,6 +23,8 @@ _ADVICE = {
     ";": "join conditions by and",
 }
 """What is right, by the character that is wrong."""
+PRIORITY_LIMIT = 1_000_000
+"""The highest priority; with a minus the lowest."""
 _SHOWN = 60
 """The most characters of a gate that a problem quotes."""
 
@@ -32,6 +35,7 @@ class CheckKeys(TypedDict, total=False):
     checks: CheckLevel | None
     gates: tuple[str, ...] | None
     prefer: str | None
+    priority: int | None
 
 
 NO_KEYS = CheckKeys()
@@ -69,6 +73,15 @@ def make_policy(places: Iterable[CheckKeys], least: CheckLevel = CheckLevel.NONE
     # it chooses among takes, and only gates make them
     prefer = joined.get("prefer") or "" if gates else ""
     return CheckPolicy(level=level, gates=gates, prefer=prefer)
+
+
+def find_priority(places: Iterable[CheckKeys]) -> int:
+    """The priority of a job, by the strongest place that has one; ``places`` begin with the weakest."""
+    found = 0
+    for keys in places:
+        if "priority" in keys:
+            found = keys["priority"] or 0
+    return found
 
 
 def _read_level(value: object) -> CheckLevel:
@@ -111,10 +124,19 @@ def _read_preference(value: object) -> str:
         raise Fault(str(error), "prefer: motion, or prefer: -motion if less is better") from None
 
 
+def _read_priority(value: object) -> int:
+    number = whole_of(resolve_scalar(value.strip()) if isinstance(value, str) else value)
+    if number is None or abs(number) > PRIORITY_LIMIT:
+        limits = f"from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}"
+        raise Fault(f"must be a whole number {limits}, not {shown(value)}", "priority: 10 is before 0, the default")
+    return number
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "checks": _read_level,
     "gates": _read_gates,
     "prefer": _read_preference,
+    "priority": _read_priority,
 }
 
 

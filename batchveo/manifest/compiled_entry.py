@@ -38,8 +38,8 @@ class _Shape(NamedTuple):
     """What entries with the same keys for the same model have in common.
 
     ``request`` is a template of canonical JSON, with one ``%s`` for each of ``varying``: a key, with the
-    function that turns its value into JSON, or raises ``Fault``. ``tries``, ``inputs`` and ``policy`` are those of the
-    defaults.
+    function that turns its value into JSON, or raises ``Fault``. The last ones, from ``inputs``
+    on, are those of the defaults.
     """
 
     model: str
@@ -49,6 +49,7 @@ class _Shape(NamedTuple):
     tries: int | None
     unchecked: tuple[str, ...]
     policy: str | None
+    priority: int
 
 
 class CompiledEntries:
@@ -63,7 +64,8 @@ class CompiledEntries:
         """The one job of an entry whose shape is compiled; ``None`` if the entry has to be merged by itself."""
         fields = entry.fields
         try:
-            model, template, varying, inputs, tries, unchecked, policy = self._known[fields.get("model"), *fields]
+            shape = self._known[fields.get("model"), *fields]
+            model, template, varying, inputs, tries, unchecked, policy, priority = shape
             values = [encode(fields[key]) for key, encode in varying]
             meta = self._write_meta(fields)
         except (KeyError, TypeError, Fault):  # TypeError: a model that is a list
@@ -72,7 +74,8 @@ class CompiledEntries:
         if name is not None and not is_plain(name):
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
-        return JobParts(model, template % tuple(values), prompt, name, meta, 0, inputs, tries, None, unchecked, policy)
+        request = template % tuple(values)
+        return JobParts(model, request, prompt, name, meta, 0, inputs, tries, None, unchecked, policy, priority)
 
     def _write_meta(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""
@@ -119,6 +122,7 @@ class CompiledEntries:
             tries=merged.tries,
             unchecked=tuple(sorted(template.rules.unchecked)),
             policy=template.policy,
+            priority=template.priority,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from batchveo.core.measures import CheckLevel
 from batchveo.manifest.accepted_values import text
-from batchveo.manifest.check_keys import NO_KEYS, CheckKeys, make_policy, read_check_keys
+from batchveo.manifest.check_keys import NO_KEYS, CheckKeys, find_priority, make_policy, read_check_keys
 from batchveo.manifest.combinations import FAMILY_LIMIT
 from batchveo.manifest.entries import Cell, Defaults, Entry, WhereTaken, find_line, plain
 from batchveo.manifest.formats.row_files import RowFile, open_table
@@ -232,8 +232,11 @@ class EntryMerger:
                 found[name], origins[name] = value, f"{PER_MODEL}{block.name}.{name}"
         return found, origins
 
-    def settle_policy(self, merged: MergedEntry, model: str) -> str | None:
-        """What is checked of the clips of an entry for one model, by its own name; the same places win."""
+    def settle_policy(self, merged: MergedEntry, model: str) -> tuple[str | None, int]:
+        """What is checked of the clips of an entry for one model, by its own name, and the priority of its jobs.
+
+        The same places win as for parameters.
+        """
         default, own = self._default_blocks.get(model), merged.per_model.get(model)
         places = (
             self._default_checks,
@@ -242,7 +245,8 @@ class EntryMerger:
             merged.checks,
             own.checks if own else NO_KEYS,
         )
-        return make_policy(filter(None, places), self._least).to_json()
+        given = [keys for keys in places if keys]
+        return make_policy(given, self._least).to_json(), find_priority(given)
 
     def _read_checks(self, entry: Entry, fields: Mapping[str, object]) -> CheckKeys:
         return read_check_keys(fields, partial(self.report, entry))

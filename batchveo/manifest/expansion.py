@@ -234,6 +234,7 @@ class Expander:
                 own_id=case.own_id,
                 unchecked=tuple(sorted(template.rules.unchecked)),
                 policy=template.policy,
+                priority=template.priority,
             )
             return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
         except Fault as fault:

@@ -66,6 +66,7 @@ class JobParts(NamedTuple):
     own_id: str | None = None
     unchecked: tuple[str, ...] = ()
     policy: str | None = None
+    priority: int = 0
 
 
 class FirstPlaces:
@@ -184,7 +185,7 @@ class JobRegister:
 
         ``suggest_name`` words what would keep its name apart; it returns ``None`` if that was reported already.
         """
-        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy = parts
+        model, request, prompt, name, meta, index, inputs, tries, own_id, unchecked, policy, priority = parts
         if _REFERENCE in request:
             self._check_references(request, inputs, place)
         if self.several and self._is_shared(parts, manifest, place):
@@ -203,7 +204,8 @@ class JobRegister:
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
-        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, inputs, tries, left, policy)
+        checked = (inputs, tries, left, policy, priority)
+        return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, *checked)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from batchveo.core.measures import CheckLevel
+from batchveo.manifest.check_keys import PRIORITY_LIMIT
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
 from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
@@ -62,8 +63,8 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
     "per_model": {
         "type": "object",
         "additionalProperties": {"type": "object", "minProperties": 1},
-        "description": "For each of these models, parameters, checks, gates and prefer in place of those of the job; "
-        "null leaves one out.",
+        "description": "For each of these models, parameters, checks, gates, prefer and priority in place of those of "
+        "the job; null leaves one out.",
     },
     "unchecked": {
         "type": "array",
@@ -89,6 +90,12 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         **_TEXT,
         "description": "The number that chooses among several accepted takes: the highest, or with - before it the "
         "lowest.",
+    },
+    "priority": {
+        "type": "integer",
+        "minimum": -PRIORITY_LIMIT,
+        "maximum": PRIORITY_LIMIT,
+        "description": "Jobs with a higher priority are submitted first; the default is 0.",
     },
     "repeat": {
         "anyOf": [{"type": "integer", "minimum": 1, "maximum": REPEAT_LIMIT}, _TEMPLATE],

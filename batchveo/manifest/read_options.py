@@ -195,6 +195,7 @@ def _is_true(where: Condition, job: JobRow) -> bool:
         "prompt": find_prompt(request),
         "manifest": job.manifest,
         "repeat": job.repeat_index,
+        "priority": job.priority,
     }
 
     def get(name: str) -> Value:

@@ -49,6 +49,7 @@ class RequestTemplate(NamedTuple):
     overridden: dict[str, object]
     """The axes of the matrix that ``per_model`` replaces by one value; ``None`` if by nothing."""
     policy: str | None
+    priority: int
     """What is checked of its clips, as ``CheckPolicy.to_json`` writes it."""
 
 
@@ -140,8 +141,8 @@ class RequestTemplates:
     def _make_template(self, merged: MergedEntry, model: object, rules: Rules) -> RequestTemplate:
         params, origins = self._merger.settle_params(merged, rules.own_name, rules.takes)
         overridden = {name: params[name] for name in merged.combinations.sizes if name in origins}
-        policy = self._merger.settle_policy(merged, rules.own_name)
-        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden, policy)
+        policy, priority = self._merger.settle_policy(merged, rules.own_name)
+        template = RequestTemplate(rules, {"model": rules.name}, [], {}, {}, origins, overridden, policy, priority)
         for key, value in params.items():
             if value is None and key in origins:  # unset for this model
                 continue

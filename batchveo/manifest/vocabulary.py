@@ -12,8 +12,8 @@ from functools import cached_property
 
 from batchveo.provider.catalog import Catalog, Model
 
-CHECK_KEYS = ("checks", "gates", "prefer")
-"""The keys of a job that say what is checked of its clip; they may differ from model to model."""
+CHECK_KEYS = ("checks", "gates", "prefer", "priority")
+"""The keys of a job that may differ from model to model: what is checked of its clip, and when it is submitted."""
 JOB_KEYS = (
     "id",
     "name",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchveo.core.gates import Verdict
 from batchveo.core.measures import describe_measures
 from batchveo.core.models import Job, JobState
+from batchveo.operations.status import make_job_row
 from batchveo.store import Store
 
 
@@ -37,6 +38,11 @@ class ClipRows:
             "checks": None if measures is None else describe_measures(job.request, measures),
             "scores": checks.read_scores(job) if facts else {},
         }
+
+
+def describe_job(store: Store, job: Job) -> dict[str, object]:
+    """One line of ``batchveo jobs --json``."""
+    return {**make_job_row(job), **ClipRows(store).make_row(job)}
 
 
 def make_verdict_row(store: Store) -> dict[str, object]:

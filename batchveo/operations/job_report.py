@@ -158,20 +158,20 @@ def describe_measured(report: JobReport) -> dict[str, object]:
 
 
 def _list_next_steps(store: Store, job: Job, *, is_missing: bool) -> Iterator[NextStep]:
-    state, service = store.path, address_options(store.runs.list_services())
+    state, service, key = store.path, address_options(store.runs.list_services()), name_job(store, job)
     resume = NextStep(format_command("resume", state=state, service=service), "runs what is left")
-    retry = NextStep(format_command("retry", name_job(store, job), state=state), "makes it again with the next run")
+    retry = NextStep(format_command("retry", key, state=state), "makes it again with the next run")
     match job.state:
         case JobState.FAILED:
             yield retry
-            command = format_command("retry", name_job(store, job), "--prompt", "TEXT", state=state)
+            command = format_command("retry", key, "--prompt", "TEXT", state=state)
             yield NextStep(command, "makes it again with another prompt")
         case JobState.IN_DOUBT if job.held:
-            command = format_command("resolve", name_job(store, job), "--generation-id", "ID", state=state)
+            command = format_command("resolve", key, "--generation-id", "ID", state=state)
             yield NextStep(command, "downloads the generation that it bought")
-            command = format_command("resolve", name_job(store, job), "--resubmit", state=state)
+            command = format_command("resolve", key, "--resubmit", state=state)
             yield NextStep(command, "submits it again; pays twice if the first submit arrived")
-            command = format_command("resolve", name_job(store, job), "--fail", state=state)
+            command = format_command("resolve", key, "--fail", state=state)
             yield NextStep(command, "gives it up")
         case JobState.CANCELLED:
             if not is_made_again(job):
@@ -179,12 +179,12 @@ def _list_next_steps(store: Store, job: Job, *, is_missing: bool) -> Iterator[Ne
         case JobState.SUCCEEDED if is_missing:
             yield NextStep(format_command("verify", "--refetch", state=state), "lets the next run download it")
         case JobState.SUCCEEDED:
-            yield NextStep(format_command("open", name_job(store, job), state=state), "opens the video")
+            yield NextStep(format_command("open", key, state=state), "opens the video")
             if job.verdict == Verdict.REJECTED:
-                command = format_command("retry", name_job(store, job), "--takes", "1", state=state)
+                command = format_command("retry", key, "--takes", "1", state=state)
                 yield NextStep(command, "makes another take")
         case JobState.PENDING:
             yield resume
-            yield NextStep(format_command("cancel", name_job(store, job), state=state), "takes it back")
+            yield NextStep(format_command("cancel", key, state=state), "takes it back")
         case _:
             yield resume

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 from batchveo.core.clock import Clock
 from batchveo.core.errors import Declined, UsageError
 from batchveo.core.events import Reporter
+from batchveo.core.hooks import Hooks
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.manifest import Manifests, ReadOptions, Summary
 from batchveo.operations.prices import KnownPrices, find_prices
@@ -132,6 +133,7 @@ class RunOptions:
     approve: Approve | None
     cluster: Cluster | None
     consent: Consent
+    hooks: Hooks = field(default_factory=Hooks)
     recalled: Mapping[str, object] = field(default_factory=dict)
 
 

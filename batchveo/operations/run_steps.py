@@ -38,6 +38,7 @@ from batchveo.engine.price_book import PriceBook
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Summary
+from batchveo.operations.clip_rows import describe_job
 from batchveo.operations.estimates import fetch_durations, known_durations
 from batchveo.operations.manifest_diff import find_written_defaults, list_written_defaults
 from batchveo.operations.preflight import (
@@ -231,6 +232,7 @@ def begin_run(setup: RunSetup, store: Store) -> int:
     store.runs.set_options(run, serialize_settings(options.settings, options.told))
     # before the import, which may take long: a run that ends within it must leave its budget to the next
     store.runs.set_budget(run, options.settings.budget)
+    store.deliveries.set_hooks(options.hooks.kinds)
     return run
 
 
@@ -341,6 +343,8 @@ async def estimate_run(setup: RunSetup, store: Store, run: int, to_judge: Sequen
         endings=await _describe_endings(setup, [model for model in models if prices.find_pricing(model) is None]),
         durations=await _expect_durations(pick_client(apis), store, models, settings),
         to_judge=to_judge,
+        hooks=setup.options.hooks,
+        describe_job=describe_job,
     )
 
 

@@ -244,6 +244,7 @@ def make_job_row(job: Job) -> dict[str, object]:
         "key": job.api_key_label,
         "catalogue": job.catalog,
         "unchecked": list(job.unchecked),
+        "priority": job.priority,
         "duration": job.request.get("duration"),
         "created_at": format_time(job.created_at),
         "submitted_at": format_time(job.submitted_at),

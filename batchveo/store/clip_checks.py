@@ -70,9 +70,9 @@ FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :first OR take_of = :first ORD
 # (none) -> pending: another take of a clip that its gates rejected, or of which a person wants more
 ADD_TAKE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, catalog, run, created_at, policy, take, take_of, asked)
+     unchecked, catalog, run, created_at, policy, priority, take, take_of, asked)
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
-           unchecked, catalog, coalesce(:run, run), :now, policy, :take, seq, :asked
+           unchecked, catalog, coalesce(:run, run), :now, policy, priority, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
 # the same request with other seeds: those of a matrix have numbers near each other
 SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs

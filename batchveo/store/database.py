@@ -43,6 +43,8 @@ STEPS = (
     "rewrites",
     "clip_checks",
     "asked_takes",
+    "hooks",
+    "priorities",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

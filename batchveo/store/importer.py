@@ -35,7 +35,7 @@ _POLICY = "(SELECT id FROM policies WHERE policies.policy = named.policy)"
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
            jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.policy IS NOT {_POLICY}
-               OR (jobs.name != named.name AND jobs.state = 'pending'),
+               OR jobs.priority != named.priority OR (jobs.name != named.name AND jobs.state = 'pending'),
            jobs.run != :run AND jobs.state IN ({UNFINISHED})
     FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
@@ -49,9 +49,10 @@ RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.st
     FROM temp.known CROSS JOIN temp.named USING (position)
     WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
 # any state -> the same: a manifest may change the labels of any job
-RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries
+RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries, priority = named.priority
     FROM temp.known CROSS JOIN temp.named USING (position)
-    WHERE edited AND jobs.seq = known.seq AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries)"""
+    WHERE edited AND jobs.seq = known.seq
+    AND (jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.priority != named.priority)"""
 # any state -> the same: by other gates the clip is judged anew
 SET_POLICIES = f"""UPDATE jobs SET policy = {_POLICY}, verdict = NULL
     FROM temp.known CROSS JOIN temp.named USING (position)
@@ -72,7 +73,7 @@ TO_JUDGE = f"""SELECT seq FROM jobs INDEXED BY jobs_to_check
     UNION ALL SELECT seq FROM jobs WHERE policy IS NOT NULL AND {REJECTED_AT_LAST}
     AND coalesce(take_of, seq) IN (SELECT seq FROM temp.known)"""
 # any state -> the same: the other takes of a job are as it is
-RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy,
+RELABEL_TAKES = """UPDATE jobs SET meta = first.meta, policy = first.policy, priority = first.priority,
         verdict = CASE WHEN jobs.policy IS first.policy THEN jobs.verdict END
     FROM temp.known JOIN jobs AS first ON first.seq = known.seq
     WHERE edited AND jobs.take_of = known.seq"""
@@ -90,16 +91,17 @@ NAMES_ALL = f"""SELECT (SELECT count(*) FROM temp.known WHERE left_over OR state
 # (none) -> pending
 ADD_NAMED = f"""INSERT OR IGNORE INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, catalog, run, created_at)
+     unchecked, policy, priority, catalog, run, created_at)
     SELECT id, name, stem, fold, 'pending', model, request, repeat_index, meta, manifest, source, line, tries,
-           unchecked, {_POLICY}, :catalog, :run, :now
+           unchecked, {_POLICY}, priority, :catalog, :run, :now
     FROM temp.named WHERE position NOT IN (SELECT position FROM temp.known) ORDER BY position"""
 NOT_ADDED = "SELECT * FROM temp.named WHERE id NOT IN (SELECT id FROM jobs) ORDER BY position"
 ADD_ONE = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, catalog, run, created_at)
+     unchecked, policy, priority, catalog, run, created_at)
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
-            :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :catalog, :run, :now)"""
+            :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :priority, :catalog, :run,
+            :now)"""
 ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
     ON CONFLICT DO NOTHING"""
 # pending -> pending, once for a call: a million jobs are not each compared with the unknown models

@@ -22,9 +22,9 @@ GIVE_UP_STEM = "UPDATE jobs SET stem = :stem, fold = :stem WHERE seq = :seq"
 # (none) -> pending: what a manifest asked for, under another model
 ADD_SUCCESSOR = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, catalog, run, created_at, normal_key)
+     unchecked, policy, priority, catalog, run, created_at, normal_key)
     SELECT :id, name, :stem, :fold, 'pending', :model, :request, repeat_index, meta, manifest, source, line, tries,
-           unchecked, policy, :catalog, run, :now, :normal_key
+           unchecked, policy, priority, :catalog, run, :now, :normal_key
     FROM jobs WHERE seq = :seq"""
 
 NO_TRY_LEFT = 1_000

@@ -23,7 +23,7 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     completed_at, finished_at, key_name AS api_key_label,
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service,
     (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked,
-    (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of, asked"""
+    (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of, asked, priority"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)

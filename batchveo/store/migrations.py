@@ -420,6 +420,37 @@ def asked_takes(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE jobs ADD COLUMN asked INTEGER NOT NULL DEFAULT 0")
 
 
+_HOOKS = """
+CREATE TABLE hooks (kind TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE deliveries (
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    kind TEXT NOT NULL,
+    failed_run INTEGER REFERENCES runs (id),
+    PRIMARY KEY (kind, job)
+) WITHOUT ROWID;
+CREATE TRIGGER deliveries_are_due AFTER UPDATE OF state ON jobs
+    WHEN new.state = 'succeeded' AND old.state != 'succeeded'
+    BEGIN INSERT OR REPLACE INTO deliveries (job, kind) SELECT new.seq, kind FROM hooks; END;
+"""
+
+
+def hooks(db: sqlite3.Connection) -> None:
+    """The hooks that the latest run asked for, and the finished videos that each has not been told of."""
+    _run_script(db, _HOOKS)
+
+
+_PRIORITIES = """
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX jobs_ready;
+CREATE INDEX jobs_ready ON jobs (priority, run) WHERE state = 'pending' AND held = 0 AND aside = 0;
+"""
+
+
+def priorities(db: sqlite3.Connection) -> None:
+    """The priority of a job: pending jobs with a higher one are claimed first."""
+    _run_script(db, _PRIORITIES)
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -433,6 +464,8 @@ _STEPS = (
     rewrites,
     clip_checks,
     asked_takes,
+    hooks,
+    priorities,
 )
 
 

@@ -33,9 +33,15 @@ ATTEMPTS_OF_JOB = """SELECT number, client_request_id, started_at, sent_at, ende
 # by their number, which is their order: rows by the index of states would be sorted again for each page
 SUCCEEDED_AFTER = f"""SELECT {COLUMNS} FROM jobs WHERE seq > :after AND +state = 'succeeded' AND {{where}}
     ORDER BY seq LIMIT :most"""
-DUE_PENDING = f"""SELECT 1 FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
+_READY = "state = 'pending' AND held = 0 AND aside = 0"
+# both name the index: without it, SQLite reads all pending jobs to find the highest priority
+NEXT_PRIORITY = f"SELECT max(priority) FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority < :below"
+# of one priority: so a claim finds its job by an index, however many jobs other runs have left
+NEXT_DUE = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority = :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
-    AND model NOT IN (SELECT value FROM json_each(:refused)) LIMIT 1"""
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
+ABOVE_ALL = 1 << 62
+"""Higher than any priority."""
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND aside = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
@@ -58,7 +64,7 @@ HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = 
 UNPRICED = "SELECT seq, generation_id FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL"
 # a job that another one replaces has its name too
 FIND = f"""SELECT {COLUMNS}, state = 'cancelled' AND coalesce(error, '') LIKE '{MADE_AGAIN} %' AS replaced
-    FROM jobs WHERE id = :key OR name = :key OR generation_id = :key
+    FROM jobs WHERE name = :key OR generation_id = :key
     OR client_request_id = :key OR stem = :key ORDER BY replaced, seq LIMIT :most"""
 FIND_PREFIX = f"SELECT {COLUMNS} FROM jobs WHERE id >= :key AND id < :after ORDER BY id LIMIT :most"
 EQUAL_REQUESTS = """SELECT count(*) FROM jobs
@@ -152,11 +158,25 @@ class Queries(Part):
 
         Skipped jobs do not count, nor those of the ``refused`` models.
         """
-        wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
-        if self._db.execute(DUE_PENDING, wanted).fetchone():
+        if self._find_due(run, now, refused):
             return now
+        wanted = {"run": run, "refused": json.dumps(refused)}
         when: float | None = self._db.execute(NEXT_PENDING, wanted).fetchone()[0]
         return when
+
+    def find_due_job(self, run: int, *, now: float, refused: Sequence[str] = ()) -> Job | None:
+        """The pending job of ``run`` that is claimed next: of those that may be, the first of the highest priority."""
+        row = self._find_due(run, now, refused)
+        return None if row is None else job_of(row)
+
+    def _find_due(self, run: int, now: float, refused: Sequence[str]) -> sqlite3.Row | None:
+        wanted = {"run": run, "now": now, "refused": json.dumps(refused), "priority": ABOVE_ALL}
+        while (priority := self._db.execute(NEXT_PRIORITY, {"below": wanted["priority"]}).fetchone()[0]) is not None:
+            wanted["priority"] = priority
+            row: sqlite3.Row | None = self._db.execute(NEXT_DUE, wanted).fetchone()
+            if row is not None:
+                return row
+        return None
 
     def list_unsettled_failures(self, run: int, *, tries: int, reserved: bool = False) -> list[Job]:
         """Failed generations of ``run`` that have tries left, and are not known to be charged.
@@ -202,6 +222,9 @@ class Queries(Part):
 
         A job that another one of its name replaces is found only by its ids.
         """
+        exactly = self.find_job_by_id(key)
+        if exactly is not None:  # by its index; a name is looked for in all jobs
+            return [exactly]
         rows = self._db.execute(FIND, {"key": key, "most": most}).fetchall()
         rows = [row for row in rows if not row["replaced"]] or rows
         if not rows and len(key) >= 4:

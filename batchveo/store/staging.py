@@ -19,11 +19,11 @@ PREPARE = (
     """CREATE TEMP TABLE IF NOT EXISTS written (
         position INTEGER PRIMARY KEY, id TEXT, name TEXT, stem TEXT, fold TEXT, model TEXT, request TEXT,
         repeat_index INTEGER, meta TEXT, manifest TEXT, source TEXT, line INTEGER, inputs TEXT,
-        tries INTEGER, unchecked TEXT, policy TEXT)""",
+        tries INTEGER, unchecked TEXT, policy TEXT, priority INTEGER)""",
     """CREATE TEMP VIEW IF NOT EXISTS named AS
         SELECT position, id, name, coalesce(stem, name) AS stem, coalesce(fold, stem, name) AS fold, model,
                request, repeat_index, meta, manifest, coalesce(source, manifest) AS source, line, inputs, tries,
-               unchecked, policy
+               unchecked, policy, priority
         FROM temp.written""",
     "CREATE INDEX IF NOT EXISTS temp.written_inputs ON written (inputs) WHERE inputs IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS temp.written_policies ON written (policy) WHERE policy IS NOT NULL",
@@ -34,8 +34,9 @@ PREPARE = (
     "DELETE FROM temp.known",
 )
 ADD_ROW = """INSERT INTO temp.written (id, name, stem, fold, model, request, repeat_index, meta, manifest, source,
-    line, inputs, tries, unchecked, policy)
-    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13, ?14, ?15)"""
+    line, inputs, tries, unchecked, policy, priority)
+    VALUES (?1, ?2, nullif(?3, ?2), nullif(?4, ?3), ?5, ?6, ?7, ?8, ?9, nullif(?10, ?9), ?11, ?12, ?13, ?14, ?15,
+        ?16)"""
 ATTACH_STATE = "ATTACH ? AS state"
 DETACH_STATE = "DETACH state"
 # jobs of the database whose id no manifest gives any more; most databases have none
@@ -49,7 +50,7 @@ UNKNOWN_JOBS = """SELECT position, request, normal_key(request, repeat_index) AS
 SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
 NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
-    unchecked, policy FROM temp.named WHERE position = ?"""
+    unchecked, policy, priority FROM temp.named WHERE position = ?"""
 
 CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
@@ -100,9 +101,12 @@ class StagingTable:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
 
     def pick_sample(self, count: int) -> list[JobSpec]:
-        """At most ``count`` jobs, spread evenly from the first to the last."""
+        """At most ``count`` jobs from the first to the last, spread over all."""
         last: int = self._db.execute(LAST_POSITION).fetchone()[0]
-        positions = {1 + round(number * (last - 1) / max(count - 1, 1)) for number in range(count)} if last else ()
+        step = (last - 1) / max(count - 1, 1)
+        # not in even steps, which could hit the same value of a matrix each time
+        uneven = [number % 2 if step >= 2 else 0 for number in range(count)]
+        positions = {min(1 + round(number * step) + uneven[number], last) for number in range(count)} if last else ()
         return [JobRow(*self._db.execute(NAMED_AT, (at,)).fetchone()).to_spec() for at in sorted(positions)]
 
     @property

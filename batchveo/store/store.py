@@ -16,6 +16,7 @@ from batchveo.store.attempt_keys import AttemptKeys
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.clip_figures import ClipFigures
 from batchveo.store.database import Connection
+from batchveo.store.deliveries import Deliveries
 from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_listing import JobListing
@@ -52,6 +53,7 @@ class Store:
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
         self.votes = Votes(connection)
+        self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 
     @classmethod

@@ -13,7 +13,6 @@ A comment above a statement names the states that it moves a job from and to.
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -22,14 +21,11 @@ from dataclasses import replace
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import MOVES, Move
 from batchveo.store.database import Connection, Part
-from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNSETTLED, columns_of, job_of
+from batchveo.store.mapping import COLUMNS, UNSETTLED, columns_of, job_of
 from batchveo.store.queries import MICRO, Queries
 
 # -- claims
 
-NEXT_TO_CLAIM = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND held = 0 AND aside = 0
-    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
-    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, seq LIMIT 1"""
 # pending -> submitting
 CLAIM = """UPDATE jobs SET state = 'submitting', attempts = attempts + 1, submitted_at = :now,
         client_request_id = 'bv.' || id || '.' || (attempts + 1) || '.' || :nonce, key_name = :key, error = NULL
@@ -147,7 +143,7 @@ class Transitions(Part):
         refused: Sequence[str] = (),
         key_print: str | None = None,
     ) -> Job | None:
-        """Claim the next pending job with a new client request id; ``None`` if there is none.
+        """Claim the next pending job, by priority, with a new client request id; ``None`` if there is none.
 
         ``price`` is that of a job, ``budget`` the cap over the whole life of the database, both in US dollars. ``key``
         is the label of the API key that submits it, ``key_print`` its fingerprint (see ``AttemptKeys``); jobs of the
@@ -156,11 +152,9 @@ class Transitions(Part):
         # one transaction for the claim and its price: spent, in flight and in doubt together never exceed the budget,
         # even if the process dies in between
         with self._transaction():
-            wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
-            row = self._db.execute(NEXT_TO_CLAIM, wanted).fetchone()
-            if row is None:
+            pending = self._queries.find_due_job(run, now=now, refused=refused)
+            if pending is None:
                 return None
-            pending = job_of(row)
             usd = self._check_budget(pending, price, budget)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(CLAIM, claim).fetchone()

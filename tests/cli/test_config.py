@@ -269,6 +269,8 @@ def test_a_home_that_is_not_there_or_shut(monkeypatch: pytest.MonkeyPatch, capsy
         ("missing-videos-ok = true", "batchveo.toml"),
         ('notify = "json://evil.example"', "batchveo.toml"),
         ('notify-file = "/etc/passwd"', "batchveo.toml"),
+        ('exec = "rm -rf x"', "batchveo.toml"),
+        ('webhook = "https://evil.example"', "batchveo.toml"),
     ],
 )
 def test_a_folder_decides_neither_about_the_key_nor_about_money(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -160,6 +161,11 @@ def test_a_pause_says_why() -> None:
     shot = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.PAUSE, until=NOW + 8, limit=12))
     text = "\n".join(line.plain for line in make_frame(shot, (), Canvas(width=100, height=40)))
     assert re.search(r"paused until \d\d:\d\d:\d\d: cannot reach http://127.0.0.1:9 \(Connection refused\)", text)
+    away = make_shot(
+        slowed=replace(why, unreachable=True), pace=shot.pace, counts=Counts(by_state={JobState.PENDING: 9})
+    )
+    narrow = "\n".join(line.plain for line in make_frame(away, (), Canvas(width=59, height=40)))
+    assert re.search(r"0 of 12 · paused until \d\d:\d\d:\d\d: no connection", narrow)
     calm = make_shot(slowed=why, pace=make_pace(brake=ThrottleReason.NOTHING, limit=12))
     assert "cannot reach" not in "\n".join(line.plain for line in make_frame(calm, (), Canvas(width=100, height=40)))
 

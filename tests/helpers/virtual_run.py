@@ -13,6 +13,7 @@ import httpx
 
 from batchveo.core.clock import Clock
 from batchveo.core.events import Event
+from batchveo.core.hooks import Hooks
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.engine.local_run import Run
@@ -20,6 +21,7 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.operations import preflight
+from batchveo.operations.clip_rows import describe_job
 from batchveo.operations.estimates import known_durations
 from batchveo.operations.prices import fetch_prices
 from batchveo.operations.recovery import recover_videos
@@ -51,6 +53,7 @@ class Night:
     prices: PriceList | None = None
     key: NamedKey = KEY
     """The only key of the runs that come."""
+    hooks: Hooks = field(default_factory=Hooks)
     clips: ClipInspector = field(default_factory=lambda: FakeClips())
     poll_rate: float | None = 1.0
     """The most polls a second, a sixth of a real run's: they are most of what a run on virtual time costs. ``None``: as
@@ -89,6 +92,7 @@ class Night:
         with self.store() as store:
             store.runs.acquire_lock()
             number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
+            store.deliveries.set_hooks(self.hooks.kinds)
             if jobs is None:
                 store.runs.take_on_all(number)
                 to_judge = None
@@ -115,6 +119,8 @@ class Night:
                     prices=prices,
                     durations=known_durations(store, ["veo2"], {}),
                     to_judge=to_judge,
+                    hooks=self.hooks,
+                    describe_job=describe_job,
                 )
                 told, apis = self.events.append, {self.key.name: api}
                 going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once, clips=self.clips)

@@ -319,3 +319,55 @@ def test_what_silences_weaker_places() -> None:
     assert make_policy([weak, {"checks": NONE}, {"checks": ALL}]) == policy(level=ALL)
     assert make_policy([{"checks": NONE}, weak]) == policy("cuts < 1", prefer="motion")
     assert make_policy([{"checks": ALL}, {"checks": None}]) == NOTHING
+
+
+def priorities(path: Path, options: ReadOptions | None = None) -> list[int]:
+    return [job.priority for job in read(path, options or ReadOptions())]
+
+
+def test_a_priority_may_be_written_at_every_place(tmp_path: Path) -> None:
+    """The strongest wins, as for parameters; ``null`` unsets it; it is no part of what a job is."""
+    text = f"""
+defaults: {{model: {T2V}, priority: 1, per_model: {{{I2V}: {{priority: 2}}}}}}
+jobs:
+  - {{prompt: default}}
+  - {{prompt: own, priority: -3}}
+  - {{prompt: unset, priority: null}}
+  - {{prompt: block of defaults, model: {I2V}, image_url: "https://a.example/1.png"}}
+  - {{prompt: own block, per_model: {{{T2V}: {{priority: 7}}}}}}
+  - {{prompt: "each {{n}}", matrix: {{n: [1, 2]}}, priority: 5}}
+"""
+    path = write(tmp_path, text)
+    assert priorities(path) == [1, -3, 0, 2, 7, 5, 5]
+    assert priorities(path, ReadOptions(sets={"priority": "9"})) == [9, -3, 0, 9, 7, 5, 5]
+    plain = write(tmp_path, text.replace("priority: 5", "repeat: 1").replace("priority: -3", "repeat: 1"), "b.yaml")
+    assert [job.id for job in read(path, ReadOptions())] == [job.id for job in read(plain, ReadOptions())]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", f"model,prompt,priority\n{T2V},A,5\n{T2V},B,\n{T2V},C,-1\n"),
+        (
+            "a.jsonl",
+            "".join(
+                json.dumps({"model": T2V, "prompt": prompt, "priority": priority}) + "\n"
+                for prompt, priority in (("A", 5), ("B", None), ("C", -1))
+            ),
+        ),
+    ],
+)
+def test_a_column_may_hold_priorities(name: str, content: str, tmp_path: Path) -> None:
+    """An empty cell is the default."""
+    assert priorities(write(tmp_path, content, name)) == [5, 0, -1]
+
+
+@pytest.mark.parametrize("value", ["high", "1.5", "1000001", "[1]", "true"])
+def test_what_is_no_priority(value: str, tmp_path: Path) -> None:
+    """With the place and the limits."""
+    good, bad = (
+        f"  - {{model: {T2V}, prompt: {prompt}, priority: {each}}}\n" for prompt, each in (("A", 1), ("B", value))
+    )
+    (found,) = told(write(tmp_path, f"jobs:\n{good}{bad}"))
+    assert at(found)[:2] == (3, "priority")
+    assert found.message.startswith("must be a whole number from -1000000 to 1000000, not ")

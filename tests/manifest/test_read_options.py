@@ -318,6 +318,12 @@ def test_a_condition_chooses_jobs(where: str, names: list[str], tmp_path: Path) 
     assert summary.choice_note == f"{len(names)} of 11 chosen by --where"
 
 
+def test_a_condition_knows_priorities(tmp_path: Path) -> None:
+    """Those that ``--set`` gives, too."""
+    options = ReadOptions(where=parse_condition("priority > 4"), sets={"priority": "5"}, limit=2)
+    assert len(chosen(tmp_path, options)[1]) == 2
+
+
 def test_conditions_join_the_other_choices(tmp_path: Path) -> None:
     options = ReadOptions(only=("dog-*", "cat-*"), where=parse_condition("repeat != 1"), limit=3)
     summary, names = chosen(tmp_path, options)

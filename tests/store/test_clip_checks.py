@@ -111,6 +111,17 @@ def test_a_rejected_clip_gets_one_take_however_often_it_is_judged(store: Store) 
     assert names_claimed(store, run) == ["a-take2"]
 
 
+def test_takes_have_the_priority_of_their_job(store: Store) -> None:
+    """Also a new one: after a run of the manifest with another priority all of them have that."""
+    run = begun(store, make_policed(priority=4))
+    first = finish(store, run, generation="g")
+    take = reject(store, first, run)
+    assert take is not None
+    assert take.priority == 4
+    store.imports.add_jobs([make_policed(priority=9)], run=run, now=30.0)
+    assert {job.priority for job in store.checks.list_family(first)} == {9}
+
+
 def test_a_take_of_a_take_is_the_next_of_the_first(store: Store) -> None:
     run = begun(store, make_policed())
     first = finish(store, run, generation="g")

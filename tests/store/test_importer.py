@@ -334,3 +334,17 @@ def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
         next(looking)
         looking.close()
         assert len(list(preview_jobs(scratch, store.path))) == 3
+
+
+def test_a_changed_priority_reaches_jobs_and_their_takes(store: Store, run: int) -> None:
+    """The next run with the manifest claims by it; the state stays, and a job is not another one by it."""
+    add(store, make_spec("a"), make_spec("b"), make_spec("c", priority=1))
+    added = add(store, make_spec("a"), make_spec("b", priority=5), make_spec("c", priority=-1))
+    assert (added.new, added.by_state) == (0, {S.PENDING: 3})
+    latest = store.runs.begin_run(command="resume", service="s", now=3.0)
+    store.runs.take_on_all(latest)
+    assert [(job.name, job.priority) for job in (claimed(store, latest) for _ in range(3))] == [
+        ("b", 5),
+        ("a", 0),
+        ("c", -1),
+    ]

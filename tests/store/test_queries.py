@@ -12,7 +12,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import Move
 from batchveo.store import Store
-from batchveo.store.queries import LATEST_FILES, OLDEST_FILES
+from batchveo.store.queries import ABOVE_ALL, LATEST_FILES, NEXT_DUE, NEXT_PRIORITY, OLDEST_FILES
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move
 
@@ -76,6 +76,19 @@ def test_find_by_id_prefix_name_and_generation(store: Store, run: int) -> None:
         assert [found.seq for found in store.queries.find_jobs(key)] == [job.seq]
     assert not store.queries.find_jobs("nothing")
     assert not store.queries.find_jobs("%")
+
+
+def test_a_claim_finds_its_job_by_an_index(store: Store) -> None:
+    """However many jobs are pending: of the highest priority, and there of the first run that the run takes on."""
+    wanted = {"run": 1, "now": 1.0, "refused": "[]", "priority": 0, "below": ABOVE_ALL}
+    plans = [
+        store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", wanted).fetchall()
+        for query in (NEXT_PRIORITY, NEXT_DUE)
+    ]
+    assert [row["detail"] for row in plans[0]] == ["SEARCH jobs USING INDEX jobs_ready (priority<?)"]
+    details = [row["detail"] for row in plans[1]]
+    assert details[0] == "SEARCH jobs USING INDEX jobs_ready (priority=? AND run>? AND run<?)"
+    assert not any("TEMP B-TREE" in detail for detail in details)
 
 
 @pytest.mark.parametrize("query", [LATEST_FILES, OLDEST_FILES])

@@ -27,6 +27,37 @@ def test_claims_come_in_manifest_order_with_fresh_request_ids(store: Store, run:
     assert store.transitions.claim_job(run=run, now=5.0) is None
 
 
+def test_a_higher_priority_is_claimed_first(store: Store, run: int) -> None:
+    """Among those of one priority the order is that of the manifest."""
+    given = {"a": 0, "b": -5, "c": 10, "d": 0, "e": 10, "f": 3}
+    store.imports.add_jobs([make_spec(name, priority=priority) for name, priority in given.items()], run=run, now=1.0)
+    job = claimed(store, run)
+    store.transitions.apply_move(job, Move(to=S.PENDING, set={"not_before": 50.0}), run=run, now=6.0)
+    assert [job.name, *(claimed(store, run).name for _ in range(5))] == ["c", "e", "f", "a", "d", "b"]
+    assert store.transitions.claim_job(run=run, now=49.0) is None
+    assert store.queries.find_claim_time(run, now=49.0) == 50.0
+    assert claimed(store, run, now=50.0).priority == 10
+
+
+def test_priorities_count_within_the_jobs_of_a_run(store: Store, run: int) -> None:
+    """A job that another run left, and that this one does not name, is not claimed."""
+    store.imports.add_jobs([make_spec("left", priority=9), make_spec("named", priority=1)], run=run, now=1.0)
+    later = store.runs.begin_run(command="run", service="s", now=2.0)
+    store.imports.add_jobs([make_spec("named", priority=1), make_spec("new")], run=later, now=2.0)
+    assert [claimed(store, later).name for _ in range(2)] == ["named", "new"]
+    assert store.transitions.claim_job(run=later, now=5.0) is None
+    assert store.queries.find_claim_time(later, now=5.0) is None
+
+
+def test_refused_models_are_passed_over_at_every_priority(store: Store, run: int) -> None:
+    """So one withdrawn model does not hold up the others."""
+    store.imports.add_jobs([make_spec("a", priority=1, model="gone"), make_spec("b")], run=run, now=1.0)
+    job = store.transitions.claim_job(run=run, now=5.0, refused=["gone"])
+    assert job is not None
+    assert job.name == "b"
+    assert store.queries.find_claim_time(run, now=5.0, refused=["gone"]) is None
+
+
 def test_a_client_request_id_is_one_the_service_keeps(store: Store, run: int) -> None:
     """1 to 128 characters of A-Z a-z 0-9 . _ : - , or it is dropped silently."""
     store.imports.add_jobs([make_spec("a")], run=run, now=1.0)

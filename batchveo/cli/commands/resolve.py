@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import models_option, option, state_option, where_option
 from batchveo.cli.run_command import DECLINED, is_confirmed
@@ -22,7 +23,7 @@ NAMED_MOST = 20
 """Jobs that are named one by one."""
 
 
-@click.command("resolve")
+@click.command("resolve", cls=GroupedCommand)
 @jobs_argument
 @state_option
 @option("--all", "everything", is_flag=True, envvar=None, help="Resolve every job in doubt.")

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from batchveo.cli.completions import complete_parameters
+from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import (
     catalogue_option,
@@ -35,7 +37,7 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
 """What may be made of jobs beside the same again, by parameter: its option."""
 
 
-@click.command("retry")
+@click.command("retry", cls=GroupedCommand)
 @jobs_argument
 @state_option
 @option(
@@ -80,6 +82,7 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
     multiple=True,
     metavar="FIELD",
     envvar=None,
+    shell_complete=complete_parameters,
     help="With --to or --prompt: leave this parameter out of the new requests; may be given several times.",
 )
 @catalogue_option
@@ -91,6 +94,8 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
 
     JOB is a name, an id or the beginning of an id. --model and --where leave out other jobs, named ones too.
     `run` or `resume` then submits these jobs again.
+
+    --prompt gives one job another prompt, --takes N makes more takes of finished or named jobs.
 
     With --model OLD --to NEW, pending and failed jobs of a model that ends are replaced by new jobs under another
     model, after their requests are checked for it.

@@ -12,6 +12,7 @@ import anyio
 
 from batchveo.core.errors import ClusterTrouble, StateLocked, StoppedEarly
 from batchveo.core.events import Event, Reporter, RunFinished, RunStarted, ignore_event
+from batchveo.core.hooks import Hooks
 from batchveo.core.notices import CoordinatorLost, CoordinatorSilent, EventsMissed, WorkersStarted
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.core.shutdown import ShutdownBudget
@@ -68,6 +69,7 @@ class ClusterRun:
                 spec,
                 settings=replace(spec.settings, output=_find_folder(spec.settings) or spec.settings.output),
                 poll_share=1 / self._workers,
+                hooks=Hooks(),  # the coordinator's alone: an address may be secret
             ),
             workers=self._workers,
             hold=min(LONG_POLL_SECONDS, cluster.silence / 3),

@@ -195,7 +195,14 @@ function notices({ counts, held, total }, source) {
         "p",
         { class: "notice tone-waiting" },
         icon("clock"),
-        el("span", {}, "A report of ", Moments.moment(source.madeAt), "; nothing can be changed from here.", part),
+        el(
+          "span",
+          {},
+          "A report, made ",
+          Moments.moment(source.madeAt),
+          "; nothing can be changed from here.",
+          part,
+        ),
       ),
     );
   }
