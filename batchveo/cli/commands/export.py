@@ -12,7 +12,15 @@ from rich.filesize import decimal
 
 from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_types import PATH, SIZE_IN_MEGABYTES
-from batchveo.cli.options import join_decorators, json_option, option, state_option, where_option
+from batchveo.cli.options import (
+    complete_files,
+    complete_models,
+    join_decorators,
+    json_option,
+    option,
+    state_option,
+    where_option,
+)
 from batchveo.cli.progress import Count
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
@@ -100,6 +108,7 @@ _choice_options = join_decorators(
         "models",
         multiple=True,
         metavar="MODEL",
+        shell_complete=complete_models,
         help="Export only videos of this model; may be given several times.",
     ),
     option(
@@ -107,6 +116,7 @@ _choice_options = join_decorators(
         "manifests",
         multiple=True,
         metavar="FILE",
+        shell_complete=complete_files,
         help="Export only jobs of this manifest; may be given several times.",
     ),
     option(
