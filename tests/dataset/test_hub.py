@@ -140,7 +140,6 @@ def test_a_private_dataset_is_never_made_public(hub: DatasetHub, morning: Mornin
     repository = HubRepository(NAME, private=True)
     repository.check_access()
     hub.repositories[NAME] = Repository(private=False)
-    repository.exists = True
     with pytest.raises(UsageError, match=r"exists and is public.*nothing was uploaded"):
         repository.upload_folder(morning.dataset, Splitting())
     with pytest.raises(UsageError, match="exists and is public"):

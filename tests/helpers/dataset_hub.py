@@ -118,6 +118,8 @@ class DatasetHub:
     def _create(self, asked: dict[str, Any]) -> Response:
         assert asked["type"] == "dataset"
         name = f"{asked['organization']}/{asked['name']}"
+        if name in self.repositories:
+            return JSONResponse({"error": "You already created this dataset repo"}, 409)
         self.repositories[name] = Repository(private=asked.get("visibility") == "private")
         return JSONResponse({"url": f"{self.url}/datasets/{name}"})
 
