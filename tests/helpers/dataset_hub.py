@@ -118,10 +118,11 @@ class DatasetHub:
     def _create(self, asked: dict[str, Any]) -> Response:
         assert asked["type"] == "dataset"
         name = f"{asked['organization']}/{asked['name']}"
+        url = f"{self.url}/datasets/{name}"
         if name in self.repositories:
-            return JSONResponse({"error": "You already created this dataset repo"}, 409)
+            return JSONResponse({"error": "You already created this dataset repo", "url": url}, 409)
         self.repositories[name] = Repository(private=asked.get("visibility") == "private")
-        return JSONResponse({"url": f"{self.url}/datasets/{name}"})
+        return JSONResponse({"url": url})
 
     def _describe(self, path: str, content: bytes) -> dict[str, object]:
         digest = hashlib.sha256(content).hexdigest()
