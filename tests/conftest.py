@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import random
@@ -26,7 +27,7 @@ from batchveo.provider.api_key import VARIABLES
 from batchveo.store import Store, database
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # how long one example takes says more of the machine's other work than of the code
 settings.register_profile("sample", deadline=None, max_examples=30)
@@ -101,6 +102,18 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """As pytest's own, which lists the folders of all tests before each to find a number that is free."""
     name = re.sub(r"\W", "_", request.node.name)[:30]
     return tmp_path_factory.mktemp(f"{name}{next(NUMBERS)}", numbered=False)
+
+
+@pytest.fixture(autouse=True)
+def _without_the_loop_of_the_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The browser of a worker keeps a loop of its own that waits meanwhile; asyncio would let no other one begin."""
+    if "browser" in request.fixturenames:
+        yield
+        return
+    waiting = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(waiting)
 
 
 @pytest.fixture(autouse=True)

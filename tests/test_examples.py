@@ -7,19 +7,16 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
 
 from batchveo.cli import COMMANDS, batchveo
+from tests.helpers.doc_examples import ROOT, find_status, is_shown, list_blocks, list_commands, save_block
 from tests.helpers.samples import sample_cases
 
-ROOT = Path(__file__).parents[1]
-FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 WALKED = (
     "README.md",
     "docs/start.md",
@@ -46,42 +43,6 @@ if "--sandbox" in sys.orig_argv or "sandbox=True" in sys.orig_argv[-1]:
 """What Python runs first in each command (as ``sitecustomize``): a reader has more time than a test."""
 
 
-class Block(NamedTuple):
-    language: str
-    file: str | None
-    """The block's title: the file that the reader is asked to save it as."""
-    text: str
-
-
-def blocks(page: str) -> Iterator[Block]:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for indent, info, body in FENCE.findall(text):
-        language, _, options = info.partition(" ")
-        title = re.fullmatch(r'title="(.+)"', options)
-        yield Block(language, title[1] if title else None, textwrap.dedent(body) if indent else body)
-
-
-def commands(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each command of a console block, with the lines that it is said to print."""
-    lines = text.replace("\\\n", " ").splitlines()
-    command, printed = "", list[str]()
-    for line in lines:
-        if line.startswith("$ "):
-            if command:
-                yield command, printed
-            command, printed = line.removeprefix("$ "), []
-        else:
-            printed.append(line)
-    if command:
-        yield command, printed
-
-
-def shown(expected: list[str], output: str) -> bool:
-    """Whether every expected line is printed, in this order; ``…`` stands for anything."""
-    patterns = [".*".join(map(re.escape, line.rstrip().split("…"))) for line in expected if line.strip(" …")]
-    return re.search("".join(rf"^{pattern}\s*$[\s\S]*" for pattern in patterns), output, re.MULTILINE) is not None
-
-
 def environment(home: Path) -> dict[str, str]:
     bin_folder = Path(sys.executable).parent
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
@@ -99,16 +60,14 @@ def test_a_page_followed_word_by_word_works(page: str, tmp_path: Path) -> None:
     (tmp_path / "first" / "sitecustomize.py").write_text(QUICKER, encoding="utf-8")
     env = environment(tmp_path)
     ran = 0
-    for block in blocks(page):
+    for block in list_blocks(page):
         if block.file is not None:
-            path = here / block.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+            save_block(block, here)
         elif block.language == "console":
-            for command, expected in commands(block.text):
+            for command, expected in list_commands(block.text):
                 done = run(["sh", "-c", command], here, env)
-                assert done.returncode == status(command), f"{command}\n{done.stdout}"
-                assert shown(expected, done.stdout), f"{command}\n{done.stdout}\nis not\n{expected}"
+                assert done.returncode == find_status(command), f"{command}\n{done.stdout}"
+                assert is_shown(expected, done.stdout), f"{command}\n{done.stdout}\nis not\n{expected}"
                 ran += 1
         elif block.language == "python":
             done = run([sys.executable, "-W", "error", "-c", block.text], here, env)
@@ -131,15 +90,9 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.Com
     )
 
 
-def status(command: str) -> int:
-    """What a command ends with: 0, or what its comment says (``# exit status 1``)."""
-    said = re.search(r"# exit status (\d+)", command)
-    return int(said[1]) if said else 0
-
-
 def shell_lines() -> Iterator[tuple[str, str]]:
     for page in PAGES:
-        for block in blocks(page):
+        for block in list_blocks(page):
             if block.language in ("console", "sh", "bash"):
                 text = block.text.replace("\\\n", " ")
                 for line in text.splitlines():

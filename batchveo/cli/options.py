@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchveo.cli.completions import complete_condition, complete_known_beforehand
 from batchveo.cli.option_types import DURATION, MONEY, MONEY_LIMIT, PATH, PLACE, RATE_A_MINUTE, RATE_A_SECOND
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ where_option = option(
     "--where",
     metavar="EXPR",
     envvar=None,
+    shell_complete=complete_condition,
     help="Take only jobs for which this expression is true, such as 'black_seconds > 0.5 and model == \"veo2\"'.",
 )
 unknown_model_option = option(
@@ -180,6 +182,7 @@ reading_options = join_decorators(
         "--where",
         metavar="EXPR",
         envvar=None,
+        shell_complete=complete_known_beforehand,
         help="Use only jobs for which this expression over the manifest is true, such as 'meta.split == \"test\"'.",
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from batchveo.core.expressions import (
@@ -60,6 +61,10 @@ _COLUMNS = {
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
 _AS_ONE = {"==": "IS", "!=": "IS NOT"}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_START = "0000-01-01T00:00:00.000000"
+"""The end of a text that completes a part of a time to the first moment that it may mean."""
 
 
 class CompiledCondition:
@@ -95,6 +100,11 @@ class CompiledCondition:
     def _compare(self, left: Operand, operator: str, right: Operand) -> str:
         if is_null(left) or is_null(right):
             return f"({self._operand(left)} {_AS_ONE[operator]} {self._operand(right)})"
+        if (limit := _find_limit(left, operator, right)) is not None:  # twenty times faster than texts of all times
+            name, operator, micros = limit
+            seconds = f"CAST(jobs.{name} AS INTEGER)"  # apart, as in datetime: the product of all would be rounded
+            found = f"{seconds} * 1000000 + CAST(round((jobs.{name} - {seconds}) * 1e6) AS INTEGER)"
+            return f"({found} {operator} {self._param(micros)})"
         if _are_alike(left, right):
             return f"({self._operand(left)} {operator} {self._operand(right)})"
         return f"compare({self._as_bytes(left)}, {self._param(operator)}, {self._as_bytes(right)})"
@@ -221,6 +231,28 @@ def _are_alike(*operands: Operand) -> bool:
     """Whether SQLite compares these as Python does, so that an index may serve them."""
     kinds = set(map(_kind_of, operands))
     return kinds <= {Kind.NUMBER, Kind.BOOLEAN} or kinds == {Kind.TEXT}
+
+
+def _find_limit(left: Operand, operator: str, right: Operand) -> tuple[str, str, int] | None:
+    """A comparison of a time with a text as a field, an operator and millionths of a second since the epoch.
+
+    A part of a time is less than every time that begins with it, and equal to none.
+    """
+    if isinstance(left, Literal):
+        left, operator, right = right, _MIRRORED[operator], left
+    field = FIELDS.get(left.name) if isinstance(left, FieldRef) else None
+    if field is None or not field.is_time or not isinstance(right, Literal) or not isinstance(right.value, str):
+        return None
+    text = right.value
+    if len(text) < len(_START):
+        operator = {">": ">=", "<=": "<"}.get(operator, operator)
+        if operator in _AS_ONE:
+            return None
+    try:
+        start = datetime.fromisoformat(text + _START[len(text) :]).replace(tzinfo=UTC)
+    except ValueError:  # such as a month 13, which has its place among texts
+        return None
+    return field.name, operator, (start - _EPOCH) // timedelta(microseconds=1)
 
 
 def _kind_of(operand: Operand) -> Kind:

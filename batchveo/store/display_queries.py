@@ -36,7 +36,7 @@ MADE_SINCE = """SELECT count(*) AS videos, coalesce(sum(CAST(round(cost_usd * 1e
 FAILURES = """SELECT coalesce(error, 'no reason is known') AS error, count(*) AS jobs, min(name) AS example
     FROM jobs WHERE state = 'failed' GROUP BY error ORDER BY jobs DESC, error LIMIT :most"""
 DOUBTS = f"""SELECT {COLUMNS} FROM jobs WHERE state = 'in_doubt' ORDER BY held DESC, seq LIMIT :most"""
-IN_FLIGHT = """SELECT name, model, state, submitted_at, completed_at FROM jobs
+IN_FLIGHT = """SELECT id, name, model, state, submitted_at, completed_at FROM jobs
     WHERE state IN ('submitting', 'generating', 'downloading') ORDER BY submitted_at, seq LIMIT :most"""
 AGE_IN_FLIGHT = "SELECT avg(:now - submitted_at) FROM jobs WHERE state IN ('submitting', 'generating')"
 # the moves that a person wants to know, not every step of every job
@@ -83,7 +83,10 @@ class ProgressQueries(Part):
         return max(age or 0.0, 0.0)
 
     def list_in_flight(self, *, most: int) -> list[sqlite3.Row]:
-        """Jobs in flight and downloads, the oldest first: ``name, model, state, submitted_at, completed_at``."""
+        """Jobs in flight and downloads, the oldest first.
+
+        ``id, name, model, state, submitted_at, completed_at``.
+        """
         return self._db.execute(IN_FLIGHT, {"most": most}).fetchall()
 
     def list_failures(self, *, most: int) -> list[sqlite3.Row]:

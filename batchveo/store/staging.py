@@ -102,9 +102,12 @@ class StagingTable:
             raise DiskTrouble(f"temporary files cannot be written: {error}; TMPDIR names another folder") from None
 
     def pick_sample(self, count: int) -> list[JobSpec]:
-        """At most ``count`` jobs, spread evenly from the first to the last."""
+        """At most ``count`` jobs from the first to the last, spread over all."""
         last: int = self._db.execute(LAST_POSITION).fetchone()[0]
-        positions = {1 + round(number * (last - 1) / max(count - 1, 1)) for number in range(count)} if last else ()
+        step = (last - 1) / max(count - 1, 1)
+        # not in even steps, which could hit the same value of a matrix each time
+        uneven = [number % 2 if step >= 2 else 0 for number in range(count)]
+        positions = {min(1 + round(number * step) + uneven[number], last) for number in range(count)} if last else ()
         return [JobRow(*self._db.execute(NAMED_AT, (at,)).fetchone()).to_spec() for at in sorted(positions)]
 
     @property

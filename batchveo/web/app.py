@@ -112,6 +112,8 @@ _ROUTES = [
     Route("/api/retry", changes.retry_jobs, methods=["POST"]),
     Route("/api/cancel", changes.cancel_jobs, methods=["POST"]),
     Route("/api/resolve", changes.resolve_jobs, methods=["POST"]),
+    Route("/api/reprompt", changes.replace_prompt, methods=["POST"]),
+    Route("/api/takes", changes.add_takes, methods=["POST"]),
     Route("/videos/{id}.mp4", media.send_video),
     Route("/posters/{id}.jpg", media.send_poster),
     Route("/sidecars/{id}.json", media.send_sidecar),

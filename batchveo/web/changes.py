@@ -13,13 +13,17 @@ from batchveo.core.errors import UsageError
 from batchveo.core.failure_causes import find_cause
 from batchveo.core.models import Job, JobState
 from batchveo.engine.price_book import PriceBook
-from batchveo.operations import manage
+from batchveo.operations import further_takes, manage, remake
 from batchveo.provider.catalog.price_list import PriceList
+from batchveo.provider.catalog.user_catalog import find_catalog
 from batchveo.store import Store
-from batchveo.web.api import Body, change_store
+from batchveo.web.api import Body, change_store, find_job_by_id
 
 MOST_JOBS = 100_000
 """Jobs of one change."""
+
+LONGEST_PROMPT = 100_000
+"""Characters."""
 
 Change = Callable[[Store, Sequence[Job], Body], int]
 
@@ -58,10 +62,7 @@ def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
     if how == "generation" and not generation_id:
         raise HTTPException(400, "the id of the generation is missing")
     for job in jobs:
-        # while the question was open, the log may have shown that the request became a paid video
-        now = {"state": job.state.value, "request": job.client_request_id}
-        if body.get("seen", now) != now:
-            raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
+        _check_seen(job, body)
     moved = manage.resolve_jobs(
         store,
         jobs,
@@ -73,18 +74,61 @@ def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
     return len(moved)
 
 
+async def replace_prompt(request: Request) -> Response:
+    """Cancel ``job`` (an id), and add one with another ``prompt``; ``seen`` as for ``resolve_jobs``."""
+
+    def replace(store: Store, body: Body) -> dict[str, object]:
+        job, prompt = find_job_by_id(store, str(body.get("job"))), body.get("prompt")
+        if not isinstance(prompt, str) or not prompt.strip() or len(prompt) > LONGEST_PROMPT:
+            raise HTTPException(400, "the prompt is a text")
+        _check_seen(job, body)
+        new = remake.replace_prompt(store, job, prompt.strip(), now=time.time(), catalog=find_catalog())
+        return {"done": 1, "id": new.id}
+
+    return await change_store(request, replace)
+
+
+async def add_takes(request: Request) -> Response:
+    """Add ``takes`` more takes of ``jobs`` (ids); ``expected``: how many the person was told."""
+
+    def add(store: Store, body: Body) -> dict[str, object]:
+        planned = _plan_takes(store, body)
+        if planned.takes != body.get("expected"):
+            raise UsageError(f"it would be {planned.takes:,} takes by now; look at them again")
+        return {"done": len(further_takes.add_takes(store, planned, now=time.time()))}
+
+    return await change_store(request, add)
+
+
+def _plan_takes(store: Store, body: Body) -> further_takes.FurtherTakes:
+    takes = body.get("takes")
+    if type(takes) is not int:
+        raise HTTPException(400, "takes is a number")
+    return further_takes.plan_takes(store, find_selected(store, body), takes, catalog=find_catalog())
+
+
+def _check_seen(job: Job, body: Body) -> None:
+    """Refuse a decision about what has moved: the log may have shown that the request became a paid video."""
+    now = {"state": job.state.value, "request": job.client_request_id}
+    if body.get("seen", now) != now:
+        raise UsageError(f"{job.name!r} has moved since you were asked; look at it again")
+
+
 async def _change_jobs(request: Request, act: str, change: Change) -> Response:
     return await change_store(request, lambda store, body: {"done": change(store, _find_jobs(store, body, act), body)})
 
 
 async def preview_change(request: Request) -> Response:
-    """What ``act`` (``retry``, ``cancel``, ``resolve``) would do to ``jobs`` (ids), or to what failed for ``cause``.
+    """What ``act`` (``retry``, ``cancel``, ``resolve``, ``takes``) would do to ``jobs`` (ids), or all of a ``cause``.
 
     ``jobs``: how many of them it can be done to; ``others``: to how many it cannot. ``usd``: what those cost when they
     are submitted, by the latest list of prices or what their models have cost; ``unpriced`` of them have no price.
     """
 
     def preview(store: Store, body: Body) -> dict[str, object]:
+        if body.get("act") == "takes":
+            planned = _plan_takes(store, body)
+            return {"jobs": planned.takes, "others": 0, "usd": planned.usd, "unpriced": planned.unpriced}
         named = find_selected(store, body)
         jobs = choose_eligible(named, str(body.get("act")))
         prices = list(price_jobs(store, jobs))

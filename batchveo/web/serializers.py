@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from batchveo.core.destination import Destination
+from batchveo.core.durations import Durations
 from batchveo.core.failure_causes import find_cause
-from batchveo.core.models import Job
+from batchveo.core.hints import format_command, job_argument
+from batchveo.core.models import Job, JobState
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
@@ -27,6 +29,8 @@ MOST_LABELS = 3
 CUT = 60
 """Characters of such a value."""
 MOST_DOUBTS = 20
+MOST_FLIGHTS = 12
+"""Jobs in flight that are shown."""
 LONGEST_DATA = 100
 """Characters of a data URI that are shown."""
 _CARD_COLUMNS = (
@@ -34,6 +38,14 @@ _CARD_COLUMNS = (
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
     *("take", "verdict", "gate"),
 )
+
+
+_NEXT = {
+    JobState.PENDING: ("cancel",),
+    JobState.IN_DOUBT: ("resolve", "--resubmit"),
+    JobState.FAILED: ("retry",),
+    JobState.CANCELLED: ("retry",),
+}
 
 
 def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
@@ -110,12 +122,19 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
         "client_request_id": job.client_request_id,
         "file": str(video_at(job, videos)) if job.file else None,
         "sha256": job.sha256,
+        "command": describe_command(store, job),
         "created_at": job.created_at,
         "generation_seconds": seconds,
         **make_checks(store, job),
         "attempts": [dict(row) for row in store.queries.list_attempts_of(job)],
         "events": [dict(row) for row in store.queries.list_moves(job)],
     }
+
+
+def describe_command(store: Store, job: Job) -> str:
+    """The command that a person may want next for a job, to be pasted into a shell."""
+    command, *words = _NEXT.get(job.state, ("check",))
+    return format_command(command, job_argument(job.name, job.id), *words, state=store.path.absolute())
 
 
 def _shorten_data(value: object) -> object:
@@ -151,11 +170,28 @@ def make_progress(store: Store, *, since: int | None, now: float, presence: Vide
         **status,
         "ahead": describe_time_left(status),
         "now": now,
+        "flights": list_flights(store),
         "run": None if run is None else dict(run),
         "cursor": cursor,
         "many": many,
         "changed": [] if many else make_cards(moved, presence),
     }
+
+
+def list_flights(store: Store) -> list[dict[str, object]]:
+    """The oldest jobs in flight: ``since`` when each is being made or fetched, ``expected`` seconds of a generation."""
+    found = store.progress.list_in_flight(most=MOST_FLIGHTS)
+    durations = Durations()
+    for model in {row["model"] for row in found}:
+        durations.learn_all(model, store.queries.list_generation_seconds(model))
+    return [
+        {
+            **{name: row[name] for name in ("id", "name", "model", "state")},
+            "since": row["completed_at" if row["state"] == "downloading" else "submitted_at"] or 0.0,
+            "expected": expected.median if (expected := durations.find_expected(row["model"])) else None,
+        }
+        for row in found
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ def write_report(
         job = store.queries.read_job(int(str(card["seq"])))
         video = video_at(job, videos) if card["video"] else None
         # what people decided is on the cards; who decided stays here
-        detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": []}
+        detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": [], "command": None}
         cause = read_cause(job.error, job.state.value)
         row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
         pictures.add(job, video)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchveo.core.expressions import evaluate
-from batchveo.core.fields import FIELDS, parse_condition, read_field
+from batchveo.core.fields import FIELDS, format_utc, parse_condition, read_field
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Refused
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
+from batchveo.store.conditions import compile_where
 from tests.helpers.factories import make_spec
 from tests.store.steps import begun, claimed, move
 
@@ -99,6 +102,10 @@ VALUES = [
     '"\';--"',
     '"succeeded"',
     '"1970-01-01T00:00:22"',
+    '"1970-01-01T00:00:22.000000"',
+    '"1970-01-01T00:00:2"',
+    '"1970-01"',
+    '"1970-13"',
 ]
 OPERATORS = ["==", "!=", "<", "<=", ">", ">="]
 
@@ -169,6 +176,13 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
         ('completed_at == "1970-01-01T00:00:21.000000"', ["job 1"]),
         ('"1970-01-01" in completed_at and finished_at != null', ["job 0", "job 1", "job 2", "job 3"]),
         ("completed_at == null", ["job 4"]),
+        ('"1970-01-01T00:00:22" > completed_at', ["job 0", "job 1"]),
+        ('completed_at > "1970-01-01T00:00:22.000000"', ["job 3"]),
+        ('completed_at <= "1970-01-01T00:00:22.000000"', ["job 0", "job 1", "job 2"]),
+        ('completed_at > "1970-01-01T00:00:22"', ["job 2", "job 3"]),
+        ('completed_at == "1970-01-01T00:00:22"', []),
+        ('completed_at != "1970-01-01T00:00:22.000000"', ["job 0", "job 1", "job 3"]),
+        ('completed_at < "1970-13" and completed_at > "0000"', ["job 0", "job 1", "job 2", "job 3"]),
         ("meta.large >= 18446744073709551616", ["job 3"]),
         ("meta.larger > 1e300", ["job 3"]),
         ("not meta.nan > 0", []),
@@ -184,6 +198,22 @@ def test_sql_chooses_the_jobs_that_python_chooses(store: Store, text: str) -> No
 def test_known_choices(store: Store, text: str, names: list[str]) -> None:
     assert [job.name for job in store.queries.list_jobs(where=parse_condition(text))] == names
     assert choose_in_python(store, text) == names
+
+
+@given(
+    first=st.integers(0, 4 * 10**15),
+    apart=st.integers(-2, 2),
+    length=st.sampled_from([4, 7, 10, 13, 16, 19, 21, 26]),
+    operator=st.sampled_from(OPERATORS),
+)
+def test_times_are_compared_to_the_millionth(first: int, apart: int, length: int, operator: str) -> None:
+    """As numbers in SQL, as texts in Python."""
+    time, other = first / 1e6, max(0, first + apart) / 1e6
+    condition = parse_condition(f'finished_at {operator} "{(format_utc(other) or "")[:length]}"')
+    with closing(sqlite3.connect(":memory:")) as db:
+        sql, params = compile_where(db, condition)
+        (found,) = db.execute(f"SELECT {sql} FROM (SELECT :time AS finished_at) AS jobs", {**params, "time": time})
+    assert bool(found[0]) is evaluate(condition.expression, lambda _: format_utc(time)), condition
 
 
 def test_failures_are_chosen_by_their_cause(tmp_path: Path) -> None:

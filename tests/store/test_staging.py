@@ -148,7 +148,8 @@ def test_a_job_of_today_differs_in_a_blank(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "expected"), [(0, []), (1, [0]), (2, [0, 1]), (5, [0, 1, 2, 3, 4]), (101, [0, 25, 50, 75, 100])]
+    ("jobs", "expected"),
+    [(0, []), (1, [0]), (2, [0, 1]), (5, [0, 1, 2, 3, 4]), (9, [0, 3, 4, 7, 8]), (101, [0, 26, 50, 76, 100])],
 )
 def test_a_sample_is_spread_over_all_jobs(jobs: int, expected: list[int]) -> None:
     """The first and the last are in it, and each job once."""
@@ -156,3 +157,4 @@ def test_a_sample_is_spread_over_all_jobs(jobs: int, expected: list[int]) -> Non
     with StagingTable() as table:
         table.add_rows(map(JobRow.from_spec, specs))
         assert table.pick_sample(5) == [specs[number] for number in expected]
+        assert len(table.pick_sample(4)) == min(jobs, 4)

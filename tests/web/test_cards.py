@@ -14,7 +14,7 @@ from batchveo.sandbox.sample_clips import sample_video
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
-from tests.web.conftest import Client, Night, shows_cards
+from tests.web.conftest import Night, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -97,14 +97,3 @@ def test_a_filter_is_made_of_a_field_and_a_value(new_page: Open, url: str) -> No
     again.get_by_text("0 jobs found").wait_for()
     again.get_by_role("button", name="Clear the filters").click()
     again.locator(".card").nth(3).wait_for()
-
-
-def test_fields_are_offered_with_their_values(client: Client, night: Night) -> None:
-    """Keys with odd characters are quoted, as conditions need it."""
-    night.add(make_spec("odd", meta={'a "b"': "c", "when": 3}))
-    found = client.get("/api/fields").json()["fields"]
-    by_name = {field["name"]: field for field in found}
-    assert by_name["meta.style"]["values"] == ["ink", "clay"]
-    assert by_name['meta."a \\"b\\""']["label"] == 'a "b"'
-    assert by_name["resolution"]["values"] == ["720p"]
-    assert by_name["black_seconds"]["kind"] == "number"

@@ -14,7 +14,7 @@ from batchveo.store import Store
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
-from tests.web.conftest import Client, Night, look_again, shows_cards
+from tests.web.conftest import Night, look_again, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -233,35 +233,3 @@ def test_a_list_of_the_selected_jobs_is_saved(new_page: Open, url: str, night: N
     assert text[0] == "id,name,state,model,file"
     assert text[1] == f"{night.named('fox').id},fox,succeeded,google/veo3,{night.videos / 'fox.mp4'}"
     assert ",'=1+1,pending," in text[2]
-
-
-def test_ten_thousand_selected_jobs_are_cancelled(client: Client, night: Night) -> None:
-    """Whatever is no longer pending is left alone, if the person was told so."""
-    night.add(*(make_spec(f"take {number}") for number in range(10_000)))
-    ids = [row[0] for row in client.get("/api/ids?most=100000").json()["jobs"]]
-    assert len(ids) == 10_006
-    told = client.post("/api/preview", {"act": "cancel", "jobs": ids}).json()
-    assert (told["jobs"], told["others"]) == (10_001, 5)
-    late = client.post("/api/cancel", {"jobs": ids, "expected": 10_002})
-    assert (late.status_code, "10,001 jobs by now" in late.json()["error"]) == (409, True)
-    assert client.post("/api/cancel", {"jobs": ids, "expected": 10_001}).json() == {"done": 10_001}
-
-
-@pytest.mark.parametrize(
-    ("act", "eligible"), [("retry", 2), ("cancel", 1), ("resolve", 1)], ids=["retry", "cancel", "resolve"]
-)
-def test_what_cannot_be_changed_is_never_changed_with_the_others(
-    client: Client, night: Night, act: str, eligible: int
-) -> None:
-    """The server looks at each job again."""
-    ids = [night.named(name).id for name in night.states() if "<" not in name]
-    body = {"act": act, "jobs": ids, "how": "fail"}
-    assert client.post("/api/preview", body).json()["jobs"] == eligible
-    done = client.post(f"/api/{act}", {**body, "expected": eligible})
-    assert done.json() == {"done": eligible}
-    assert client.post(f"/api/{act}", {**body, "expected": eligible}).status_code == 409
-
-
-@pytest.mark.parametrize("act", ["", "delete", None, 7])
-def test_an_odd_act_is_refused(client: Client, night: Night, act: object) -> None:
-    assert client.post("/api/preview", {"act": act, "jobs": [night.named("fox").id]}).status_code == 400

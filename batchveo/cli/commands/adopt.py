@@ -13,8 +13,9 @@ import anyio
 import click
 
 from batchveo.cli.grouped_help import GroupedCommand
+from batchveo.cli.job_choice import complete_jobs
 from batchveo.cli.option_values import find_service
-from batchveo.cli.options import option, service_options, state_option, unknown_model_option
+from batchveo.cli.options import complete_files, option, service_options, state_option, unknown_model_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import address_options, format_command
@@ -39,7 +40,12 @@ from batchveo.store import GenerationTaken, Store
 @click.argument("generation_ids", nargs=-1, metavar="[GENERATION_ID]...")
 @state_option
 @option(
-    "--job", "job_key", envvar=None, metavar="JOB", help="Job that gets the generation; it must be pending or in doubt."
+    "--job",
+    "job_key",
+    envvar=None,
+    metavar="JOB",
+    shell_complete=complete_jobs,
+    help="Job that gets the generation; it must be pending or in doubt.",
 )
 @option(
     "--manifest",
@@ -47,6 +53,7 @@ from batchveo.store import GenerationTaken, Store
     multiple=True,
     envvar=None,
     metavar="FILE",
+    shell_complete=complete_files,
     help="Add the jobs of this manifest first; may be given several times.",
 )
 @option(

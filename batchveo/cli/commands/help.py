@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from batchveo.cli import batchveo
+from batchveo.cli.completions import complete_commands
 
 
 @click.command("help")
-@click.argument("commands", nargs=-1, metavar="[COMMAND]...")
+@click.argument("commands", nargs=-1, metavar="[COMMAND]...", shell_complete=complete_commands)
 @click.pass_context
 def command(context: click.Context, commands: tuple[str, ...]) -> int:
     """Show the help of batchveo, or of each COMMAND."""

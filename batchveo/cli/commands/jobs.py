@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.completions import complete_sort_field
 from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import json_option, models_option, option, state_option, where_option
 from batchveo.cli.unknown_scores import note_unknown_scores
@@ -60,6 +61,7 @@ NO_JOB = Job(seq=0, id="", name="", stem="", state=JobState.PENDING, model="", r
     "--sort",
     metavar="FIELD",
     envvar=None,
+    shell_complete=complete_sort_field,
     help="Sort by this field, such as name, cost, time or meta.style; -FIELD: the largest first.",
 )
 @option("--limit", type=click.IntRange(min=1), metavar="N", envvar=None, help="List only the first N jobs.")

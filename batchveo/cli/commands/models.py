@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from batchveo.cli.catalog_refresh import describe_catalog, print_refresh, run_refresh, warn
+from batchveo.cli.completions import complete_parameters
 from batchveo.cli.options import base_url_option, catalogue_option, complete_models, json_option, option, read_catalogue
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import blank_unprintable
@@ -41,6 +42,7 @@ KINDS = "\b\nKinds:\n" + "\n".join(f"  {each.value:10} {each.sentence}" for each
     "--takes",
     multiple=True,
     metavar="PARAMETER",
+    shell_complete=complete_parameters,
     help="Only models with this parameter, also a nested one (keyframes.frame0.url); may be given several times.",
 )
 @option("--prices", is_flag=True, help="Show the service's prices of today.")

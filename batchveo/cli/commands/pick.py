@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from batchveo.cli.job_choice import jobs_argument
+from batchveo.cli.job_choice import complete_jobs, jobs_argument
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
@@ -38,7 +38,13 @@ UNDONE = {**DONE, VoteKind.BETTER: "called better", VoteKind.BOTH_BAD: "called b
 @state_option
 @option("--reject", is_flag=True, envvar=None, help="Reject the clips instead.")
 @option("--rate", type=click.IntRange(1, 5), envvar=None, metavar="N", help="Rate the clips instead, from 1 to 5.")
-@option("--over", envvar=None, metavar="JOB", help="Of two clips, the first JOB is better than this one.")
+@option(
+    "--over",
+    envvar=None,
+    metavar="JOB",
+    shell_complete=complete_jobs,
+    help="Of two clips, the first JOB is better than this one.",
+)
 @option("--undo", is_flag=True, envvar=None, help="Undo your latest vote.")
 @option("--by", envvar=None, metavar="NAME", help="Who decides (default: the user of this system).")
 @option(

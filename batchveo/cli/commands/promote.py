@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from batchveo.cli.completions import complete_parameters
 from batchveo.cli.option_types import PATH
 from batchveo.cli.options import (
     catalogue_option,
@@ -56,6 +57,7 @@ from batchveo.store import Store
     multiple=True,
     metavar="FIELD",
     envvar=None,
+    shell_complete=complete_parameters,
     help="Leave this parameter out of the new requests; may be given several times.",
 )
 @catalogue_option

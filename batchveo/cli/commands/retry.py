@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from batchveo.cli.completions import complete_parameters
 from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.job_choice import jobs_argument
 from batchveo.cli.options import (
@@ -81,6 +82,7 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
     multiple=True,
     metavar="FIELD",
     envvar=None,
+    shell_complete=complete_parameters,
     help="With --to or --prompt: leave this parameter out of the new requests; may be given several times.",
 )
 @catalogue_option

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from batchveo.cli.completions import complete_faults
 from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_types import DURATION, MONEY, PATH, RATE_A_MINUTE, SIZE, FiniteRange
-from batchveo.cli.options import catalogue_option, option, read_catalogue
+from batchveo.cli.options import catalogue_option, complete_models, option, read_catalogue
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import suggest_closest
 from batchveo.sandbox import FAULTS, Retirement, RetirementStatus, Service, Settings, UnknownModel, serve
@@ -57,6 +58,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
     "faults",
     multiple=True,
     metavar="NAME=CHANCE",
+    shell_complete=complete_faults,
     help="Probability of this fault, 0 to 1; may be given several times. 404-withdrawn also takes a model's name.",
 )
 @option(
@@ -64,6 +66,7 @@ FAULT_LIST = "\b\nFaults:\n" + "\n".join(f"  {name:22} {text}" for name, text in
     "retired",
     multiple=True,
     metavar="MODEL=STATUS",
+    shell_complete=complete_models,
     help="List this model as deprecated, superseded or withdrawn; deprecated@2027-01-31 names the day of its end.",
 )
 @catalogue_option

@@ -6,6 +6,7 @@ import { copy, el, icon, save, toast } from "./dom.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
 
+const TAKES = 3;
 const PAID =
   "The current run, or the next `batchveo run` or `resume`, submits it again and pays for what it makes.";
 
@@ -180,10 +181,54 @@ function createActions(source, changed) {
     }
   }
 
+  // -- one job as another: with other words, or once more
+
+  async function reprompt(job) {
+    const found = await source.act("preview", { act: "retry", jobs: [job.id] }).catch(() => undefined);
+    await act(
+      {
+        title: `Another prompt for “${clip(job.name)}”`,
+        text: [
+          "A new job takes its place; the current run, or `batchveo resume`, submits it. Write the prompt into the manifest too.",
+          found?.jobs ? price(found) : "",
+        ].filter(Boolean),
+        fields: [{ name: "prompt", label: "Prompt", kind: "area", value: job.prompt }],
+        yes: "Retry with this prompt",
+      },
+      "reprompt",
+      { job: job.id, seen: seen(job).seen },
+      () => "A job with the other prompt is pending.",
+    );
+  }
+
+  async function moreTakes(job) {
+    const body = { act: "takes", jobs: [job.id], takes: TAKES };
+    const found = await source.act("preview", body).catch((error) => {
+      toast(error.message, { wrong: true });
+    });
+    if (!found) return;
+    await act(
+      {
+        title: `${Words.counted(found.jobs, "more take")} of “${clip(job.name)}”?`,
+        text: [
+          "Each is a job of its own, with another seed if the request has one. The current run, or the next one, pays for them.",
+          price(found),
+        ],
+        yes: `Add ${Words.counted(found.jobs, "take")}`,
+      },
+      "takes",
+      { jobs: [job.id], takes: TAKES, expected: found.jobs },
+      (n) => `${Words.counted(n, "take")} added.`,
+    );
+  }
+
+  const edit = ["Edit the prompt", "pencil", reprompt, ""];
+  const takes = [`${TAKES} more takes`, "plus", moreTakes, ""];
   const BUTTONS = {
-    failed: [["Retry", "again", retry, "primary"]],
-    cancelled: [["Retry", "again", retry, "primary"]],
-    pending: [["Cancel the job", "ban", cancel, ""]],
+    failed: [["Retry", "again", retry, "primary"], edit, takes],
+    cancelled: [["Retry", "again", retry, "primary"], edit],
+    pending: [["Cancel the job", "ban", cancel, ""], edit, takes],
+    succeeded: [takes],
     in_doubt: [
       ["It bought nothing: submit again", "again", resubmit, "danger"],
       ["It bought this generation …", "down", take, ""],
@@ -208,7 +253,7 @@ const plural = (text, jobs) =>
 
 // What the jobs cost, by the latest list of prices or what their models have cost before.
 function price({ jobs, usd, unpriced }) {
-  if (unpriced === jobs) return "Their price is not known.";
+  if (unpriced === jobs) return jobs === 1 ? "Its price is not known." : "Their price is not known.";
   const rest = unpriced ? `; ${Words.counted(unpriced, "job")} without a known price` : "";
   return `This costs up to ${Money.words(usd)}${rest}.`;
 }

@@ -540,7 +540,8 @@ function createChoose(source, section, { moved, voted }) {
     if (section.hidden || event.altKey || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]"))
       return;
     if (target.closest("select, input:not([type=range], [type=checkbox])")) return;
-    if (key === "?") showKeys();
+    if (key === "?")
+      showKeys(); // its own keys, instead of those of the whole page
     else if (!takes.length) return;
     else if (key in ARROWS) {
       if (target.closest("input")) return; // the slider and the boxes have their own use of them

@@ -237,6 +237,7 @@ function createGallery(source, container, { lost, picked }) {
     },
     move: (step) => focus(container.contains(document.activeElement) ? active + step : active),
     activeCard: () => cards.get(active),
+    pick: () => select(cards.get(active), { shiftKey: false }),
     // The job beside another one; undefined if there is none, or it is not there yet.
     beside: (id, step) => {
       const at = pages.find(id);

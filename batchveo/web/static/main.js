@@ -8,9 +8,11 @@ import { byId, el, icon } from "./dom.js";
 import { createFailures } from "./failures.js";
 import { createFilters, isAll, NOTHING, parseFilter, queryOf } from "./filters.js";
 import { createGallery } from "./gallery.js";
+import { createLive } from "./live.js";
 import { createPanel } from "./panel.js";
 import { createProgress } from "./progress.js";
 import { createSelection } from "./selection.js";
+import { createShortcuts } from "./shortcuts.js";
 import { openSource } from "./source.js";
 import { createTheme } from "./theme.js";
 import * as Words from "./words.js";
@@ -50,7 +52,9 @@ const panel = createPanel(source, actions, {
     if (view === "videos") gallery.focusJob(id);
   },
 });
+const live = createLive(byId("live"));
 const progress = createProgress(source, byId("progress"), (now) => {
+  live.hear(now);
   filters.count(now.counts);
   const badge = byId("failures-badge");
   badge.hidden = !now.counts.failed;
@@ -127,6 +131,28 @@ byId("newer").addEventListener("click", () => {
   byId("videos").scrollIntoView();
 });
 
+// What a key of the whole page is for; whether there was something to do.
+function press(key, { target }) {
+  if (panel.showing())
+    return !target.closest("button, a, video, select") || key !== " " ? panel.press(key) : false;
+  if (document.querySelector("dialog[open]")) return false;
+  if (key === "/") {
+    if (view !== "videos") location.hash = address("videos", wanted);
+    filters.search.focus();
+    filters.search.select();
+    return true;
+  }
+  if (view !== "videos") return false;
+  const onCard = target.closest(".card-link");
+  if (key === "j" || key === "k") gallery.move(key === "j" ? 1 : -1);
+  else if (key === " " && onCard) gallery.activeCard()?.toggle();
+  else if (key === "x" && onCard) gallery.pick();
+  else if (key === "n" && !byId("newer").hidden) byId("newer").click();
+  else if (key === "Escape" && picked.size()) picked.clear();
+  else return false;
+  return true;
+}
+
 function show(name, query) {
   view = name;
   byId("main").dataset.view = name;
@@ -170,6 +196,8 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 for (const name of ["choose", "compare"]) byId(`nav-${name}`).hidden = !VIEWS.includes(name);
 addEventListener("hashchange", follow);
 createTheme(byId("theme"));
+byId("show-keys").append(icon("keyboard"));
+createShortcuts(byId("show-keys"), press);
 follow();
 progress.look();
 offerChoices();

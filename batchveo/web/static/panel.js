@@ -1,8 +1,9 @@
 // A job's whole history, in a dialog with an address of its own.
 
-import { byId, cut, el, icon } from "./dom.js";
+import { byId, copy, cut, el, icon } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
+import { createPlayer } from "./player.js";
 import * as Words from "./words.js";
 
 // `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
@@ -43,7 +44,7 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
 
   function fill(job) {
     const state = Words.state(job);
-    const kept = dialog.querySelector("video");
+    const kept = dialog.querySelector(".player");
     const video = !job.video
       ? job.problem && missing(state)
       : unplayed === videoKey(job)
@@ -69,25 +70,27 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
       ),
       job.error && el("p", { class: "panel-error" }, job.error),
       el(
-        "p",
-        { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined },
-        job.prompt || "(no prompt)",
+        "div",
+        { class: "panel-said" },
+        el(
+          "p",
+          { class: "panel-prompt", tabindex: (job.prompt || "").length > 900 ? 0 : undefined },
+          job.prompt || "(no prompt)",
+        ),
+        job.prompt && copier(job.prompt, "Prompt"),
       ),
       el("div", { class: "panel-do" }, actions.buttons(job), links(job)),
-      section("What it is", facts(job)),
+      section("Details", facts(job)),
       checks(job),
-      section("What happened", life(job)),
-      job.attempts.length > 0 &&
-        section(
-          job.attempts.length === 1 ? "The request that was sent" : "The requests that were sent",
-          job.attempts.map(attempt),
-        ),
+      section("History", life(job), job.attempts.map(attempt)),
       section(
         "Request",
         el("pre", { tabindex: 0, "aria-label": "Request" }, JSON.stringify(job.request, null, 2)),
+        Object.keys(job.meta).length > 0 && [
+          el("h4", {}, "Meta"),
+          el("pre", { tabindex: 0, "aria-label": "Meta" }, JSON.stringify(job.meta, null, 2)),
+        ],
       ),
-      Object.keys(job.meta).length > 0 &&
-        section("Meta", el("pre", { tabindex: 0, "aria-label": "Meta" }, JSON.stringify(job.meta, null, 2))),
     );
     if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
     else dialog.replaceChildren(top(job), inside);
@@ -138,16 +141,12 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
 
   const videoKey = (job) => `${job.id} ${job.sha256}`;
   function player(job) {
-    const video = el("video", {
+    const { node, video } = createPlayer(job, {
       src: source.whole(job) ?? source.preview(job),
       poster: source.poster(job),
-      controls: true,
-      loop: true,
-      playsinline: true,
-      preload: "metadata",
-      "data-of": videoKey(job),
       "aria-label": `Video of ${job.name}`,
     });
+    node.dataset.of = videoKey(job);
     video.addEventListener("error", () => {
       if (open !== job.id || !video.isConnected) return;
       const preview = source.preview?.(job);
@@ -157,10 +156,10 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
         return;
       }
       unplayed = videoKey(job); // it is not tried again and again
-      video.replaceWith(missing(Words.unplayed(job)));
+      node.replaceWith(missing(Words.unplayed(job)));
       lost(job);
     });
-    return video;
+    return node;
   }
 
   // In the place of the player.
@@ -172,12 +171,18 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     if (!whole) return [];
     const link = (href, text) => el("a", { class: "button", href, target: "_blank", rel: "noopener" }, text);
     const sidecar = source.sidecar(job); // a report can only link to a file, and there may be none beside the video
-    return [link(whole, "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
+    const download = el(
+      "a",
+      { class: "button", href: `${whole}${source.canAct ? "?download" : ""}`, download: "" },
+      icon("down"),
+      "Download",
+    );
+    return [download, link(whole, "Open the video"), ...(sidecar ? [link(sidecar, "Sidecar")] : [])];
   }
 
   function keydown(event) {
     if (event.target.closest("video, input, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
     if (!step) return;
     const id = beside(open, step);
     if (id) location.replace(`#/job/${encodeURIComponent(id)}`);
@@ -213,10 +218,25 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     close: () => {
       if (dialog.open) dialog.close();
     },
+    // Whether the player uses this key.
+    press: (key) => dialog.querySelector(".player")?.press(key) ?? false,
   };
 }
 
 const section = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
+const copier = (text, what) =>
+  el(
+    "button",
+    {
+      type: "button",
+      class: "quiet copier",
+      title: `Copy the ${what.toLowerCase()}`,
+      "aria-label": `Copy the ${what.toLowerCase()}`,
+      onclick: () => copy(text, what),
+    },
+    icon("copy"),
+  );
+const copied = (text, what) => text && el("span", { class: "copied" }, code(text), copier(text, what));
 const code = (text) => (text === null || text === undefined ? undefined : el("code", {}, text));
 
 function listOf(pairs) {
@@ -240,11 +260,14 @@ function facts(job) {
     ["Split", job.split],
     ["Catalogue of models", code(job.catalogue)],
     ["Not validated", job.unchecked.join(", ")],
-    ["File", code(job.file)],
+    ["Clip", Words.clip(job).join(" · ")],
+    ["Frames a second", job.fps === null ? undefined : Math.round(job.fps * 100) / 100],
+    ["File", copied(job.file, "Path")],
     ["Size", job.bytes === null ? undefined : Words.size(job.bytes)],
     ["SHA-256", code(job.sha256)],
-    ["Generation", code(job.generation_id)],
-    ["Job", code(job.id)],
+    ["Generation", copied(job.generation_id, "Generation id")],
+    ["Job", copied(job.id, "Id")],
+    ["Command", copied(job.command, "Command")],
     [
       "Next try",
       job.state === "pending" && job.not_before > Date.now() / 1000 ? Moments.when(job.not_before) : undefined,
@@ -258,7 +281,7 @@ function checks(job) {
     const found = Object.entries(values).map(([name, value]) => `${name} is ${value ?? "not known"}`);
     const says = { accepted: "Accepted", rejected: "Rejected", open: "Not decided" }[verdict];
     return [
-      Moments.when(at),
+      Moments.moment(at),
       [says, gate && ": ", code(gate || undefined), found.length > 0 && ` (${found.join(", ")})`],
     ];
   });
@@ -288,7 +311,7 @@ function vote({ kind, rating, other, at }) {
     worse: `prefers ${other}`,
     both_bad: `finds it and ${other} bad`,
   }[kind];
-  return [says, " ", el("span", { class: "when" }, Moments.when(at))];
+  return [says, " ", el("span", { class: "when" }, Moments.moment(at))];
 }
 
 function life(job) {
@@ -302,18 +325,24 @@ function life(job) {
     steps.map(([at, name, detail], index) => {
       const state = Words.STATES[name];
       const before = index > 0 ? steps[index - 1][0] : undefined;
-      const later = before !== undefined && at - before >= 0.1 ? ` · ${Words.span(at - before)} later` : "";
       return el(
         "li",
         { class: `tone-${state.tone}` },
         el("strong", {}, state.word),
         " ",
-        el("span", { class: "when" }, Moments.when(at), later),
+        el(
+          "span",
+          { class: "when" },
+          before === undefined ? Moments.moment(at) : Moments.moment(at, later(at - before)),
+        ),
         detail && el("p", {}, detail),
       );
     }),
   );
 }
+
+// How long after the step before.
+const later = (seconds) => (seconds < 0.05 ? "at once" : `+${Words.span(seconds)}`);
 
 function attempt(one) {
   const outcome = Words.STATES[one.outcome];
@@ -323,9 +352,9 @@ function attempt(one) {
     el("p", {}, `Attempt ${one.number}`),
     listOf([
       ["Request id", code(one.client_request_id)],
-      ["Begun", Moments.when(one.started_at)],
-      ["Sent", one.sent_at === null ? "not known to have left" : Moments.when(one.sent_at)],
-      ["Answered", Moments.when(one.ended_at)],
+      ["Begun", Moments.moment(one.started_at)],
+      ["Sent", one.sent_at === null ? "not known to have left" : after(one, one.sent_at)],
+      ["Answered", one.ended_at === null ? undefined : after(one, one.ended_at)],
       ["Became", outcome ? outcome.word.toLowerCase() : one.outcome],
       ["Because", one.detail],
       ["Generation", code(one.generation_id)],
@@ -333,5 +362,7 @@ function attempt(one) {
     ]),
   );
 }
+
+const after = (one, at) => Moments.moment(at, later(at - one.started_at));
 
 export { createPanel };

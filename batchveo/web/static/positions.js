@@ -135,4 +135,4 @@ function arrangeGroups(groups, size) {
   };
 }
 
-export { arrange, chooseShape, MOST_PIXELS, shapeOf };
+export { arrange, chooseShape, MOST_PIXELS, ratioOf, shapeOf };

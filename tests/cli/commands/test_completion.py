@@ -53,6 +53,52 @@ def test_jobs_by_the_beginning_of_their_name_or_id(command: str) -> None:
     assert len(offered(command, "--state", "b.db")) == 3
 
 
+@pytest.mark.parametrize("command", ["jobs", "retry", "export", "promote"])
+def test_fields_of_conditions(command: str) -> None:
+    """Of the last one; the rest of the condition stays, and nothing is offered within a text."""
+    assert offered(command, "--where", word="black_s") == ["black_seconds"]
+    assert offered(command, "--where", word='model == "veo2" and pri') == ['model == "veo2" and priority']
+    assert offered(command, "--where", word="(not pri") == ["(not priority"]
+    assert offered(command, "--where", word='model == "ve') == []
+    assert "prompt" in offered(command, "--where", word="")
+
+
+def test_conditions_of_manifests_have_fewer_fields() -> None:
+    """Those that are known before a job is submitted."""
+    assert offered("run", "--where", word="pri") == ["priority"]
+    assert offered("plan", "--where", word="black_s") == []
+
+
+def test_fields_to_sort_by() -> None:
+    """By their short names too."""
+    assert offered("jobs", "--sort", word="cos") == ["cost", "cost_usd"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word", "found"),
+    [
+        (("models", "--takes"), "last_im", "last_image_url"),
+        (("retry", "--drop"), "negative_", "negative_prompt"),
+        (("sandbox", "--fault"), "thro", "throttle"),
+        (("help",), "verif", "verify"),
+        (("run", "--checks"), "ba", "basic"),
+        (("export", "--captions"), "t", "txt"),
+        (("retry", "--state-is"), "fail", "failed"),
+        (("export", "--model"), "veo-3.1-lite-gen", "veo-3.1-lite-generate-001"),
+    ],
+)
+def test_values_of_other_options(arguments: tuple[str, ...], word: str, found: str) -> None:
+    """Parameters, faults, commands, models and choices."""
+    assert found in offered(*arguments, word=word)
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("adopt", "--manifest"), ("export", "--manifest"), ("plan", "--keys")])
+def test_files_are_left_to_the_shell(arguments: tuple[str, ...]) -> None:
+    """It knows them best."""
+    completer = ShellComplete(batchveo, {}, "batchveo", VARIABLE)
+    assert [item.type for item in completer.get_completions(list(arguments), "x")] == ["file"]
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each names the command and click's variable, and its shell takes it, where it is there."""

@@ -1,0 +1,67 @@
+"""Changes of many jobs at once, of prompts and takes: counted, priced, and checked again when they are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.factories import make_spec
+from tests.web.conftest import Client, Night
+
+
+def test_ten_thousand_selected_jobs_are_cancelled(client: Client, night: Night) -> None:
+    """Whatever is no longer pending is left alone, if the person was told so."""
+    night.add(*(make_spec(f"take {number}") for number in range(10_000)))
+    ids = [row[0] for row in client.get("/api/ids?most=100000").json()["jobs"]]
+    assert len(ids) == 10_006
+    told = client.post("/api/preview", {"act": "cancel", "jobs": ids}).json()
+    assert (told["jobs"], told["others"]) == (10_001, 5)
+    late = client.post("/api/cancel", {"jobs": ids, "expected": 10_002})
+    assert (late.status_code, "10,001 jobs by now" in late.json()["error"]) == (409, True)
+    assert client.post("/api/cancel", {"jobs": ids, "expected": 10_001}).json() == {"done": 10_001}
+
+
+@pytest.mark.parametrize(
+    ("act", "eligible"), [("retry", 2), ("cancel", 1), ("resolve", 1)], ids=["retry", "cancel", "resolve"]
+)
+def test_what_cannot_be_changed_is_never_changed_with_the_others(
+    client: Client, night: Night, act: str, eligible: int
+) -> None:
+    """The server looks at each job again."""
+    ids = [night.named(name).id for name in night.states() if "<" not in name]
+    body = {"act": act, "jobs": ids, "how": "fail"}
+    assert client.post("/api/preview", body).json()["jobs"] == eligible
+    done = client.post(f"/api/{act}", {**body, "expected": eligible})
+    assert done.json() == {"done": eligible}
+    assert client.post(f"/api/{act}", {**body, "expected": eligible}).status_code == 409
+
+
+@pytest.mark.parametrize("act", ["", "delete", None, 7])
+def test_an_odd_act_is_refused(client: Client, night: Night, act: object) -> None:
+    assert client.post("/api/preview", {"act": act, "jobs": [night.named("fox").id]}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("reprompt", {"job": "x", "prompt": "y"}, 404),
+        ("reprompt", {"job": "fox", "prompt": " "}, 400),
+        ("reprompt", {"job": "fox", "prompt": 7}, 400),
+        ("reprompt", {"job": "fox", "prompt": "y"}, 409),
+        ("reprompt", {"job": "refused 1", "prompt": "y", "seen": {"state": "pending", "request": None}}, 409),
+        ("takes", {"jobs": ["fox"], "takes": "3", "expected": 3}, 400),
+        ("takes", {"jobs": ["fox"], "takes": 3, "expected": 2}, 409),
+        ("takes", {"jobs": ["fox"], "takes": 1_000, "expected": 1_000}, 409),
+    ],
+)
+def test_what_is_wrong_adds_no_job(
+    client: Client, night: Night, path: str, body: dict[str, object], status: int
+) -> None:
+    named = {name: night.named(name).id for name in ("fox", "refused 1")}
+    before = night.states()
+    if "job" in body:
+        body = {**body, "job": named.get(str(body["job"]), body["job"])}
+    if "jobs" in body:
+        body = {**body, "jobs": [named["fox"]]}
+    answer = client.post(f"/api/{path}", body)
+    assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
+    assert night.states() == before
