@@ -10,7 +10,7 @@ import anyio
 
 from batchveo.core.errors import UsageError
 from batchveo.core.measures import CheckLevel, Measures
-from batchveo.core.models import Job
+from batchveo.core.models import Job, JobState
 
 
 def is_good(job: Job) -> bool:
@@ -28,6 +28,7 @@ class FakeClips:
     unreadable: bool = False
     unready: bool = False
     measured: list[str] = field(default_factory=list)
+    frames: list[tuple[str, str]] = field(default_factory=list)
     noted: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
     def check_ready(self) -> None:
@@ -44,6 +45,16 @@ class FakeClips:
         self.measured.append(job.name)
         black = 0.0 if self.judge(job) else 3.0
         return Measures(level=level, frames=48, black_seconds=black, has_sound=True, hashes=(job.seq,))
+
+    async def take_frame(self, job: Job, part: str) -> bytes:
+        await anyio.sleep(self.seconds)
+        if self.unreadable:
+            raise OSError(5, "Input/output error")
+        assert job.state is JobState.SUCCEEDED
+        assert job.file is not None
+        assert job.bytes == (Path(str(job.folder)) / job.file).stat().st_size
+        self.frames.append((job.name, part))
+        return f"{part} of {job.sha256}".encode()
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         self.noted[job.name] = content
