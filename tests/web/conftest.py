@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -171,7 +172,7 @@ def client(night: Night) -> Client:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def shared_browser() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
     """Chromium, one for all tests of a worker; without it the test is skipped, in CI it fails."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
@@ -182,8 +183,20 @@ def browser() -> Iterator[Browser]:
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield chromium, loop
+        asyncio._set_running_loop(loop)
         chromium.close()
+
+
+@pytest.fixture
+def browser(shared_browser: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """The browser, whose event loop runs in this thread during the test only: others run loops of their own."""
+    chromium, loop = shared_browser
+    asyncio._set_running_loop(loop)
+    yield chromium
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture

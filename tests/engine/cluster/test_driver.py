@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
+from batchveo.core.hooks import Hooks
 from batchveo.core.models import JobState
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.cluster import ClusterRun
@@ -21,6 +22,7 @@ from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, EventBat
 from batchveo.engine.cluster.shared_folder import check_marker
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
+from batchveo.operations.clip_rows import describe_job
 from batchveo.provider import ApiKey
 from batchveo.provider.service import Service
 from batchveo.sandbox import Settings
@@ -49,7 +51,15 @@ class ClusterNight(Night):
                 number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
                 store.imports.add_jobs(specs(JOBS), run=number, now=self.clock.now())
                 using = Service(base_url=BASE_URL, key=ApiKey("a-secret-key"))
-                spec = RunSpec(run=number, begun=self.clock.now(), settings=chosen, service=using)
+                store.deliveries.set_hooks(self.hooks.kinds)
+                spec = RunSpec(
+                    run=number,
+                    begun=self.clock.now(),
+                    settings=chosen,
+                    service=using,
+                    hooks=self.hooks,
+                    describe_job=describe_job,
+                )
                 yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
             tasks.cancel_scope.cancel()
 
@@ -183,6 +193,23 @@ async def test_a_coordinator_that_dies_starts_anew(night: Callable[..., ClusterN
     assert result.seconds > 61
     assert "the coordinator was lost" in n.said
     n.assert_whole()
+
+
+async def test_the_coordinator_runs_the_hooks(
+    night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each at least once, also if the coordinator dies in between; workers know nothing of them."""
+    told: list[str] = []
+
+    async def run_program(arguments: Sequence[str], content: bytes, *, folder: Path | None) -> None:
+        told.append(arguments[1])
+
+    monkeypatch.setattr("batchveo.engine.hooks.runner.run_program", run_program)
+    made = night()
+    made.hooks = Hooks(command=("up", "{name}"))
+    await made.struck(lambda engine: engine.coordinators[0].kill(again=True))
+    assert sorted(set(told)) == sorted(job.name for job in made.jobs(JobState.SUCCEEDED))
+    assert len(set(told)) == JOBS
 
 
 async def test_a_frozen_coordinator_is_started_again(night: Callable[..., ClusterNight]) -> None:
