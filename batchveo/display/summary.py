@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
@@ -20,6 +20,7 @@ from batchveo.core.hooks import HookKind
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
+from batchveo.store.chains import BlockedCount
 
 REASONS_SHOWN = 5
 CAUSES_SHOWN = 10
@@ -27,6 +28,7 @@ CAUSE_SHOWN = 500
 """Characters of a cause: one may end with a command, which must stay whole."""
 HELD_SHOWN = 5
 LEAST_USD = 0.005
+_BEFORE = {"failed": "failed", "cancelled": "was cancelled", "rejected": "was rejected by its gates"}
 
 
 def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
@@ -54,6 +56,7 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
     """Lines on money, failures by reason and jobs in doubt, from the database."""
     counts = result.counts
     yield from _list_retries(result, store)
+    yield from describe_blocked(result.blocked)
     yield _describe_spending(store)
     if counts[JobState.FAILED]:
         yield from _list_failures(store)
@@ -74,6 +77,13 @@ def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
         yield f"{format_count(jobs, 'job')} put aside: {shorten_text(words, CAUSE_SHOWN)}"
     if len(result.put_aside) > CAUSES_SHOWN:
         yield f"others were put aside for other reasons; `{format_command('jobs', state=store.path)}` lists them"
+
+
+def describe_blocked(blocked: Iterable[BlockedCount]) -> Iterator[str]:
+    """Jobs that wait for videos of others which nobody makes any more, a line for each kind."""
+    for each in blocked:
+        jobs = "1 job is blocked" if each.jobs == 1 else f"{each.jobs:,} jobs are blocked"
+        yield f"{jobs}: what comes before {_BEFORE[each.state]} ({shorten_middle(each.example, 40)})"
 
 
 def _describe_spending(store: Store) -> str:

@@ -159,10 +159,11 @@ class RunLifecycle:
         counts = self._context.store.counts(run=self._context.run)
         late = self._in_flight.count_late()
         rejected = len(self._checker.rejected)
+        blocked = self._context.store.chains.count_blocked()
         return RunResult(
             run=self._context.run,
             counts=counts,
-            exit_status=self._choose_exit_status(counts, late, rejected),
+            exit_status=self._choose_exit_status(counts, late, rejected, blocked=bool(blocked)),
             stopped=self._bus.stopped,
             interrupted=self._interrupted,
             late=late,
@@ -170,15 +171,16 @@ class RunLifecycle:
             put_aside=self._context.store.skipped.count_by_reason(),
             seconds=self._context.now() - self._begun,
             idle=not self._recorder.entries,
+            blocked=blocked,
         )
 
-    def _choose_exit_status(self, counts: Counts, late: int, rejected: int) -> int:
+    def _choose_exit_status(self, counts: Counts, late: int, rejected: int, *, blocked: bool) -> int:
         """The exit status of the run: by the signal, else by the early stop, else by what became of the jobs."""
         if self._interrupted is not None:
             return 128 + self._interrupted
         if self._bus.stopped is not None:
             return self._bus.stopped.exit_status
-        if counts[JobState.FAILED] or counts.held or self._recorder.failed or rejected:
+        if counts[JobState.FAILED] or counts.held or self._recorder.failed or rejected or blocked:
             return 1
         unfinished = late or any(counts[state] for state in JobState if not state.is_complete)
         return StoppedEarly.exit_status if unfinished else 0

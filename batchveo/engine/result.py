@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import StoppedEarly
 from batchveo.store import Counts
+from batchveo.store.chains import BlockedCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class RunResult:
     ``counts``: of the jobs that the run took on. ``exit_status``: of the command. ``late``: jobs left to the next run.
     ``rejected``: clips of the run that fail their gates, and have no other take that does not. ``put_aside``: how many
     unfinished jobs were skipped, by the service's reason. ``output``: the destination. ``idle``: nothing happened
-    to any job.
+    to any job. ``blocked``: jobs that wait for videos of others which nobody makes any more.
     """
 
     run: int
@@ -32,3 +33,4 @@ class RunResult:
     seconds: float = 0.0
     output: Destination | None = None
     idle: bool = False
+    blocked: Sequence[BlockedCount] = ()

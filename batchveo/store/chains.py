@@ -15,7 +15,7 @@ from batchveo.core.gates import Verdict
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import ADD_INPUT
-from batchveo.store.mapping import COLUMNS, TAKES_FROM, job_of
+from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNSETTLED, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
 
@@ -34,6 +34,19 @@ SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
 # pending -> pending
 FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
+# a parent that no run makes any more: each of its takes is failed, cancelled or rejected
+_IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
+    AND (take.state IN ({UNSETTLED}, 'pending') OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected')))"""
+# the jobs that wait for such a parent, and those that wait for them; cause: the parent that is to blame
+BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
+        SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_IS_LIVE}
+        UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN links ON links.parent = blocked.seq
+        CROSS JOIN jobs ON jobs.seq = links.child WHERE links.value IS NULL AND jobs.state = 'pending')"""
+COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
+        count(DISTINCT blocked.seq) AS jobs, min(parents.name) AS example
+    FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY 1 ORDER BY jobs DESC, 1"""
+LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL"""
 # pending -> pending
@@ -52,6 +65,18 @@ class LinkRecord:
     part: str
     takes_data: bool
     value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedCount:
+    """Jobs that wait for a video that nobody makes any more.
+
+    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``; ``example``: the name of one.
+    """
+
+    state: str
+    jobs: int
+    example: str
 
 
 class Chains(Part):
@@ -81,6 +106,15 @@ class Chains(Part):
         """
         family = map(job_of, self._db.execute(FAMILY, {"parent": parent}).fetchall())
         return next((take for take in family if _is_good(take, judged=judged)), None)
+
+    def count_blocked(self) -> list[BlockedCount]:
+        """How many jobs wait for a video that nobody makes any more, by what became of it."""
+        rows = self._db.execute(COUNT_BLOCKED)
+        return [BlockedCount(state=row["state"], jobs=row["jobs"], example=row["example"]) for row in rows]
+
+    def find_blocked(self) -> dict[int, int]:
+        """The number of each such job, and of the parent that is to blame."""
+        return {row["seq"]: row["cause"] for row in self._db.execute(LIST_BLOCKED)}
 
     def fill_frame(self, link: LinkRecord, source: Job, image: bytes, *, run: int | None, now: float) -> bool:
         """Fill a link with a frame of the video of ``source``, a PNG image; whether it was still open."""

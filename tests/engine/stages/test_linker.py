@@ -13,6 +13,7 @@ from batchveo.core.links import ChainPlace, Link, ParentLink
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
 from batchveo.operations.manage import retry_jobs
+from batchveo.store.chains import BlockedCount
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
@@ -110,17 +111,45 @@ async def test_a_failed_parent_keeps_its_children_waiting_until_it_is_made_again
     result = await night.run(make_chain(3))
     assert result.exit_status == 1
     assert states(night) == {"shot 0": "failed", "shot 1": "pending", "shot 2": "pending"}
+    assert result.blocked == [BlockedCount(state="failed", jobs=2, example="shot 0")]
     night.heal()
     with night.store() as store:
         assert retry_jobs(store, list(store.jobs(JobState.FAILED)), now=night.clock.now()) == 1
-    assert (await night.run()).exit_status == 0
+    result = await night.run()
+    assert (result.exit_status, result.blocked) == (0, [])
     assert set(states(night).values()) == {"succeeded"}
+
+
+@pytest.mark.anyio
+async def test_a_rejected_parent_blocks_all_that_follows(night: Night) -> None:
+    night.clips = FakeClips(judge=lambda job: job.link != 2)
+    result = await night.run([*make_chain(4, policy=POLICY), *make_chain(2, "other")])
+    assert (result.exit_status, result.rejected) == (1, 1)
+    assert result.blocked == [BlockedCount(state="rejected", jobs=2, example="shot 1")]
+    with night.store() as store:
+        names = {job.seq: job.name for job in store.jobs()}
+        assert {names[seq]: names[cause] for seq, cause in store.chains.find_blocked().items()} == {
+            "shot 2": "shot 1",
+            "shot 3": "shot 1",
+        }
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_parent_blocks_its_children(night: Night) -> None:
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=0.0)
+        store.imports.add_jobs(make_chain(2), run=run, now=0.0)
+        store.manual.cancel_job(next(iter(store.jobs())), now=0.0)
+    result = await night.run()
+    assert result.exit_status == 1
+    assert result.blocked == [BlockedCount(state="cancelled", jobs=1, example="shot 0")]
 
 
 @pytest.mark.anyio
 async def test_a_frame_that_cannot_be_had_is_asked_for_by_the_next_run(night: Night) -> None:
     night.clips = FakeClips(unreadable=True)
-    await night.run(make_chain(2))
+    result = await night.run(make_chain(2))
+    assert (result.exit_status, result.blocked) == (3, [])
     assert states(night) == {"shot 0": "succeeded", "shot 1": "pending"}
     assert [event.job for event in night.events if isinstance(event, LinkNotFilled)] == ["shot 1"]
     night.clips = FakeClips()
