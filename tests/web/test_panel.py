@@ -98,6 +98,17 @@ def test_three_more_takes_are_added_after_a_question(new_page: Open, url: str, n
         assert len({job.request["seed"] for job in takes} | {7}) == 4
 
 
+def test_a_double_click_asks_one_question(new_page: Open, url: str, night: Night) -> None:
+    """One yes adds three takes, not six."""
+    page = open_job(new_page, url, night, "withheld")
+    page.get_by_role("button", name="3 more takes").dblclick()
+    page.get_by_role("dialog", name="3 more takes").get_by_role("button", name="Add 3 takes").click()
+    page.get_by_text("3 takes added.").wait_for()
+    page.wait_for_load_state("networkidle")
+    with Store(night.path, writing=False) as store:
+        assert len([job for job in store.jobs(S.PENDING) if job.take_of is not None]) == 3
+
+
 def test_a_video_is_shown_without_bars_and_stepped_frame_by_frame(new_page: Open, url: str, night: Night) -> None:
     """By buttons and keys; the speed and the repetition too."""
     page = open_job(new_page, url, night, "fox")
