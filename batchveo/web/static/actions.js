@@ -255,6 +255,10 @@ function price({ jobs, usd, unpriced }) {
 
 // A question may stay open for hours: its answer is about the request that it showed.
 const seen = (job) => ({ jobs: [job.id], seen: { state: job.state, request: job.client_request_id } });
-const clip = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
+// Without the marks that turn the direction of the text around it.
+function clip(name) {
+  const text = name.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
 
 export { createActions };

@@ -2,7 +2,7 @@
 // while the page is seen.
 // `changed(progress)` hears each answer; `progress.back` is true for the first one after the server was away.
 
-import { byId, el, icon, speak } from "./dom.js";
+import { byId, el, icon, keepFocus, speak } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
@@ -55,7 +55,8 @@ function createProgress(source, section, changed) {
   });
 
   function show(progress) {
-    section.replaceChildren(headline(progress), bar(progress), figures(progress), ...notices(progress, source));
+    const content = [headline(progress), bar(progress), figures(progress), ...notices(progress, source)];
+    keepFocus(section, () => section.replaceChildren(...content));
     if (source.canAct) showInTab(progress, name);
     const { counts, total } = progress;
     if (Date.now() - spoken > 60000) {
