@@ -116,7 +116,6 @@ function createSelection(source, bulk, bar) {
       view = now;
       show();
     },
-    selectAll,
   };
 }
 
