@@ -107,14 +107,17 @@ def list_names(folder: Path) -> list[str]:
 
 
 def has_subfolders(folder: Path, inner: Path) -> bool:
-    """Whether each folder between ``folder`` and ``inner`` is one, or free to become one; a link or a file is not."""
-    while inner != folder:
+    """Whether ``inner`` is in ``folder``, and each folder between is one or can be made; a link or a file cannot."""
+    if not inner.is_relative_to(folder):
+        return False
+    path = folder
+    for name in inner.relative_to(folder).parts:
+        path /= name
         try:
-            if not stat.S_ISDIR(inner.lstat().st_mode):
+            if name == ".." or not stat.S_ISDIR(path.lstat().st_mode):
                 return False
-        except (FileNotFoundError, NotADirectoryError):
-            pass  # what stands in the way is further up
-        inner = inner.parent
+        except FileNotFoundError:
+            return ".." not in inner.parts
     return True
 
 

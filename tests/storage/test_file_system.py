@@ -113,3 +113,10 @@ def test_what_is_in_the_place_of_a_folder(tmp_path: Path, kind: str) -> None:
         make_subfolders(tmp_path / "out", inner / "c", set())
     assert list((tmp_path / "else").iterdir()) == []
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("inner", ["..", "a/../..", "new/../..", "/etc"])
+def test_a_folder_elsewhere_is_not_within(tmp_path: Path, inner: str) -> None:
+    """A database of somebody else may name any."""
+    (tmp_path / "out/a").mkdir(parents=True)
+    assert not has_subfolders(tmp_path / "out", tmp_path / "out" / inner)
