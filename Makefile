@@ -6,7 +6,7 @@ SEEDS ?= 1000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exhaustive lint lint-page docs simulate coverage lowest measure bench bench-quick constraints clean
+.PHONY: help demo test exhaustive lint lint-page docs pictures simulate coverage lowest measure bench bench-quick constraints clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ lint-page: node_modules/.made # biome checks style and form of the page's JavaSc
 
 docs: $(VENV)/docs ## Build the documentation into site/; a warning or a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: $(VENV)/dev ## Make the pictures of the docs anew, from a run on the sandbox; needs tmux and chromium
+	$(BIN)/python -m tools.make_pictures
 
 simulate: $(VENV)/dev ## Live through simulated nights: make simulate SEEDS=1000 FIRST=0
 	$(BIN)/python -m tests.simulation.night $(SEEDS) $(FIRST)

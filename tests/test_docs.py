@@ -25,6 +25,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OUTPUT = (ROOT / "docs/reference/output.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+LARGEST_PICTURE = 200_000
+"""Bytes: a page with several pictures has to open at once."""
 needs_mkdocs = pytest.mark.skipif(
     importlib.util.find_spec("mkdocs_click") is None or importlib.util.find_spec("mkdocstrings") is None,
     reason="the docs extra is not installed",
@@ -90,14 +92,33 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
         assert re.findall(r'<(?:script|img|link)\b[^>]*(?:src|href)="(https?:[^"]*)"', text) == [], page.name
 
 
-def test_the_readme_is_short_and_shows_both_pictures() -> None:
-    """At most a hundred lines; pictures that exist, and load nothing from elsewhere."""
+def list_pictures(text: str) -> list[str]:
+    """The pictures of a page, in Markdown and in HTML."""
+    found = re.findall(r'!\[[^\]]+\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"', text)
+    return [first or second for first, second in found]
+
+
+def test_the_readme_is_short_and_shows_a_run_and_its_page() -> None:
+    """At most a hundred lines."""
     assert len(README.splitlines()) <= 100
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert 1_000 < (ROOT / picture).stat().st_size < 250_000
-    assert "@font-face" not in (ROOT / "docs/images/terminal.svg").read_text(encoding="utf-8")
+    pictures = {"docs/images/run.svg", "docs/images/page-light.jpg", "docs/images/page-dark.jpg"}
+    assert {*list_pictures(README)} == pictures
+
+
+def test_every_picture_is_there_and_small() -> None:
+    """Each is on a page, has another one for dark screens, and loads nothing from elsewhere."""
+    used = set()
+    for page in PAGES:
+        for picture in list_pictures(page.read_text(encoding="utf-8")):
+            path = (page.parent / picture).resolve()
+            assert 1_000 < path.stat().st_size <= LARGEST_PICTURE, path
+            used.add(path)
+    assert used == {*(ROOT / "docs/images").resolve().iterdir()}
+    for path in used:
+        if path.suffix == ".svg":
+            assert "@font-face" not in path.read_text(encoding="utf-8")
+        else:
+            assert path.with_name(path.name.replace("light", "dark")) in used
 
 
 def test_every_state_and_exit_status_is_documented() -> None:
@@ -134,7 +155,7 @@ ONCE = {
     "check": {"--checks", "--where", "--again", "--with", "--as", "--batch", "--timeout"},
     "compare": {"--by"},
     "doctor": {"--notify-test"},
-    "export": {"--where", "--picked", "--pairs", "--include-rejected"},
+    "export": {"--where", "--picked", "--pairs", "--include-rejected", "--push-to-hub", "--private", "--revision"},
     "init": {"--model", "--prompt", "--output"},
     "jobs": {"--model", "--where", "--sort", "--limit", "--csv"},
     "open": {"--folder"},

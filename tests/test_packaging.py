@@ -38,7 +38,7 @@ def test_every_dependency_of_users_is_pinned_at_its_bound(lowest: ModuleType) ->
     content = project()
     pins = lowest.lowest(content, ["all"])
     extras = content["optional-dependencies"]
-    more = [each for extra in ("cloud", "media", "notify", "parquet") for each in extras[extra]]
+    more = [each for extra in ("cloud", "hub", "media", "notify", "parquet") for each in extras[extra]]
     named = [*content["dependencies"], *more]
     assert len(pins) == len(named)
     for name, version in pins.items():

@@ -53,6 +53,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
         "--shard-size",
         "--shard-clips",
     ),
+    "Upload": ("--push-to-hub", "--private", "--revision"),
     "Models": ("--catalogue", "--allow-unknown-model"),
     "Generations": ("--job", "--from-log"),
     "Address": ("--host", "--port"),

@@ -16,6 +16,7 @@
     │   ├── BudgetReached             the next video would cost more than is left
     │   ├── PricesUnknown             a budget is set, and no prices are known
     │   ├── DiskTrouble               the output folder or the database cannot be written
+    │   ├── UploadFailed              a dataset cannot be uploaded; its folder is complete
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person declined to buy
     └── StateLocked               4   another run uses the database
@@ -143,6 +144,10 @@ class PricesUnknown(StoppedEarly):
 
 class DiskTrouble(StoppedEarly):
     """A video or the database cannot be written: disk full, read-only, no permission."""
+
+
+class UploadFailed(StoppedEarly):
+    """A dataset cannot be uploaded: the hub refuses it, or does not answer."""
 
 
 class ClusterTrouble(StoppedEarly):

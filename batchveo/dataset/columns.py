@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
+from pathlib import PurePosixPath, PureWindowsPath
 
 from batchveo.core.expressions import Value
 from batchveo.core.fields import MISMATCHES, read_field
@@ -189,8 +190,8 @@ def build_row(
         "job_id": job.id,
         "generation_id": job.generation_id,
         "client_request_id": job.client_request_id,
-        "manifest": job.manifest,
-        "source": job.source,
+        "manifest": _hide_folder(job.manifest),
+        "source": _hide_folder(job.source),
         "line": job.line,
         "attempts": job.attempts,
         "created_at": format_time(job.created_at),
@@ -212,6 +213,12 @@ def build_row(
     }
     scores = ((score_columns[name], _read_score(value)) for name, value in facts.scores.items())
     return row | {name: value for name, value in scores if value is not None}
+
+
+def _hide_folder(path: str) -> str:
+    """A file as its manifest or the command named it; of an absolute path the name only: datasets get published."""
+    flavour = PureWindowsPath if PureWindowsPath(path).is_absolute() else PurePosixPath
+    return flavour(path).name if flavour(path).is_absolute() else path
 
 
 def _read_checked(job: Job, measures: Measures | None) -> Row:

@@ -156,6 +156,12 @@ def _write_caption(folder: Path, row: Row) -> bool:
     return True
 
 
+def name_new_description(name: str) -> str:
+    """The file beside an edited description: ``README.new.md``."""
+    path = Path(name)
+    return f"{path.stem}.new{path.suffix}"
+
+
 def write_description(folder: Path, index: ExportIndex, name: str, text: str) -> str | None:
     """Write a description; if somebody has edited it, write ``NAME.new.SUFFIX`` beside it.
 
@@ -164,7 +170,7 @@ def write_description(folder: Path, index: ExportIndex, name: str, text: str) ->
     path = folder / name
     content = text.encode("utf-8", "replace")
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() not in index.cards:
-        new = path.with_suffix(f".new{path.suffix}")
+        new = folder / name_new_description(name)
         _write_bytes(new, content)
         return f"{name} was edited and is left alone; {new.name} has what it would say now"
     # In the index before the file: after a death between the two it is not taken for an edited one.

@@ -54,6 +54,8 @@ class ExportIndex:
         """Whether the metadata beside the videos are the export's own."""
         self.cards: set[str] = set()
         """Hashes of all descriptions that the export wrote, or died before it did."""
+        self.uploaded_cards: set[str] = set()
+        """Hashes of edited cards that were uploaded, or were about to be."""
         self.scores: set[str] = set()
         """The columns of scores that some clip has."""
         self._shards: dict[str, Shard] = {}
@@ -109,6 +111,11 @@ class ExportIndex:
         """Add the hash of a description that is about to be written."""
         if digest not in self.cards:
             self._append_line({"card": digest})
+
+    def add_uploaded_card(self, digest: str) -> None:
+        """Add the hash of an edited card that is about to be uploaded."""
+        if digest not in self.uploaded_cards:
+            self._append_line({"uploaded_card": digest})
 
     def use_formats(self, formats: Sequence[str]) -> None:
         """Add formats of the dataset; those of earlier exports stay."""
@@ -200,6 +207,8 @@ class ExportIndex:
                 self.captions = captions
             case {"card": str(digest)}:
                 self.cards.add(digest)
+            case {"uploaded_card": str(digest)}:
+                self.uploaded_cards.add(digest)
             case {"formats": [*formats]}:
                 self.formats = tuple(map(str, formats))
 

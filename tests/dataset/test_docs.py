@@ -14,6 +14,7 @@ from batchveo.core.votes import VoteKind
 from batchveo.dataset.columns import COLUMNS
 from batchveo.dataset.pairs import PAIR_COLUMNS
 from batchveo.manifest import Manifests
+from tests.helpers.dataset_hub import connected_hub
 from tests.helpers.finished_jobs import Morning, python
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,6 +26,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}(?: [^\n]*)?\n(.*?)```", TEXT, re.DOTALL)
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of huggingface_hub
 def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each block as it stands there, in the folder that the commands above it leave."""
     for n in range(12):
@@ -39,7 +41,10 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     (morning.folder / "state").mkdir()
     morning.state.rename(morning.folder / "state" / "batchveo.db")
     commands = re.findall(r"^batchveo (export .*?)(?: {2,}#.*)?$", TEXT, re.MULTILINE)
-    assert [status_of(shlex.split(command)) for command in commands] == [0] * 7
+    with connected_hub(monkeypatch, morning.folder) as hub:
+        assert [status_of(shlex.split(command)) for command in commands] == [0] * 10
+    assert hub.repositories["me/clips"].private
+    assert hub.files("me/clips", "draft") == hub.files("me/clips")
     pairs, videofolder, card, shards, croissant, captions, lines, ours = (
         python(code, morning.folder) for code in blocks("python")
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.filesize import decimal
 
 from batchveo.cli.grouped_help import GroupedCommand
 from batchveo.cli.option_types import PATH, SIZE_IN_MEGABYTES
@@ -25,7 +26,19 @@ from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.models import JobState
-from batchveo.dataset import Captions, Exported, ExportSettings, Files, Format, Metadata, Splitting, export
+from batchveo.dataset import (
+    Captions,
+    Exported,
+    ExportSettings,
+    Files,
+    Format,
+    HubRepository,
+    Metadata,
+    Splitting,
+    Uploaded,
+    UploadPlan,
+    export,
+)
 from batchveo.store import Store
 
 _SHOWN = 20
@@ -128,6 +141,23 @@ _choice_options = join_decorators(
         help="Also export clips that people or gates rejected, and all takes.",
     ),
 )
+_upload_options = join_decorators(
+    option(
+        "--push-to-hub",
+        "repository",
+        envvar=None,
+        metavar="OWNER/NAME",
+        help="Also upload the folder to this dataset repository of the Hugging Face Hub.",
+    ),
+    option("--private", is_flag=True, envvar=None, help="Make the repository private if it is new."),
+    option(
+        "--revision",
+        "branch",
+        envvar=None,
+        metavar="BRANCH",
+        help="Branch of the repository to upload to; made if it is missing.  [default: main]",
+    ),
+)
 
 
 @click.command("export", cls=GroupedCommand)
@@ -135,25 +165,50 @@ _choice_options = join_decorators(
 @state_option
 @_shape_options
 @_choice_options
+@_upload_options
 @option("--verify", is_flag=True, help="Also check the hashes of the files that are already in the folder.")
-@option("--dry-run", is_flag=True, help="Count the clips; write nothing.")
+@option("--dry-run", is_flag=True, help="Count the clips; write and upload nothing.")
 @json_option
 def command(folder: Path, state: Path, *, as_json: bool, **options: Any) -> int:
     """Write a dataset of the finished videos to DIR; run again to add new ones.
 
-    Exit status 1 if a video was left out because it is missing or damaged.
+    Exit status 1 if a video was left out because it is missing or damaged, 3 if the folder cannot be written or
+    uploaded; the same command resumes.
     """
     settings = _read_settings(options)
+    repository = _open_repository(options)
     with closing(Store(state, writing=False)) as store:
         note_unknown_scores(store, settings.condition)
         count, total = Count("videos"), store.counts()[JobState.SUCCEEDED]
         result = export(store, folder, settings, seen=lambda jobs: count.show(jobs, total))
         count.end()
-    if as_json:
-        click.echo(json.dumps(_make_row(result), ensure_ascii=False))
-    else:
+    if not as_json:
         _print_result(result)
+    upload = _upload(repository, result, settings) if repository else None
+    if as_json:
+        row = _make_row(result) | {"upload": repository and _make_upload_row(repository, upload)}
+        click.echo(json.dumps(row, ensure_ascii=False))
+    elif repository:
+        _print_upload(repository, upload, result)
     return 1 if result.troubles else 0
+
+
+def _open_repository(options: dict[str, Any]) -> HubRepository | None:
+    """The repository to upload to, if any: known to take the token, before hours of copying."""
+    name, private, branch = (options[key] for key in ("repository", "private", "branch"))
+    if name is None:
+        if private or branch:
+            raise UsageError("--private and --revision are for an upload: add --push-to-hub OWNER/NAME")
+        return None
+    repository = HubRepository(name, private=private, branch=branch)
+    repository.check_access()
+    return repository
+
+
+def _upload(repository: HubRepository, result: Exported, settings: ExportSettings) -> UploadPlan | Uploaded:
+    if result.dry_run:
+        return repository.plan_upload(result.folder)
+    return repository.upload_folder(result.folder, settings.splitting)
 
 
 def _read_settings(options: dict[str, Any]) -> ExportSettings:
@@ -223,3 +278,36 @@ def _print_result(result: Exported) -> None:
         click.echo(f"left out: {shorten_text(trouble.job.name)}: {shorten_text(trouble.problem, 300)}", err=True)
     if len(result.troubles) > _SHOWN:
         click.echo(f"... and {len(result.troubles) - _SHOWN} more; --json prints all of them", err=True)
+
+
+def _make_upload_row(repository: HubRepository, upload: UploadPlan | Uploaded | None) -> dict[str, object]:
+    planned = upload if isinstance(upload, UploadPlan) else None
+    uploaded = upload if isinstance(upload, Uploaded) else None
+    return {
+        "repository": repository.name,
+        "branch": repository.branch,
+        "url": repository.url,
+        "private": repository.is_private,
+        "commit": uploaded and uploaded.commit,
+        "changed": uploaded and uploaded.changed,
+        "files": planned and planned.files,
+        "bytes": planned and planned.bytes,
+        "notes": list(uploaded.notes) if uploaded else [],
+    }
+
+
+def _print_upload(repository: HubRepository, upload: UploadPlan | Uploaded | None, result: Exported) -> None:
+    kind = "private" if repository.is_private else "public"
+    if isinstance(upload, UploadPlan):
+        state = kind if repository.exists else f"{kind}, would be created"
+        parts = (
+            [f"{format_count(upload.files, 'file')} ({decimal(upload.bytes)}) of the folder"] if upload.files else []
+        )
+        parts += [format_count(result.added, "new clip")] if result.added else []
+        what = f"would get {' and '.join(parts)}" if parts else "nothing to upload, all is there"
+        click.echo(f"{repository.url} ({state}): {what}")
+    elif upload:
+        done = f"uploaded, commit {upload.commit[:8]}" if upload.changed else "nothing to upload, all is there"
+        click.echo(f"{repository.url} ({kind}): {done}")
+        for note in upload.notes:
+            click.echo(f"note: {note}", err=True)

@@ -27,6 +27,8 @@ def test_scores_are_joined_and_counted(capsys: pytest.CaptureFixture[str]) -> No
     assert out == ""
     assert err.splitlines() == [
         "clip.csv:4: no finished clip has the name 'c' (--skip-unknown leaves such rows out)",
+        "     4 | c,1,cat",
+        "       | ^",
         "1 problem; nothing was written or bought",
     ]
     assert status_of(["annotate", "clip.csv", "--on", "name", "--skip-unknown", "--json"]) == 0

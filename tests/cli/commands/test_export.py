@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from batchveo.cli import status_of
 from batchveo.core.votes import VoteKind
+from tests.helpers.dataset_hub import TOKEN, DatasetHub, Repository, connected_hub
 from tests.helpers.finished_jobs import Morning
+from tests.helpers.process_server import start_process
 
 
 @pytest.fixture
@@ -121,6 +125,80 @@ def test_without_the_extras(
     assert row["width"] == 320
 
 
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DatasetHub]:
+    with connected_hub(monkeypatch, tmp_path) as hub:
+        yield hub
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the library
+def test_an_upload(morning: Morning, hub: DatasetHub, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would be uploaded, what was, and that nothing was left to do; a video that is left out is still status 1."""
+    push = ["export", "dataset", "--push-to-hub", "ann/clips", "--private"]
+    place = f"{hub.url}/datasets/ann/clips"
+    assert status_of([*push, "--dry-run"]) == 0
+    expected = f"{place} (private, would be created): would get 3 new clips"
+    assert expected in capsys.readouterr().out
+    assert hub.list_changes() == []
+    assert not Path("dataset").exists()
+    assert status_of(push) == 0
+    assert f"{place} (private): uploaded, commit 00000000\n" in capsys.readouterr().out
+    Path("dataset/more.txt").write_text("more")
+    assert status_of([*push, "--dry-run"]) == 0
+    assert f"{place} (private): would get 1 file (4 bytes) of the folder\n" in capsys.readouterr().out
+    Path("dataset/more.txt").unlink()
+    assert status_of([*push, "--dry-run"]) == 0
+    assert f"{place} (private): nothing to upload, all is there\n" in capsys.readouterr().out
+    assert status_of([*push, "--dry-run", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["upload"]
+    assert row["repository"] == "ann/clips"
+    assert (row["url"], row["private"], row["files"], row["commit"]) == (place, True, 0, None)
+    (morning.videos / "b.mp4").unlink()
+    Path("dataset/train/b.mp4").unlink()
+    assert status_of(push) == 1
+    capsys.readouterr()
+    assert status_of([*push, "--json"]) == 1
+    row = json.loads(capsys.readouterr().out)["upload"]
+    assert (row["changed"], row["branch"], row["commit"]) == (False, "main", f"{2:040}")
+    assert "train/b.mp4" in hub.files("ann/clips"), "an upload deletes nothing"
+
+
+def test_what_prevents_an_upload_comes_before_the_export(
+    morning: Morning, hub: DatasetHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 2 for what is wrong here, 3 for what the hub refuses; nothing is written."""
+    hub.repositories["ann/public"] = Repository(private=False)
+    for arguments, words in [
+        (["--private"], "add --push-to-hub"),
+        (["--revision", "draft"], "add --push-to-hub"),
+        (["--push-to-hub", "clips"], "OWNER/NAME"),
+        (["--push-to-hub", "ann/public", "--private"], "exists and is public"),
+    ]:
+        assert status_of(["export", "dataset", *arguments]) == 2, arguments
+        assert words in capsys.readouterr().err
+    hub.refused["/whoami-v2"] = 401
+    assert status_of(["export", "dataset", "--push-to-hub", "ann/clips"]) == 3
+    assert "does not accept the token (401)" in capsys.readouterr().err
+    monkeypatch.delenv("HF_TOKEN")
+    assert status_of(["export", "dataset", "--push-to-hub", "ann/clips"]) == 2
+    assert "no token" in capsys.readouterr().err
+    assert not Path("dataset").exists()
+    assert hub.list_changes() == []
+
+
+@pytest.mark.slow
+def test_the_variables_of_the_library_count(morning: Morning, hub: DatasetHub) -> None:
+    """Address and token in the environment of a process; standard output has no progress."""
+    variables = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(morning.folder)}
+    arguments = ("export", "dataset", "--push-to-hub", "ann/clips", "--state", "b.db")
+    environment = {**os.environ, **variables}
+    process = start_process("batchveo", *arguments, folder=morning.folder, environment=environment, seconds=60)
+    out, err = process.communicate()
+    assert process.wait() == 0, err
+    assert out.splitlines()[1] == f"{hub.url}/datasets/ann/clips (public): uploaded, commit 00000000"
+    assert {"README.md", "train/a.mp4", "train/metadata.jsonl"} <= hub.files("ann/clips").keys()
+
+
 def test_strict_provenance(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
     """``plan`` and ``run`` refuse alike, before a key is asked for."""
     Path("m.yaml").write_text("- {model: google/veo3, prompt: x}\n")
@@ -130,12 +208,12 @@ def test_strict_provenance(morning: Morning, capsys: pytest.CaptureFixture[str])
 
 
 def test_it_starts_without_what_it_may_not_need() -> None:
-    """Neither PyAV nor pyarrow is imported for its help; pandas, where there is one, is sqlite-utils' own wish."""
+    """No library of an extra is imported for its help; pandas, where there is one, is sqlite-utils' own wish."""
     code = """
 import sys
 sys.modules["pandas"] = None
 import batchveo.cli.commands.export
-print({"av", "pyarrow"} & {*sys.modules})
+print({"av", "pyarrow", "huggingface_hub"} & {*sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
