@@ -133,7 +133,7 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
 
 def describe_command(store: Store, job: Job) -> str:
     """The command that a person may want next for a job, to be pasted into a shell."""
-    command, *words = _NEXT.get(job.state, ("check",))
+    command, *words = _NEXT.get(job.state, ("show",))
     return format_command(command, job_argument(job.name, job.id), *words, state=store.path.absolute())
 
 
