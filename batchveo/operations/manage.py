@@ -111,10 +111,12 @@ def choose_jobs(
     failure has this cause, or one that this is a part of. Raises ``UsageError`` as ``select_jobs`` and
     ``check_models``, and for a cause that no failure has.
     """
+    wanted = None if cause is None else cause.strip().casefold()
+    if wanted == "":  # as a script gives it if a variable is not set: every failure would have it
+        raise UsageError("--cause is empty; it takes a part of the cause of a failure")
     chosen = _choose_by_state(store, keys, states, models, where)
-    if cause is None:
+    if cause is None or wanted is None:
         return chosen
-    wanted = cause.strip().casefold()
     caused = [job for job in chosen if wanted in find_cause(job.error).casefold()]
     if not caused:
         raise UsageError(_explain_cause(store, cause))
