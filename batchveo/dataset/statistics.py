@@ -7,9 +7,9 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+from batchveo.core.formatting import is_formula
 from batchveo.dataset.columns import CHECKED, COLUMNS, Row
 from batchveo.dataset.splits import PARTS
-from batchveo.dataset.tables import is_formula
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.catalog.parameters import Media
 

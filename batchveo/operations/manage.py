@@ -93,7 +93,7 @@ def _list_candidates(key: str, jobs: Sequence[Job]) -> str:
 def name_job(store: Store, job: Job) -> str:
     """The argument that selects exactly this job: its name if it may be pasted, and no other job has it."""
     argument = job_argument(job.name, job.id)
-    return argument if len(store.queries.find_jobs(argument)) == 1 else job.id
+    return argument if [found.id for found in store.queries.find_jobs(argument)] == [job.id] else job.id
 
 
 def choose_jobs(
