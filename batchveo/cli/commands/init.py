@@ -21,7 +21,7 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.run_command import is_person_there
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_usd, shorten_text
+from batchveo.core.formatting import blank_unprintable, format_usd, shorten_text
 from batchveo.core.hints import format_command
 from batchveo.operations.first_manifest import (
     Draft,
@@ -129,9 +129,8 @@ def _find_service_options(base_url: str | None) -> tuple[str, ...]:
 
 def _print_next(written: FirstManifest, usd: float | None, service: Sequence[str]) -> None:
     budget = () if usd is None else ("--budget", str(math.ceil(usd)))
-    click.echo(written.describe())
-    for note in written.notes:
-        click.echo(f"note: {note}")
+    for line in (written.describe(), *(f"note: {note}" for note in written.notes)):
+        click.echo(blank_unprintable(line))  # names of files and columns may come from strangers
     click.echo("\nNext:")
     for line in (
         format_command("plan", str(written.path), service=service, state=None),
