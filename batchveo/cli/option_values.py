@@ -155,7 +155,7 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
 
 
 def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
-    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only``, ``--where`` and ``--checks`` ask for.
+    """What the options of ``reading_options`` and ``--checks`` ask for.
 
     Raises ``UsageError``.
     """
@@ -167,4 +167,5 @@ def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
         only=tuple(options["only"]),
         where=read_where(options["where"]),
         checks=CheckLevel(options["checks"] or CheckLevel.NONE),
+        filename=options["filename"],
     )

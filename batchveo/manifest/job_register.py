@@ -13,7 +13,8 @@ from typing import NamedTuple
 from batchveo.core.filenames import safe_stem
 from batchveo.core.job_row import Row, fields_json, input_files, normal_request
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.manifest.problems import Problems, shown
+from batchveo.manifest.filename_template import FilenameTemplate
+from batchveo.manifest.problems import Fault, Problems, shown
 
 ID_BYTES = 10
 """An id is the beginning of a SHA-256, written as twice as many hex digits."""
@@ -177,6 +178,11 @@ class JobRegister:
         self._names = FirstPlaces()
         self._own_ids = FirstPlaces()
         self._counted: dict[int, _Counted] = {}
+        self._filename: FilenameTemplate | None = None
+
+    def set_filename(self, template: FilenameTemplate | None) -> None:
+        """Name the files of the jobs that follow by this template; ``None``: by their names."""
+        self._filename = template
 
     def make_job(
         self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
@@ -200,12 +206,23 @@ class JobRegister:
         else:
             self.take_name(name, place, suggest_name)
             stem = safe_stem(name)
+        if self._filename is not None:
+            stem = self._fill_filename(self._filename, parts, job_id, name, place)
         self.by_model[model] = self.by_model.get(model, 0) + 1
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
         checked = (inputs, tries, left, policy, priority)
         return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, *checked)
+
+    def _fill_filename(self, template: FilenameTemplate, parts: JobParts, job_id: str, name: str, place: Place) -> str:
+        """The stem of a job by the template; what is missing for it is reported."""
+        own = {"id": job_id, "name": name, "model": parts.model, "prompt": parts.prompt, "repeat": parts.repetition}
+        try:
+            return template.fill(request=parts.request, meta=parts.meta, own=own)
+        except Fault as fault:
+            self._problems.add_fault(place.file, place.line, "filename", fault)
+            return safe_stem(name)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

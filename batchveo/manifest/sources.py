@@ -26,7 +26,9 @@ STDIN = "-"
 STDIN_LABEL = "<stdin>"
 """What messages call standard input."""
 SECTIONS = ("defaults", "defaults_where_taken", "jobs", "budget")
-"""The keys at the top of a manifest."""
+"""The keys at the top of a manifest by which it is known as one."""
+TOP_KEYS = (*SECTIONS, "filename")
+"""All keys at the top of a manifest; tables have columns of the last name."""
 
 _SPOOL_IN_MEMORY = 1024 * 1024
 _PEEK = 4096
