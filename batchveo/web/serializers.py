@@ -125,15 +125,15 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
 
 def describe_command(store: Store, job: Job) -> str:
     """The command that a person may want next for a job, to be pasted into a shell."""
-    name, state = job_argument(job.name, job.id), store.path.absolute()
+    key, state = job_argument(job.name, job.id), store.path.absolute()
     match job.state:
         case JobState.PENDING:
-            return format_command("cancel", name, state=state)
+            return format_command("cancel", key, state=state)
         case JobState.IN_DOUBT:
-            return format_command("resolve", name, "--resubmit", state=state)
+            return format_command("resolve", key, "--resubmit", state=state)
         case JobState.FAILED | JobState.CANCELLED:
-            return format_command("retry", name, state=state)
-    return format_command("show", name, state=state)
+            return format_command("retry", key, state=state)
+    return format_command("show", key, state=state)
 
 
 def _shorten_data(value: object) -> object:
