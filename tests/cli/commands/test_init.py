@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import sys
@@ -160,3 +161,13 @@ def test_problems_name_the_manifest_that_would_be_written(capsys: pytest.Capture
     assert "for the entry in odd.yaml:" in err
     assert "stdin" not in err
     assert not Path("odd.yaml").exists()
+
+
+def test_questions_are_broken_between_words(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the width of the terminal."""
+    screen = type_at_terminal(monkeypatch, ["The {title}", ""])
+    monkeypatch.setattr(screen, "fileno", lambda: 2)
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: os.terminal_size((40, 24)))
+    assert status_of(["init", "shop.csv"]) == 0
+    text = screen.getvalue()
+    assert "No column of shop.csv is called prompt.\n  Its columns, each with its first\n  value:\n" in text
