@@ -341,3 +341,15 @@ def test_a_sentence_is_not_torn_apart(new_page: Open, url: str, night: Night) ->
         return node.querySelector("a").getBoundingClientRect().left - words.getBoundingClientRect().right;
     }""")
     assert gap < 12
+
+
+def test_the_brand_is_whole_at_twice_the_size(new_page: Open, url: str) -> None:
+    """Of a window of 1,400 pixels, half is left."""
+    page = new_page(url, width=700)
+    page.locator("#failures-badge").wait_for()
+    room = page.locator(".brand").evaluate("""brand => {
+        const word = document.createRange();
+        word.selectNodeContents(brand.firstChild);
+        return brand.getBoundingClientRect().right - word.getBoundingClientRect().right;
+    }""")
+    assert room >= 0
