@@ -105,7 +105,7 @@ class Draft:
 
     ``title`` is the comment above it; ``defaults`` are for what ``fields`` do not give. ``entries``: its jobs as YAML;
     or ``file``, a key and the source that it names, with ``fields`` and ``meta`` of the jobs. ``guessed``: the columns
-    that only probably mean their fields. ``notes``: what a person should know.
+    that only probably mean their fields, and could be left out. ``notes``: what a person should know.
     """
 
     title: str
@@ -191,7 +191,8 @@ def draft_table(table: Table, catalog: Catalog, *, model: str | None = None, pro
         guessed={
             name: column
             for name, column in used.items()
-            if not column.is_called(name) and name not in ("prompt", "name", "model")
+            if not column.is_called(name)
+            and name not in ("prompt", "name", "model", *(known.required if known else ()))
         },
         notes=[f"the column {name} is left out" for name in (*table.left_out, *keys)],
     )
