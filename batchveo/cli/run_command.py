@@ -18,6 +18,7 @@ import click
 from batchveo.cli.option_values import (
     find_chosen_settings,
     find_service,
+    list_key_variables,
     read_cluster,
     read_messengers,
     read_settings,
@@ -34,7 +35,6 @@ from batchveo.engine.hooks.runner import parse_hooks
 from batchveo.engine.result import RunResult
 from batchveo.operations.quote import Approve, PurchaseQuote
 from batchveo.operations.run_setup import Consent, RunOptions
-from batchveo.provider.keys_file import read_variables
 from batchveo.store import Store
 
 LOGGERS = 2
@@ -52,8 +52,7 @@ def execute_run(
     """
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
-    hidden = read_variables(options["keys"]) if options["keys"] else frozenset[str]()
-    hooks = parse_hooks(options["exec"], options["webhook"], hidden=hidden)
+    hooks = parse_hooks(options["exec"], options["webhook"], hidden=list_key_variables(options))
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],
