@@ -124,4 +124,26 @@ function save(name, text) {
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
-export { byId, copy, cut, el, icon, keepFocus, save, speak, toast };
+// A list of keys, each with what it does: [["j k", "Next, previous"], ...].
+function listKeys(keys) {
+  const cap = (part, index) => (index % 2 ? part : el("kbd", {}, part));
+  return el(
+    "dl",
+    {},
+    keys.map(([key, does]) => [el("dt", {}, key.split(/( – |, | )/).map(cap)), el("dd", {}, does)]),
+  );
+}
+
+// Opens the dialog of keys with `parts` below its title.
+function openKeys(title, ...parts) {
+  const dialog = byId("keys");
+  const close = { type: "button", class: "primary", onclick: () => dialog.close(), autofocus: true };
+  dialog.replaceChildren(
+    el("h2", { id: "keys-title" }, title),
+    ...parts,
+    el("div", { class: "ask-do" }, el("button", close, "Close")),
+  );
+  dialog.showModal();
+}
+
+export { byId, copy, cut, el, icon, keepFocus, listKeys, openKeys, save, speak, toast };
