@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batchveo.operations.status import make_status_row
-from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
-from batchveo.web.app import make_app
 from batchveo.web.page import STATE_ICONS
-from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.web.conftest import HOSTILE, Night, look_again, shows_cards
@@ -32,12 +29,6 @@ VIEWS = {
     "charts": "#charts .chart",
 }
 """Each address, and what stands there once it is shown."""
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def until(page: Page, expression: str) -> None:

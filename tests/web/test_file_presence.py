@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.sandbox.asgi_server import running
 from batchveo.storage.objects import Head
 from batchveo.storage.stored_video import BucketVideo
 from batchveo.store import Store
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
 
 Open = Callable[..., "Page"]
 LIES = "The video was stored and verified."
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def row(folder: object, *, file: str = "fox.mp4", size: int = 3) -> dict[str, object]:

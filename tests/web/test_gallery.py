@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,12 +28,6 @@ FOCUS = """() => {
     const card = document.activeElement.closest(".card");
     return card && [Number(card.getAttribute("aria-posinset")), Number(card.getAttribute("aria-setsize"))];
 }"""
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def until(page: Page, expression: str, *, arg: object = None) -> None:
