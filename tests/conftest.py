@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import re
+import signal
 import socket
 import sys
 import tempfile
@@ -36,6 +37,10 @@ settings.register_profile("exhaustive", deadline=None, max_examples=300)
 # the tests start a hundred processes, and each would compile the package anew
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# under nohup every process that the tests start would ignore a closed terminal, and those that test it would hang
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 LOOPBACK = ("127.", "::1", "localhost")
 NUMBERS = count()

@@ -39,6 +39,9 @@ SECONDS = 180.0
 QUALITIES = (80, 70, 60, 50)
 """Of JPEG: the first with which a picture is small enough."""
 
+HAS_FRAMES = "[...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
+"""Whether each video of a page has the data of the frame that it shows."""
+
 Found = TypeVar("Found")
 
 ANIMALS, PLACES = ("cat", "fox", "heron", "owl"), ("Kyoto", "Paris", "the snow")
@@ -74,7 +77,7 @@ def main() -> None:
         save_terminal(end, IMAGES / "run-end.svg")
         vote(here)
         with serve([*BATCHVEO, "ui", "--port", "0"], here) as address:
-            save_pages(address, find_rejected(here))
+            save_pages(address, find_accepted(here))
 
 
 @contextmanager
@@ -116,12 +119,13 @@ def vote(folder: Path) -> None:
         subprocess.run(command, cwd=folder, check=False, capture_output=True)
 
 
-def find_rejected(folder: Path) -> str:
-    """The id of a job that was rejected by a gate and made again."""
+def find_accepted(folder: Path) -> str:
+    """The id of a job that has a clip to look at, made after a gate had rejected another one if there is such a job."""
     listed = subprocess.run([*BATCHVEO, "jobs", "--json"], cwd=folder, check=True, capture_output=True, text=True)
     jobs = [json.loads(line) for line in listed.stdout.splitlines()]
-    rejected: str = next(job["id"] for job in jobs if job["verdict"] == "rejected")
-    return rejected
+    accepted = [job for job in jobs if job["verdict"] == "accepted"]
+    chosen: str = max(accepted, key=lambda job: job["take"])["id"]
+    return chosen
 
 
 # -- the terminal
@@ -181,14 +185,14 @@ def save_terminal(screen: str, path: Path) -> None:
 # -- the page
 
 
-def save_pages(address: str, rejected: str) -> None:
+def save_pages(address: str, accepted: str) -> None:
     """Each view as a reader sees it, light and dark."""
     views: Mapping[str, str] = {
         "page": "#/videos",
         "charts": "#/charts",
         "choose": "#/choose?by=model",
         "compare": "#/compare",
-        "job": f"#/job/{rejected}",
+        "job": f"#/job/{accepted}",
     }
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-headless-shell")
@@ -200,7 +204,7 @@ def save_pages(address: str, rejected: str) -> None:
 
 
 def save_page(browser: Browser, url: str, path: Path, scheme: str) -> None:
-    """Take a picture of one view, once its posters are there."""
+    """Take a picture of one view, once its posters and the frame of its video are there."""
     page = browser.new_page(
         viewport={"width": PAGE_WIDTH, "height": PAGE_HEIGHT},
         color_scheme="dark" if scheme == "dark" else "light",
@@ -209,6 +213,7 @@ def save_page(browser: Browser, url: str, path: Path, scheme: str) -> None:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.goto(url)
     page.wait_for_load_state("networkidle")
+    wait_for(lambda: page.evaluate(HAS_FRAMES) or None, f"{url} showed no frame")
     if troubles:
         raise RuntimeError(f"{url}: {'; '.join(troubles)}")
     take_picture(page, path)

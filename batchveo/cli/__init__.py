@@ -253,12 +253,19 @@ def _find_database_error() -> type[sqlite3.DatabaseError]:
 
 
 def _report_usage(error: click.ClickException) -> int:
-    """Report an error that click found, with a line that shows how the command is used."""
+    """Report an error that click found, with a line that shows how the command is used; without a command, the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        with contextlib.suppress(OSError):
+            error.show()
+        return error.exit_code
     text = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         meant = " or ".join(sorted(error.possibilities or ()))
-        text = f"no such option {error.option_name}" + (f" (did you mean {meant}?)" if meant else "")
-    context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"did you mean {meant}?" if meant else ""
+        if not hint and context is not None and context.parent is None:
+            hint = "options of a command come after its name"
+        text = f"no such option {error.option_name}" + (f" ({hint})" if hint else "")
     hint = ""
     if context is not None:
         pieces = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])

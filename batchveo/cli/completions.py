@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
-    import click
     from click.shell_completion import CompletionItem
 
 _LAST_NAME = re.compile(r"(?:[A-Za-z_][\w.]*)?\Z")
@@ -53,9 +54,8 @@ def complete_faults(context: click.Context, parameter: click.Parameter, word: st
 
 def complete_commands(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
     """Completes the name of a command."""
-    from batchveo.cli import COMMANDS
-
-    return _offer(COMMANDS, word)
+    root = context.find_root()
+    return _offer(root.command.list_commands(root) if isinstance(root.command, click.Group) else (), word)
 
 
 def _offer_fields(word: str, names: Iterable[str]) -> list[CompletionItem]:

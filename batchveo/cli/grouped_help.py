@@ -37,7 +37,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
     ),
     "Decision": ("--resubmit", "--generation-id", "--fail"),
     "Other jobs in their place": ("--prompt", "--takes", "--to", "--drop"),
-    "Manifests": ("--set", "--map", "--extra", "--strict-provenance", "--check-images"),
+    "Manifests": ("--set", "--map", "--extra", "--filename", "--strict-provenance", "--check-images"),
     "Money": ("--budget", "--assume-price", "--confirm-above", "--wait-for-credits"),
     "Tries and checks": ("--tries", "--checks"),
     "Speed": ("--concurrency", "--rate", "--downloads", "--poll-interval", "--poll-rate", "--patience"),

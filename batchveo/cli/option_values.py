@@ -54,6 +54,15 @@ def _read_concurrency(options: dict[str, Any]) -> int:
     return USUAL_CONCURRENCY if given is None else given
 
 
+def list_key_variables(options: dict[str, Any]) -> frozenset[str]:
+    """The environment variables that hold API keys by the file of ``--keys``; the usual ones are not among them."""
+    if options["keys"] is None:
+        return frozenset()
+    from batchveo.provider.keys_file import read_variables
+
+    return read_variables(options["keys"])
+
+
 def read_settings(options: dict[str, Any]) -> RunSettings:
     """The run's settings from the command's options."""
     return replace(
@@ -155,7 +164,7 @@ def find_sources(manifests: Sequence[str], options: dict[str, Any]) -> ManifestS
 
 
 def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
-    """What ``--set``, ``--map``, ``--extra``, ``--limit``, ``--only``, ``--where`` and ``--checks`` ask for.
+    """What the options of ``reading_options`` and ``--checks`` ask for.
 
     Raises ``UsageError``.
     """
@@ -167,4 +176,5 @@ def read_manifest_options(options: dict[str, Any]) -> ReadOptions:
         only=tuple(options["only"]),
         where=read_where(options["where"]),
         checks=CheckLevel(options["checks"] or CheckLevel.NONE),
+        filename=options["filename"],
     )

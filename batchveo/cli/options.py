@@ -171,6 +171,13 @@ reading_options = join_decorators(
         default="error",
         help="What to do with unknown columns and keys: keep as meta, ignore or report an error.",
     ),
+    option(
+        "--filename",
+        metavar="TEMPLATE",
+        show_default=False,
+        help="Folders and name of each video in the output folder, such as '{model}/{meta.style}/{name}' "
+        "(default: filename: in the manifest, else the job's name).",
+    ),
     option("--limit", type=int, metavar="N", help="Use only the first N jobs; later runs can use the others."),
     option(
         "--only",

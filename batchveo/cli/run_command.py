@@ -18,6 +18,7 @@ import click
 from batchveo.cli.option_values import (
     find_chosen_settings,
     find_service,
+    list_key_variables,
     read_cluster,
     read_messengers,
     read_settings,
@@ -51,7 +52,7 @@ def execute_run(
     """
     # errors of the options come before the display opens, and are no news for a phone
     settings, cluster = read_settings(options), read_cluster(options)
-    hooks = parse_hooks(options["exec"], options["webhook"])
+    hooks = parse_hooks(options["exec"], options["webhook"], hidden=list_key_variables(options))
     with _show_run(options) as (shown, notifier):
         asked = RunOptions(
             state=options["state"],

@@ -161,12 +161,11 @@ class Sidecars:
             return "none"
         return "beside" if self.folder is None else str(self.folder)
 
-    def of(self, video: Path) -> Path | None:
-        """The path of the sidecar of ``video``; ``None`` if none is written."""
+    def of(self, folder: Path, file: str) -> Path | None:
+        """The path of the sidecar of the video ``file`` in ``folder``; ``None`` if none is written."""
         if not self.written:
             return None
-        name = video.name.removesuffix(VIDEO_SUFFIX) + SIDECAR_SUFFIX
-        return (video.parent if self.folder is None else self.folder) / name
+        return (folder if self.folder is None else self.folder) / (file.removesuffix(VIDEO_SUFFIX) + SIDECAR_SUFFIX)
 
 
 BESIDE = Sidecars()

@@ -1,16 +1,23 @@
-"""File names that every file system accepts, made from names that people write."""
+"""File names that every file system accepts, made from names that people write, and paths made of such names."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 SUFFIX_ROOM = 24
 """Bytes that must be free after a stem: ``~12345678`` of a distinct stem, then ``.mp4.json.part``."""
 
 STEM_LIMIT = 255 - SUFFIX_ROOM
 """The longest stem in UTF-8 bytes; common file systems allow 255 bytes a name."""
+
+PATH_LIMIT = 480
+"""The longest path without its ending in UTF-8 bytes: a bucket allows keys of 1,024 bytes, with a prefix of 512."""
+
+MOST_PIECES = 16
+"""The most folders and names in a path; each may have 29 bytes then."""
 
 _TOKEN = 8
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9 _.,'()\[\]+=~#@!$%&;^`{}-]*[A-Za-z0-9_,'()\[\]+=~#@!$%&;^`{}-])?")
@@ -39,9 +46,30 @@ def safe_stem(name: str) -> str:
     return distinct_stem(stem, hashlib.sha256(_encode(name)).hexdigest(), limit=STEM_LIMIT)
 
 
+def safe_path(pieces: Sequence[str]) -> str:
+    """The stem, with folders before it, for these pieces of a path; each becomes one name, whatever it holds.
+
+    At most ``PATH_LIMIT`` bytes of UTF-8 for at most ``MOST_PIECES`` pieces: the pieces of a longer one are cut alike.
+    """
+    stems = [safe_stem(piece) for piece in pieces]
+    path = "/".join(stems)
+    return path if len(_encode(path)) <= PATH_LIMIT else cut_pieces(path, PATH_LIMIT // len(stems) - 1)
+
+
+def cut_pieces(path: str, limit: int) -> str:
+    """The path with each piece in at most ``limit`` bytes of UTF-8; a longer piece ends as one of ``safe_stem``."""
+    return "/".join(
+        piece
+        if len(_encode(piece)) <= limit
+        else distinct_stem(piece, hashlib.sha256(_encode(piece)).hexdigest(), limit=limit)
+        for piece in path.split("/")
+    )
+
+
 def distinct_stem(stem: str, token: str, *, limit: int = STEM_LIMIT + 1 + _TOKEN) -> str:
-    """The stem, ``~`` and the first eight characters of ``token``, in at most ``limit`` bytes of UTF-8."""
-    return f"{_cut_stem(stem, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
+    """The stem, ``~`` and the first eight characters of ``token``; its last piece in at most ``limit`` bytes."""
+    folders, slash, name = stem.rpartition("/")
+    return f"{folders}{slash}{_cut_stem(name, limit - 1 - _TOKEN)}~{token[:_TOKEN]}"
 
 
 def _drop_format_characters(name: str) -> str:

@@ -34,6 +34,11 @@ def blank_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def is_formula(value: object) -> bool:
+    """Whether a spreadsheet would take a cell for a formula."""
+    return isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
 def write_value(value: object) -> str:
     """A JSON value as a manifest has it: a text as it is, ``true`` for ``True``."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -28,11 +28,13 @@ class Hooks:
     """The hooks of a run.
 
     ``command``: a program and its arguments; ``{file}``, ``{id}`` and ``{name}`` within them stand for the video's.
-    ``folder``: where it runs. ``webhook``: an address that gets a POST; it may hold a secret. Both get the job as JSON.
+    ``folder``: where it runs. ``hidden``: environment variables that it does not see. ``webhook``: an address that gets
+    a POST; it may hold a secret. Both get the job as JSON.
     """
 
     command: tuple[str, ...] = ()
     folder: Path = field(default_factory=Path.cwd)
+    hidden: frozenset[str] = frozenset()
     webhook: str | None = field(default=None, repr=False)
 
     @property

@@ -19,7 +19,7 @@ from batchveo.dataset.columns import Row, build_row, measured_columns, measures_
 from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
-from batchveo.storage.file_system import measure_file, rename_file, sync_path
+from batchveo.storage.file_system import has_subfolders, measure_file, rename_file, sync_path
 from batchveo.storage.probe import MediaInfo, RepeatedProbe, UnreadableVideo, can_probe
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
 
@@ -168,6 +168,8 @@ class ClipExporter:
             _check_source(job, measure_file(source) if read is None else (read.size, read.digest))
         row = self._build_row(chosen, known, self._find_headers(source, known, read))
         target = self._folder / str(row["file_name"])
+        if needs_file and not has_subfolders(self._folder, target.parent):
+            raise _Unfit(f"a link or a file is in the place of a folder: {target.parent}")
         if known is None and needs_file:  # a file of a clip in the index is the export's own
             _refuse_stranger(target, job)
         self._note_row(row, known)  # before the file: after a death the export knows it as its own

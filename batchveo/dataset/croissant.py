@@ -148,6 +148,8 @@ class Croissant:
         if set(self.index.formats) == {Format.WEBDATASET}:
             return []
         paths = [f"{split}/*.mp4" for split in self.tally.parts]
+        if self.tally.has_folders:
+            paths += [f"{split}/**/*.mp4" for split in self.tally.parts]
         return [_make_file_set("videos", "The video files.", "video/mp4", paths)]
 
 

@@ -50,19 +50,23 @@ class LoaderConfig:
         return [pattern.format(split=split) for pattern in self.patterns]
 
 
-def choose_loader(formats: Sequence[str], types: ColumnTypes, metadata: WrittenMetadata | None) -> LoaderConfig:
+def choose_loader(
+    formats: Sequence[str], types: ColumnTypes, metadata: WrittenMetadata | None, *, has_folders: bool = False
+) -> LoaderConfig:
     """How to load a folder of these formats, with captions if a loader can find them.
 
-    ``metadata`` is the metadata beside the videos, if any. A plain folder has videos only.
+    ``metadata`` is the metadata beside the videos, if any. A plain folder has videos only. ``has_folders``: videos are
+    in folders within their splits.
     """
+    videos = "{split}/**/*.mp4" if has_folders else "{split}/*.mp4"
     if metadata is not None:
-        patterns = ("{split}/*.mp4", f"{{split}}/metadata.{metadata.kind.value}")
+        patterns = (videos, f"{{split}}/metadata.{metadata.kind.value}")
         return LoaderConfig(patterns=patterns, features=_list_features(types, metadata.columns, video=True))
     if Format.WEBDATASET in formats:
         row: Feature = {"name": "json", "struct": _list_features(types, list(types.kinds))}
         texts = [_feature(name, "string") for name in ("txt", "__key__", "__url__")]
         return LoaderConfig(patterns=("{split}-*.tar",), features=[row, _feature("mp4", "video"), *texts])
-    return LoaderConfig(patterns=("{split}/*.mp4",), features=[_feature("video", "video")], drop_labels=True)
+    return LoaderConfig(patterns=(videos,), features=[_feature("video", "video")], drop_labels=True)
 
 
 def _list_features(types: ColumnTypes, names: Sequence[str], *, video: bool = False) -> list[Feature]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -163,7 +163,7 @@ class _Export:
             self._export_clips(seen)
         # Clips of earlier exports whose files are gone are in the index, but not in the dataset.
         files = DatasetFiles(self._folder, self._index, self._clips.has_file)
-        self._sync_folders(files.tally.parts)
+        self._sync_folders(files.tally.folders)
         metadata = files.write_files(self._settings.metadata)
         if self._index.lists_pairs:
             pairs = _list_pairs(self._store, ExportSettings())  # of earlier exports too, whatever their filters
@@ -183,8 +183,9 @@ class _Export:
         if self._shards is not None:
             self._shards.write_rest()
 
-    def _sync_folders(self, splits: list[str]) -> None:
-        for folder in (self._folder, *(self._folder / split for split in splits)):
+    def _sync_folders(self, names: Iterable[str]) -> None:
+        within = {folder for name in names for folder in (Path(name), *Path(name).parents)}
+        for folder in (self._folder / each for each in within | {Path()}):
             if folder.is_dir():
                 sync_path(folder)
 
@@ -200,7 +201,7 @@ class _Export:
         )
         card = Card(
             tally=files.tally,
-            loader=choose_loader(self._formats, files.types, metadata),
+            loader=choose_loader(self._formats, files.types, metadata, has_folders=files.tally.has_folders),
             services=sorted(filter(None, self._store.runs.list_services())),
             splitting=self._settings.splitting,
             pairs=self._pairs or 0,

@@ -229,8 +229,10 @@ class ExportIndex:
 
 def _check_path(split: str, file_name: str) -> None:
     """Raise ``ValueError`` for a path outside of the folder: the index may come from somebody else."""
-    name = file_name.removeprefix(f"{split}/")
-    if not is_split_name(split) or f"{split}/{name}" != file_name or set("/\\:\0") & set(name) or not name.strip("."):
+    first, *pieces = file_name.split("/")
+    if not is_split_name(split) or first != split or not pieces or set("\\:\0") & set(file_name):
+        raise ValueError(file_name)
+    if not all(piece.strip(".") for piece in pieces):
         raise ValueError(file_name)
 
 

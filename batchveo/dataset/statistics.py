@@ -7,9 +7,9 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+from batchveo.core.formatting import is_formula
 from batchveo.dataset.columns import CHECKED, COLUMNS, Row
 from batchveo.dataset.splits import PARTS
-from batchveo.dataset.tables import is_formula
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.catalog.parameters import Media
 
@@ -26,7 +26,8 @@ class Tally:
     sound. ``from_images`` and ``from_videos`` count the clips that were made from such files, ``formulas`` the captions
     that a spreadsheet would take for a formula, ``rewritable`` the clips whose prompt the service was allowed to
     rewrite. ``verdicts`` counts by what gates say of a clip, empty for those without gates; ``picked``, ``rejected``
-    and ``rated`` the clips by what people say. ``numbers`` has the values of each measure and score that is a number.
+    and ``rated`` the clips by what people say. ``numbers`` has the values of each measure and score that is a number,
+    ``folders`` the folders that clips are in.
     """
 
     clips: int = 0
@@ -47,12 +48,18 @@ class Tally:
     rejected: int = 0
     rated: int = 0
     numbers: dict[str, array[float]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     examples: list[Row] = field(default_factory=list)
 
     @property
     def parts(self) -> list[str]:
         """The names of the splits, the usual ones first."""
         return sorted(self.splits, key=lambda name: (PARTS.index(name) if name in PARTS else len(PARTS), name))
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether clips are in folders within their splits."""
+        return not self.folders <= self.splits.keys()
 
     def add_row(self, row: Row) -> None:
         """Count one clip."""
@@ -71,6 +78,7 @@ class Tally:
         if row["finished_at"] is not None:
             self.days.add(str(row["finished_at"])[:10])
         self.splits[split] += 1
+        self.folders.add(str(row["file_name"]).rpartition("/")[0])
         self.models[model, split] += 1
         self.pictures[tuple(row[name] for name in ("width", "height", "fps", "duration", "has_sound"))] += 1
         self._add_findings(row)

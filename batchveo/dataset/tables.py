@@ -76,11 +76,6 @@ def has_arrow() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def is_formula(value: object) -> bool:
-    """Whether a spreadsheet would take a cell for a formula."""
-    return isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t"))
-
-
 def _format_cell(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 

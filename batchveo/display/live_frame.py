@@ -27,6 +27,7 @@ from batchveo.core.formatting import (
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobState
 from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
+from batchveo.display.table import fit_middle
 from batchveo.display.terminal_features import make_file_url
 from batchveo.operations.status import Flight, Snapshot, describe_open_wait
 
@@ -160,19 +161,8 @@ def _make_flight(flight: Flight, now: float, width: int, *, bar: int, colours: b
         done = int(min(elapsed / expected, 1.0) * bar) if expected else 0
         progress = Text(("━" if colours else "╍") * done, style="cyan").append("─" * (bar - done), style="dim")
     parts = [progress, time] if bar else [time]
-    name = Text(_fit_middle(flight.name, width - sum(part.cell_len + 2 for part in parts)))
+    name = Text(fit_middle(flight.name, width - sum(part.cell_len + 2 for part in parts)))
     return Text("  ").join([name, *parts])
-
-
-def _fit_middle(text: str, width: int) -> str:
-    """``text`` in exactly ``width`` cells, cut in the middle if it is longer: names often differ at their ends."""
-    line, most = shorten_text(text, LONGEST), width
-    if width < 1:
-        return ""
-    while cell_len(shorten_middle(line, most)) > width and most > 1:
-        most -= 1  # some characters take two cells
-    line = shorten_middle(line, most)
-    return line + " " * (width - cell_len(line))
 
 
 def _drop_lines(ranked: list[tuple[int, Text]], height: int) -> list[Text]:

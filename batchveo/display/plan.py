@@ -18,7 +18,16 @@ from batchveo.core.formatting import (
 )
 from batchveo.core.hints import format_command
 from batchveo.core.models import JobSpec, JobState
-from batchveo.display.table import UNLIMITED, Column, cut_middle, flatten_text, make_table, open_console, print_lines
+from batchveo.display.table import (
+    UNLIMITED,
+    Column,
+    cut_middle,
+    fit_middle,
+    flatten_text,
+    make_table,
+    open_console,
+    print_lines,
+)
 from batchveo.engine.price_book import PriceSource
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
@@ -310,17 +319,16 @@ def _print_images(console: Console, check: ImageCheck) -> None:
 
 def _print_sample(console: Console, specs: Sequence[JobSpec]) -> None:
     """Some of the jobs, a line each; on a terminal long names and prompts are cut in the middle."""
-    from rich.cells import cell_len, set_cell_size
+    from rich.cells import cell_len
     from rich.text import Text
 
-    names = [flatten_text(spec.name) for spec in specs]
-    width = max(map(cell_len, names), default=0)
+    width = max((cell_len(flatten_text(spec.name)) for spec in specs), default=0)
     if console.width < UNLIMITED:
         width = min(width, max(console.width // 3, NAME_CELLS))
     console.file.write("for example\n")
-    for name, spec in zip(names, specs, strict=True):
+    for spec in specs:
         prompt = cut_middle(flatten_text(str(spec.request.get("prompt", ""))), console.width - width - 4)
-        print_lines(console, Text(f"  {set_cell_size(cut_middle(name, width), width)}  {prompt}"))
+        print_lines(console, Text(f"  {fit_middle(spec.name, width)}  {prompt}"))
 
 
 def make_plan_row(made: Plan) -> dict[str, object]:

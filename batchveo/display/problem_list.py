@@ -11,6 +11,7 @@ from typing import TextIO
 from batchveo.core.errors import ManifestError, Problem
 from batchveo.core.formatting import blank_unprintable
 from batchveo.display.source_spot import Spot, find_spot
+from batchveo.display.wrapped_text import break_text, find_indent
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.sources import open_text
 
@@ -30,7 +31,10 @@ _DATA_URI = re.compile(r"(data:[\w.+/;=-]{0,100},[\w+/=%-]{8})[\w+/=%-]+")
 
 
 def print_problems(error: ManifestError, out: TextIO) -> None:
-    """Print every problem below ``file:line: field: message``, in colour if ``out`` is a terminal with colours."""
+    """Print every problem below ``file:line: field: message``.
+
+    At a terminal in colour, if it has colours, and long messages broken between words.
+    """
     if not out.isatty():
         for parts in describe_problems(error, PIPE_WIDTH):
             out.write("".join(text for text, _ in parts) + "\n")
@@ -41,7 +45,9 @@ def print_problems(error: ManifestError, out: TextIO) -> None:
 
     console = open_console(out)
     for parts in describe_problems(error, console.width):
-        console.print(Text.assemble(*parts), soft_wrap=True)
+        text = Text.assemble(*parts)
+        for row in break_text(text, console.width - 1, find_indent(text.plain)):
+            console.print(row, soft_wrap=True)
 
 
 def describe_problems(error: ManifestError, width: int) -> Iterator[list[Part]]:

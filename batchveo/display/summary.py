@@ -15,10 +15,11 @@ from batchveo.core.formatting import (
     state_words,
 )
 from batchveo.core.gates import Verdict
-from batchveo.core.hints import format_command, job_argument
+from batchveo.core.hints import format_command
 from batchveo.core.hooks import HookKind
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
+from batchveo.operations.manage import name_job
 from batchveo.store import Store
 from batchveo.store.chains import BlockedCount
 
@@ -146,7 +147,7 @@ def _list_held(store: Store, held: int) -> Iterator[str]:
     yield f"{held:,} held in doubt: the usage log did not settle them; check what your key generated, then run"
     for job in store.progress.list_doubts(most=HELD_SHOWN):
         if job.held:
-            again = format_command("resolve", job_argument(job.name, job.id), "--resubmit", state=store.path)
+            again = format_command("resolve", name_job(store, job), "--resubmit", state=store.path)
             yield f"  {shorten_text(job.name, 40)}: `{again}`"
     if held > 1:
         yield f"  all of them: `{format_command('resolve', '--held', '--resubmit', state=store.path)}`"

@@ -114,6 +114,13 @@ def cut_middle(text: str, cells: int) -> str:
     return f"{set_cell_size(text, cells - 1 - tail)}…{set_cell_size(text[::-1], tail)[::-1]}"
 
 
+def fit_middle(text: str, cells: int) -> str:
+    """``text`` on one line in exactly ``cells`` cells, cut in its middle or filled up with blanks."""
+    from rich.cells import set_cell_size
+
+    return set_cell_size(cut_middle(flatten_text(text), cells), cells)
+
+
 def open_console(out: TextIO) -> Console:
     """A console on ``out``; in a pipe or file its width is unlimited and it writes no colours."""
     from rich.console import Console  # slow to import, and not needed for tables in a pipe

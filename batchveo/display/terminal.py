@@ -24,7 +24,7 @@ from batchveo.display.terminal_features import (
     write_progress,
     write_title,
 )
-from batchveo.display.wrapped_text import INDENT, find_breaks
+from batchveo.display.wrapped_text import INDENT, break_text
 
 USUAL_SIZE = os.terminal_size((80, 24))
 ASCII = str.maketrans({"━": "=", "─": ".", "╍": ">", "×": "x", "…": "~", "–": "-", "·": "-", "█": "#"})
@@ -134,7 +134,7 @@ class Terminal:
         width = self.size.columns
         lines = [self._render_line(text, width) for text in block]
         # these stay: what does not fit between words, as a command to copy, is wrapped by the terminal
-        rows = [row for text in above for row in _break_text(text, width - 1)]
+        rows = [row for text in above for row in break_text(text, width - 1, TIME_CELLS + INDENT)]
         lasting = [self._render_line(row, row.cell_len + 1) for row in rows]
         self._painter.paint(lines, width=width, above=lasting)
 
@@ -169,16 +169,6 @@ class Terminal:
         rest = memoryview(text.encode(self._encoding, errors="replace"))
         while rest:
             rest = rest[self._send(rest) :]
-
-
-def _break_text(text: Text, width: int) -> Sequence[Text]:
-    """``text`` in rows of at most ``width`` cells, broken between words; the rows after the first one are indented."""
-    indent = TIME_CELLS + INDENT
-    first, *others = text.divide(find_breaks(text.plain, width, indent))
-    rows = [first, *(Text(" " * indent).append_text(row) for row in others)]
-    for row in rows:
-        row.rstrip()
-    return rows
 
 
 def _open_writer(stream: TextIO) -> Callable[[memoryview], int]:

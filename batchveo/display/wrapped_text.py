@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
 from unicodedata import combining, east_asian_width
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 INDENT = 2
 """Blanks before the rows that follow a first one, beyond its own."""
@@ -43,6 +47,16 @@ def count_cells(text: str) -> int:
 def find_indent(text: str) -> int:
     """The blanks before the rows that follow the first row of ``text``."""
     return len(text) - len(text.lstrip(" ")) + INDENT
+
+
+def break_text(text: Text, width: int, indent: int) -> Sequence[Text]:
+    """``text`` in rows of at most ``width`` cells, by ``find_breaks``."""
+    first, *others = text.divide(find_breaks(text.plain, width, indent))
+    for row in others:
+        row.pad_left(indent)
+    for row in (first, *others):
+        row.rstrip()
+    return [first, *others]
 
 
 def wrap_line(text: str, out: TextIO, *, indent: int | None = None) -> str:

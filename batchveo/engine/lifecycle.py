@@ -9,7 +9,15 @@ from signal import Signals
 
 import anyio
 
-from batchveo.core.errors import BatchveoError, ClusterTrouble, DiskTrouble, StateLocked, StoppedEarly
+from batchveo.core.errors import (
+    BatchveoError,
+    BudgetReached,
+    ClusterTrouble,
+    DiskTrouble,
+    OutOfCredits,
+    StateLocked,
+    StoppedEarly,
+)
 from batchveo.core.events import RunFinished, RunInterrupted, RunStarted, WaitingForLog
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
@@ -101,7 +109,9 @@ class RunLifecycle:
         if self._checker.has_work(new_only=stopped is not None):
             return False
         if stopped is not None:
-            return True
+            # a run that may buy nothing ends at once, each time: without this, none would look up the held doubts,
+            # which may be why the budget is too small
+            return not (isinstance(stopped, BudgetReached | OutOfCredits) and self._awaits_log())
         if self._linker.has_work():
             return False
         unsettled = self._in_flight.list_open_doubts() or self._in_flight.list_retryable()

@@ -66,7 +66,14 @@ class Budget(NamedTuple):
     value: object
 
 
-Item = Entry | Defaults | WhereTaken | Budget
+class Filename(NamedTuple):
+    """The ``filename`` of a manifest, not yet checked."""
+
+    line: int
+    value: object
+
+
+Item = Entry | Defaults | WhereTaken | Budget | Filename
 
 
 def plain(value: object, depth: int = 0) -> object:

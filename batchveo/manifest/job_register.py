@@ -15,6 +15,7 @@ from batchveo.core.job_row import Row, chain_json, fields_json, input_files, nor
 from batchveo.core.links import LINK_PREFIX, ChainPlace
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent
+from batchveo.manifest.filename_template import FilenameTemplate
 from batchveo.manifest.links import LinkTo, open_reference
 from batchveo.manifest.problems import Fault, Problems, shown
 
@@ -176,6 +177,7 @@ class _Deferred(NamedTuple):
     manifest: str
     place: Place
     suggest_name: Callable[[], str | None]
+    filename: FilenameTemplate | None
 
 
 class JobRegister:
@@ -202,6 +204,11 @@ class JobRegister:
         self._counted: dict[int, _Counted] = {}
         self._chains = ChainRegister()
         self._deferred: list[_Deferred] = []
+        self._filename: FilenameTemplate | None = None
+
+    def set_filename(self, template: FilenameTemplate | None) -> None:
+        """Name the files of the jobs that follow by this template; ``None``: by their names."""
+        self._filename = template
 
     def make_job(
         self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
@@ -218,7 +225,7 @@ class JobRegister:
             try:
                 parts, chain = self._place_in_chain(parts)
             except UnknownParent:
-                self._deferred.append(_Deferred(parts, manifest, place, suggest_name))
+                self._deferred.append(_Deferred(parts, manifest, place, suggest_name, self._filename))
                 return None
             except Fault as fault:
                 self._problems.add_fault(place.file, place.line, None, fault)
@@ -229,8 +236,11 @@ class JobRegister:
         """The jobs whose parents come after them, at the end of the reading. Those without one are reported."""
         while self._deferred:
             deferred, self._deferred = self._deferred, []
-            rows = [self.make_job(*each) for each in deferred]
-            yield from filter(None, rows)
+            for parts, manifest, place, suggest_name, filename in deferred:
+                self.set_filename(filename)
+                row = self.make_job(parts, manifest, place, suggest_name)
+                if row is not None:
+                    yield row
             if len(self._deferred) == len(deferred):
                 self._report_unknown(deferred)
                 return
@@ -242,7 +252,7 @@ class JobRegister:
 
     def _report_unknown(self, deferred: Sequence[_Deferred]) -> None:
         waiting = {each.parts.member.name for each in deferred if each.parts.member}
-        for parts, _, place, _ in deferred:
+        for parts, _, place, *_ in deferred:
             for link in parts.links:
                 if not self._chains.has_job(link.of, parts.member):
                     self._problems.add_fault(
@@ -275,12 +285,23 @@ class JobRegister:
         else:
             self.take_name(name, place, suggest_name)
             stem = safe_stem(name)
+        if self._filename is not None:
+            stem = self._fill_filename(self._filename, parts, job_id, name, place)
         self.by_model[model] = self.by_model.get(model, 0) + 1
         for field in unchecked:
             self.unchecked[field] = self.unchecked.get(field, 0) + 1
         left = fields_json(unchecked)
         checked = (inputs, tries, left, policy, priority, chain_json(chain))
         return (job_id, name, stem, stem, model, request, index, meta, manifest, *place, *checked)
+
+    def _fill_filename(self, template: FilenameTemplate, parts: JobParts, job_id: str, name: str, place: Place) -> str:
+        """The stem of a job by the template; what is missing for it is reported."""
+        own = {"id": job_id, "name": name, "model": parts.model, "prompt": parts.prompt, "repeat": parts.repetition}
+        try:
+            return template.fill(request=parts.request, meta=parts.meta, own=own)
+        except Fault as fault:
+            self._problems.add_fault(place.file, place.line, "filename", fault)
+            return safe_stem(name)
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""

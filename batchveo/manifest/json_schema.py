@@ -157,6 +157,12 @@ def manifest_schema(catalog: Catalog = MODELS) -> dict[str, object]:
                         "pattern": "[0-9]",
                         "description": "The most that this manifest may cost, in US dollars: 25, $25 or 25 USD.",
                     },
+                    "filename": {
+                        "type": "string",
+                        "minLength": 1,
+                        "description": "Folders and name of each video in the output folder, such as "
+                        "'{model}/{meta.style}/{name}'; write it above jobs.",
+                    },
                 },
                 "required": ["jobs"],
                 "additionalProperties": False,

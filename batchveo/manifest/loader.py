@@ -16,10 +16,11 @@ from batchveo.core.formatting import format_count
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
 from batchveo.core.quantities import MONEY
-from batchveo.manifest.entries import Budget, Defaults, Entry, Item, WhereTaken
+from batchveo.manifest.entries import Budget, Defaults, Entry, Filename, Item, WhereTaken
 from batchveo.manifest.entry_files import EntryFiles
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.expansion import Expander
+from batchveo.manifest.filename_template import FilenameTemplate
 from batchveo.manifest.formats import csv_format, json_format, json_keys, yaml_format
 from batchveo.manifest.formats.csv_format import ColumnMapper
 from batchveo.manifest.formats.json_keys import KeyMapper
@@ -73,6 +74,8 @@ class ManifestReader:
     def _read_source(self, source: Source) -> Iterator[Row]:
         noticed = self.problems.noticed
         entries = 0
+        given = self._options.filename
+        self.register.set_filename(None if given is None else FilenameTemplate(given, self._vocabulary))
         with self._opener.open(source) as (stream, form):
             merger = EntryMerger(
                 source,
@@ -104,6 +107,8 @@ class ManifestReader:
                     merger.set_where_taken(item)
                 elif isinstance(item, Budget):
                     self._add_budget(source, item)
+                elif isinstance(item, Filename):
+                    self._set_filename(source, item, follows_jobs=entries > 0)
         # a file that is broken before its first entry has a problem already
         if not entries and self.problems.noticed == noticed:
             self.problems.add(source.label, None, None, "holds no jobs")
@@ -174,6 +179,18 @@ class ManifestReader:
         """The columns without which no row of a CSV is a job."""
         groups = [["model"]] if self._vocabulary.any_model else [["model"], ["prompt", "prompts_file"]]
         return [group for group in groups if self._options.sets.keys().isdisjoint(group)]
+
+    def _set_filename(self, source: Source, filename: Filename, *, follows_jobs: bool) -> None:
+        """Name the files of the source's jobs by its template, unless an option gives another."""
+        try:
+            if follows_jobs:
+                raise Fault("comes after jobs, which are read from the top", "write it above jobs:")  # noqa: TRY301
+            template = FilenameTemplate(filename.value, self._vocabulary)
+        except Fault as fault:
+            self.problems.add_fault(source.label, filename.line, "filename", fault)
+            return
+        if self._options.filename is None:
+            self.register.set_filename(template)
 
     def _add_budget(self, source: Source, budget: Budget) -> None:
         value = budget.value

@@ -15,7 +15,9 @@ from batchveo.core.fields import REQUEST, Condition, check_known_beforehand, fin
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.measures import CheckLevel
 from batchveo.core.models import find_prompt
+from batchveo.manifest.filename_template import FilenameTemplate
 from batchveo.manifest.job_register import JobRegister
+from batchveo.manifest.problems import Fault
 from batchveo.manifest.synonyms import key_hint
 from batchveo.manifest.vocabulary import FIXED, JOB_KEYS, Vocabulary
 from batchveo.provider.catalog import MODELS, Catalog
@@ -45,6 +47,7 @@ class ReadOptions:
     win over the ``defaults`` of a file. ``renames`` has the column (or key) that fills each of these fields.
     ``extra`` decides about columns that are no fields. ``limit``, ``only`` (names, ids or globs) and ``where`` choose
     jobs.
+    ``filename``: the template of the files' names, in place of those of the manifests.
     ``checks``: the least that is measured of the clip of every job, whatever the manifests say.
     """
 
@@ -55,6 +58,7 @@ class ReadOptions:
     only: tuple[str, ...] = ()
     where: Condition | None = None
     checks: CheckLevel = CheckLevel.NONE
+    filename: str | None = None
 
     @property
     def chooses(self) -> bool:
@@ -66,12 +70,21 @@ class ReadOptions:
         """Whether columns and keys may be something else than fields of their own name."""
         return bool(self.renames) or self.extra is not Extra.ERROR
 
+    def _check_filename(self, vocabulary: Vocabulary) -> None:
+        try:
+            if self.filename is not None:
+                FilenameTemplate(self.filename, vocabulary)
+        except Fault as fault:
+            hint = f" ({fault.suggestion})" if fault.suggestion else ""
+            raise UsageError(f"--filename: {fault.message}{hint}") from None
+
     def check(self, *, any_parameter: bool, catalog: Catalog = MODELS) -> None:
         """Raise ``UsageError`` for fields that no job has, or that not every job can have."""
         vocabulary = Vocabulary(catalog, any_model=any_parameter)
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: a whole number from 1")
         _check_where(self.where)
+        self._check_filename(vocabulary)
         for option, fields in (("--set", self.sets), ("--map", self.renames)):
             for name in fields:
                 _check_field(option, name, vocabulary)

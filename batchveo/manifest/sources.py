@@ -23,8 +23,12 @@ from batchveo.manifest.synonyms import meant_by
 from batchveo.manifest.vocabulary import FIXED
 
 STDIN = "-"
+STDIN_LABEL = "<stdin>"
+"""What messages call standard input."""
 SECTIONS = ("defaults", "defaults_where_taken", "jobs", "budget")
-"""The keys at the top of a manifest."""
+"""The keys at the top of a manifest by which it is known as one."""
+TOP_KEYS = (*SECTIONS, "filename")
+"""All keys at the top of a manifest; tables have columns of the last name."""
 
 _SPOOL_IN_MEMORY = 1024 * 1024
 _PEEK = 4096
@@ -82,7 +86,7 @@ def find_source(given: str | os.PathLike[str]) -> Source:
     """The source that an argument names; ``-`` is standard input."""
     label = os.fspath(given)
     if label == STDIN:
-        return Source(label="<stdin>", folder=Path(), path=None)
+        return Source(label=STDIN_LABEL, folder=Path(), path=None)
     path = Path(label)
     return Source(label=label, folder=path.parent, path=path)
 

@@ -74,6 +74,18 @@ class Template:
             return values[part.name]
         return self.filled(values)
 
+    def split(self, separator: str) -> list[Template]:
+        """The templates between the separators of the text; those within placeholders and values do not count."""
+        pieces: list[list[str | _Hole]] = [[]]
+        for part in self.parts:
+            first, *others = part.split(separator) if isinstance(part, str) else (part,)
+            pieces[-1].append(first)
+            pieces += [[other] for other in others]
+        return [
+            Template(parts=tuple(piece), names=tuple(part.name for part in piece if isinstance(part, _Hole)))
+            for piece in pieces
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateList:

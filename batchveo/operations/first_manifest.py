@@ -14,11 +14,11 @@ from typing import NamedTuple, NoReturn
 
 import anyio
 
-from batchveo.core.errors import DiskTrouble, KeyRejected, ManifestError, UsageError
-from batchveo.core.formatting import format_count
+from batchveo.core.errors import DiskTrouble, KeyRejected, ManifestError, Problem, UsageError
+from batchveo.core.formatting import blank_unprintable, format_count
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.manifest import Manifests, Summary
-from batchveo.manifest.sources import STDIN
+from batchveo.manifest.sources import STDIN, STDIN_LABEL
 from batchveo.manifest.synonyms import fold_key
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.operations.prices import fetch_prices
@@ -105,7 +105,7 @@ class Draft:
 
     ``title`` is the comment above it; ``defaults`` are for what ``fields`` do not give. ``entries``: its jobs as YAML;
     or ``file``, a key and the source that it names, with ``fields`` and ``meta`` of the jobs. ``guessed``: the columns
-    that only probably mean their fields. ``notes``: what a person should know.
+    that only probably mean their fields, and could be left out. ``notes``: what a person should know.
     """
 
     title: str
@@ -119,7 +119,8 @@ class Draft:
 
     def render(self, folder: Path) -> str:
         """The manifest as a file in ``folder``."""
-        lines = [f"# {self.title}", ""]
+        # a line break in the name of a file would end the comment
+        lines = [f"# {blank_unprintable(self.title)}", ""]
         own = {line.key for line in self.fields}
         defaults = [line for line in self.defaults if line.key not in own]
         lines += ["defaults:", *_write_lines(defaults, "  "), ""] if defaults else []
@@ -190,7 +191,8 @@ def draft_table(table: Table, catalog: Catalog, *, model: str | None = None, pro
         guessed={
             name: column
             for name, column in used.items()
-            if not column.is_called(name) and name not in ("prompt", "name", "model")
+            if not column.is_called(name)
+            and name not in ("prompt", "name", "model", *(known.required if known else ()))
         },
         notes=[f"the column {name} is left out" for name in (*table.left_out, *keys)],
     )
@@ -335,6 +337,14 @@ def _fit_draft(draft: Draft, path: Path, catalog: Catalog) -> tuple[Draft, Summa
             fields = {problem.field for problem in error.problems}
             wrong = [name for name in draft.guessed if name in fields]
             if not wrong:
-                problems = [replace(each, file=each.file.replace("<stdin>", str(path))) for each in error.problems]
-                raise ManifestError(problems, error.total) from None
+                raise ManifestError([_name_file(each, path) for each in error.problems], error.total) from None
             draft = draft.demote(wrong)
+
+
+def _name_file(problem: Problem, path: Path) -> Problem:
+    """The problem with the name of the file that would be written, in place of standard input's."""
+    return replace(
+        problem,
+        file=problem.file.replace(STDIN_LABEL, str(path)),
+        message=problem.message.replace(STDIN_LABEL, str(path)),
+    )

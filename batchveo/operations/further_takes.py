@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batchveo.core.errors import UsageError
-from batchveo.core.hints import format_command, job_argument
+from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.engine.clip_judgement import change_seed
 from batchveo.engine.price_book import PriceBook
-from batchveo.operations.manage import TOGETHER
+from batchveo.operations.manage import TOGETHER, name_job
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.store import Store
@@ -83,5 +83,5 @@ def _make_takes(store: Store, first: Job, count: int) -> Iterator[NewTake]:
 def _require_wanted(store: Store, jobs: Iterable[Job]) -> None:
     for job in jobs:
         if job.state is JobState.CANCELLED:
-            again = format_command("retry", job_argument(job.name, job.id), state=store.path)
+            again = format_command("retry", name_job(store, job), state=store.path)
             raise UsageError(f"{job.name!r} is cancelled: make it pending first by `{again}`")

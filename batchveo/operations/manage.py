@@ -93,7 +93,7 @@ def _list_candidates(key: str, jobs: Sequence[Job]) -> str:
 def name_job(store: Store, job: Job) -> str:
     """The argument that selects exactly this job: its name if it may be pasted, and no other job has it."""
     argument = job_argument(job.name, job.id)
-    return argument if len(store.queries.find_jobs(argument)) == 1 else job.id
+    return argument if [found.id for found in store.queries.find_jobs(argument)] == [job.id] else job.id
 
 
 def choose_jobs(
@@ -111,10 +111,12 @@ def choose_jobs(
     failure has this cause, or one that this is a part of. Raises ``UsageError`` as ``select_jobs`` and
     ``check_models``, and for a cause that no failure has.
     """
+    wanted = None if cause is None else cause.strip().casefold()
+    if wanted == "":  # as a script gives it if a variable is not set: every failure would have it
+        raise UsageError("--cause is empty; it takes a part of the cause of a failure")
     chosen = _choose_by_state(store, keys, states, models, where)
-    if cause is None:
+    if cause is None or wanted is None:
         return chosen
-    wanted = cause.strip().casefold()
     caused = [job for job in chosen if wanted in find_cause(job.error).casefold()]
     if not caused:
         raise UsageError(_explain_cause(store, cause))

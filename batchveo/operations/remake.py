@@ -9,7 +9,7 @@ from itertools import count
 
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import state_words
-from batchveo.core.hints import format_command, job_argument
+from batchveo.core.hints import format_command
 from batchveo.core.job_row import canonical_json, normal_request
 from batchveo.core.models import Job, JobState
 from batchveo.manifest.job_register import JobIds, Place
@@ -21,7 +21,7 @@ from batchveo.operations.fitted_requests import (
     compare_defaults,
     fit_requests,
 )
-from batchveo.operations.manage import check_models, explain_move, is_made_again, select_jobs
+from batchveo.operations.manage import check_models, explain_move, is_made_again, name_job, select_jobs
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.store import MoveLost, Store, Successor
 from batchveo.store.manual import NO_TRY_LEFT
@@ -126,7 +126,7 @@ def replace_prompt(
     rules = NewRules(catalog, job.model)
     ((_, wanted),) = fit_requests(store, [job], rules, frozenset(drop), {"prompt": prompt})
     if _key_request(job) == (job.index, normal_request(canonical_json(wanted))):
-        again = format_command("retry", job_argument(job.name, job.id), state=store.path)
+        again = format_command("retry", name_job(store, job), state=store.path)
         hint = "" if job.state is JobState.PENDING else f"; `{again}` makes it again"
         raise UsageError(f"that is the prompt of {job.name!r} already{hint}")
     occurrence = _find_occurrence(job, MORE_REPEATS)
@@ -152,7 +152,7 @@ def _require_replaceable(store: Store, job: Job) -> None:
         allowed = "only pending, failed and cancelled jobs get another prompt"
         more = ""
         if job.state is JobState.SUCCEEDED:
-            takes = format_command("retry", job_argument(job.name, job.id), "--takes", "1", state=store.path)
+            takes = format_command("retry", name_job(store, job), "--takes", "1", state=store.path)
             more = f"; `{takes}` makes another clip by the same prompt"
         raise UsageError(f"{job.name!r} is {state_words(job.state)}: {allowed}{more}")
 

@@ -51,6 +51,14 @@ def read_keys(path: Path, environment: Mapping[str, str] = os.environ, *, play: 
     return tuple(keys)
 
 
+def read_variables(path: Path) -> frozenset[str]:
+    """The environment variables that the file at ``path`` names, in which keys are; none if it cannot be read."""
+    entries = _KeysReader(path, {}, play=True).read_entries()
+    return frozenset(
+        name for entry in entries if isinstance(entry, Table) and isinstance(name := entry.get("env"), str)
+    )
+
+
 class _KeysReader:
     """Reads one file, and collects its problems."""
 
@@ -64,7 +72,7 @@ class _KeysReader:
         """The keys that can be used."""
         lines: dict[str, int | None] = {}
         labels: dict[ApiKey, str] = {}
-        for number, value in enumerate(self._read_entries(), 1):
+        for number, value in enumerate(self.read_entries(), 1):
             entry = _Entry(value if isinstance(value, Table) else Table(), number)
             if not isinstance(value, Table):
                 self._add(entry, None, "is no mapping", _SHAPE)
@@ -83,7 +91,8 @@ class _KeysReader:
             lines.setdefault(named.name, entry.find_line("name"))
             labels.setdefault(named.key, named.name)
 
-    def _read_entries(self) -> Sequence[object]:
+    def read_entries(self) -> Sequence[object]:
+        """The entries, right or wrong."""
         try:
             top = read_document(read_small_text(self._path, most=LARGEST_BYTES))
         except Unreadable as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from batchveo.core.filenames import MOST_PIECES
 from batchveo.core.outcomes import Scope
 
 WINDOWS = os.name == "nt"
@@ -42,7 +44,9 @@ CONCERNS: Mapping[int, Scope] = MappingProxyType(
 )
 """Errors whose number decides; for the others, permissions say, another file in the same folder decides."""
 
-NAME_ERRORS = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP})
+NAME_ERRORS = frozenset(
+    {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.EXDEV}
+)
 """Errors for a name that cannot be used; under another name the video can be written."""
 
 NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -84,11 +88,59 @@ def is_taken(path: Path) -> bool | None:
 
 
 def list_names(folder: Path) -> list[str]:
-    """The names in a folder; none if it cannot be read."""
-    try:
-        return os.listdir(folder)  # noqa: PTH208 - a million names, and no paths
-    except OSError:
-        return []
+    """The names of the files in a folder and in the folders of ``safe_path`` in it: ``a/b/name``.
+
+    Links and hidden folders are not followed; what cannot be read has no names.
+    """
+    names: list[str] = []
+    waiting = [("", 1)]
+    while waiting:
+        above, depth = waiting.pop()
+        with suppress(OSError), os.scandir(folder / above) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if depth < MOST_PIECES and not entry.name.startswith("."):
+                        waiting.append((f"{above}{entry.name}/", depth + 1))
+                else:
+                    names.append(above + entry.name)
+    return names
+
+
+def has_subfolders(folder: Path, inner: Path) -> bool:
+    """Whether ``inner`` is in ``folder``, and each folder between is one or can be made; a link or a file cannot."""
+    if not inner.is_relative_to(folder):
+        return False
+    path = folder
+    for name in inner.relative_to(folder).parts:
+        path /= name
+        try:
+            if name == ".." or not stat.S_ISDIR(path.lstat().st_mode):
+                return False
+        except FileNotFoundError:
+            return ".." not in inner.parts
+    return True
+
+
+def make_subfolders(folder: Path, inner: Path, synced: set[Path]) -> str:
+    """Make the folders between ``folder``, which exists, and ``inner``; sync the list of names that each is in.
+
+    ``synced`` has those that are on the disk, and gets the others. Returns the note of ``sync_path``. Raises
+    ``FileExistsError`` if a file, or a link, which may lead elsewhere, is in the place of one of them.
+    """
+    note, path = "", folder
+    for name in inner.relative_to(folder).parts:
+        path /= name
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise
+            if path in synced:
+                continue
+        # also one that exists: the run that made it may have died before it was on the disk
+        note = sync_folder(path.parent) or note
+        synced.add(path)
+    return note
 
 
 def nearest_folder(folder: Path) -> Path:

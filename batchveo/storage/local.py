@@ -18,6 +18,7 @@ from batchveo.core.outcomes import Downloaded, DownloadError, Scope
 from batchveo.storage.base import Disk, DownloadFailed
 from batchveo.storage.file_system import (
     NAME_ERRORS,
+    has_subfolders,
     longest_name,
     measure_file,
     nearest_folder,
@@ -89,6 +90,8 @@ class FolderStorage:
     writer: str = ""
     sidecars: Sidecars = BESIDE
     guard: MountGuard = field(default_factory=MountGuard, init=False)
+    synced: set[Path] = field(default_factory=set, init=False)
+    """The folders in ``folder``, and in that of the sidecars, that are on the disk."""
     _plain: set[int] = field(default_factory=set, init=False)
     """Numbers of the jobs whose own names the file system refuses."""
 
@@ -150,8 +153,8 @@ class FolderTarget:
 
     def find_own(self) -> Downloaded | None:
         """The video of this job, whole under its name; blocks."""
-        found = find_own_video(self.file.path, self.job, sidecars=self.storage.sidecars)
-        return None if found is None else _downloaded(self.file.path, *found)
+        found = find_own_video(self.file, self.job)
+        return None if found is None else _downloaded(self.file.folder, self.file.file, *found)
 
     async def has_part(self, size: int, digest: _Hash) -> bool:
         """Whether the part is still as it was left."""
@@ -267,19 +270,20 @@ class FolderWriter:
         target = self._target
         same = self._find_without_sidecar(size, sha256)
         if same is not None:
-            return self._drop_part(_downloaded(same, size, sha256))
+            return self._drop_part(_downloaded(target.storage.folder, same, size, sha256))
         tried: set[Path] = set()
         for file in chain([target.file], target.storage.iter_choices(target.job)):
             if file.path in tried:
                 continue
             tried.add(file.path)
             try:
-                notes = replace(file, part=self._part).publish_part(target.job, size=size, sha256=sha256)
+                notes = file.make_subfolders(target.storage.synced)
+                notes += replace(file, part=self._part).publish_part(target.job, size=size, sha256=sha256)
             except OSError as error:
                 if not isinstance(error, FileExistsError) and error.errno not in NAME_ERRORS:
                     raise
             else:
-                return _downloaded(file.path, size, sha256, notes)
+                return _downloaded(file.folder, file.file, size, sha256, notes)
         raise no_name_left(target.storage.folder, target.job)
 
     def _drop_part(self, found: Downloaded) -> Downloaded:
@@ -296,19 +300,22 @@ class FolderWriter:
         if self._out is not None:
             self._out.close()
 
-    def _find_without_sidecar(self, size: int, sha256: str) -> Path | None:
+    def _find_without_sidecar(self, size: int, sha256: str) -> str | None:
         """The video, if no sidecars are written and a run left it whole just before it died."""
         storage, job = self._target.storage, self._target.job
         if storage.sidecars.written:
             return None
         for stem in stems_of(job, longest=longest_name(storage.folder)):
-            path = storage.folder / f"{stem}{VIDEO_SUFFIX}"
+            file = f"{stem}{VIDEO_SUFFIX}"
+            path = storage.folder / file
+            if not has_subfolders(storage.folder, path.parent):
+                continue
             with suppress(OSError):
                 if path.stat().st_size == size and measure_file(path) == (size, sha256) and not path.is_symlink():
-                    return path
+                    return file
         return None
 
 
-def _downloaded(path: Path, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Downloaded:
+def _downloaded(folder: Path, file: str, size: int, sha256: str, notes: tuple[str, ...] = ()) -> Downloaded:
     """The video as the database records it."""
-    return Downloaded(folder=str(path.parent), file=path.name, bytes=size, sha256=sha256, notes=notes)
+    return Downloaded(folder=str(folder), file=file, bytes=size, sha256=sha256, notes=notes)

@@ -139,7 +139,7 @@ class Objects:
         return Upload(writer, self._locate(key))
 
     async def list_names(self, *, most: int) -> list[str]:
-        """The keys directly under the prefix, at most ``most`` of them."""
+        """The keys under the prefix, at most ``most`` of them."""
         return await _run_in_thread(partial(self._list_names, most))
 
     async def delete(self, key: str) -> None:
@@ -169,7 +169,7 @@ class Objects:
         names: list[str] = []
         with translate_errors(str(self.url)):
             for page in obstore.list(self._store):
-                names += [meta["path"] for meta in page if "/" not in meta["path"]]
+                names += [meta["path"] for meta in page]
                 if len(names) >= most:
                     break
         return names[:most]

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ READ_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """The content of the sidecar of ``video``. Times are seconds since the epoch; ``None`` if a value is absent.
+    """The content of the sidecar of a video, ``file`` in ``place``. Times are seconds since the epoch.
 
-    ``service``: the address that made the video, or ``sandbox``. ``catalog``: the digest of the catalogue of models
-    that the job was validated against. ``take``: which take of its clip it is, from 1. Older sidecars lack these.
+    ``None`` if a value is absent. ``service``: the address that made the video, or ``sandbox``. ``catalog``: the digest
+    of the catalogue of models that the job was validated against. ``take``: which take of its clip it is, from 1. Older
+    sidecars lack these.
     """
 
-    video: StoredVideo
+    place: Destination
+    file: str
     job_id: str
     name: str
     request: dict[str, Any]
@@ -53,14 +56,14 @@ class Sidecar:
     take: int = 1
 
     @property
-    def folder(self) -> str:
-        """The folder or prefix that the video is in, as the database records it."""
-        return str(self.video.parent) if isinstance(self.video, Path) else str(self.video.folder)
+    def video(self) -> StoredVideo:
+        """The video, which may be missing."""
+        return locate_video(self.place, self.file)
 
     @property
-    def file(self) -> str:
-        """The name of the video in it."""
-        return self.video.name
+    def folder(self) -> str:
+        """The folder or prefix that the video is in, as the database records it."""
+        return str(self.place)
 
 
 def sidecar_path(video: Path) -> Path:
@@ -181,29 +184,31 @@ async def list_sidecars(place: Destination, sidecars: Sidecars = BESIDE) -> set[
 def read_sidecars(place: Destination, stems: Collection[str], sidecars: Sidecars = BESIDE) -> Iterator[Sidecar]:
     """The sidecars of batchveo among these names, in the order of their names. Blocks."""
     folder = place if isinstance(place, BucketUrl) else place.absolute()
-    videos = [locate_video(folder, f"{stem}{VIDEO_SUFFIX}") for stem in sorted(stems)]
+    files = [f"{stem}{VIDEO_SUFFIX}" for stem in sorted(stems)]
     if isinstance(folder, BucketUrl):
         with ThreadPoolExecutor(READ_AT_ONCE) as readers:
-            yield from _build_sidecars(videos, list(readers.map(_read_in_bucket, videos)))
+            yield from _build_sidecars(folder, files, list(readers.map(partial(_read_in_bucket, folder), files)))
     else:
-        yield from _build_sidecars(videos, (read_sidecar(sidecars.of(Path(str(video)))) for video in videos))
+        yield from _build_sidecars(folder, files, (read_sidecar(sidecars.of(folder, file)) for file in files))
 
 
-def _build_sidecars(videos: Iterable[StoredVideo], read: Iterable[dict[str, object] | None]) -> Iterator[Sidecar]:
-    for video, content in zip(videos, read, strict=True):
-        sidecar = None if content is None else _build_sidecar(video, content)
+def _build_sidecars(
+    place: Destination, files: Iterable[str], read: Iterable[dict[str, object] | None]
+) -> Iterator[Sidecar]:
+    for file, content in zip(files, read, strict=True):
+        sidecar = None if content is None else _build_sidecar(place, file, content)
         if sidecar is not None:
             yield sidecar
 
 
-def _read_in_bucket(video: StoredVideo) -> dict[str, object] | None:
+def _read_in_bucket(place: BucketUrl, file: str) -> dict[str, object] | None:
     try:
-        return parse_sidecar(video.read_sidecar() or b"") if isinstance(video, BucketVideo) else None
+        return parse_sidecar(BucketVideo(place, file).read_sidecar() or b"")
     except OSError:
         return None
 
 
-def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | None:
+def _build_sidecar(place: Destination, file: str, content: dict[str, object]) -> Sidecar | None:
     """The record of a sidecar; ``None`` if another program wrote it."""
     job_id, request = _as_text(content.get("job_id")), content.get("request")
     if job_id is None or not isinstance(request, dict):
@@ -211,7 +216,8 @@ def _build_sidecar(video: StoredVideo, content: dict[str, object]) -> Sidecar | 
     take = content.get("take")
     index, size, usd = content.get("index"), content.get("bytes"), content.get("cost_usd")
     return Sidecar(
-        video=video,
+        place=place,
+        file=file,
         job_id=job_id,
         name=_as_text(content.get("name")) or "",
         request=request,

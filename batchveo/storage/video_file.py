@@ -13,13 +13,15 @@ from io import FileIO
 from pathlib import Path
 
 from batchveo.core.destination import BESIDE, SIDECAR_SUFFIX, VIDEO_SUFFIX, Sidecars
-from batchveo.core.filenames import SUFFIX_ROOM, distinct_stem
+from batchveo.core.filenames import SUFFIX_ROOM, cut_pieces, distinct_stem
 from batchveo.core.models import Job
 from batchveo.storage.file_system import (
     LONGEST_NAME,
+    has_subfolders,
     is_taken,
     list_names,
     longest_name,
+    make_subfolders,
     measure_file,
     rename_file,
     rename_to_new,
@@ -38,16 +40,25 @@ WRITING = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, 
 class VideoFile:
     """The paths of one job's video. The part is named after the generation: no two runs ever share one.
 
-    ``sidecar``: the path of its sidecar; ``None`` if none is written. ``own``: a file that has the name already
-    is this job's, and may be replaced. ``writer`` names the process if another one that was given up may still be
-    writing the same video: no two share a part.
+    ``file`` is the name in the output ``folder``, with the folders between. Parts are in the output folder itself: the
+    same part serves every name, and a folder is made only for a finished video. ``sidecar``: the path of its sidecar;
+    ``None`` if none is written. ``sidecars``: the folder of all sidecars; ``None`` if they are beside the videos.
+    ``own``: a file that has the name already is this job's, and may be replaced. ``writer`` names the process if
+    another one that was given up may still be writing the same video: no two share a part.
     """
 
-    path: Path
+    folder: Path
+    file: str
     part: Path
     sidecar: Path | None
     own: bool = False
     writer: str = ""
+    sidecars: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The path of the video."""
+        return self.folder / self.file
 
     @classmethod
     def choose(
@@ -71,8 +82,10 @@ class VideoFile:
         token = _token_of(job)
         stems = stems_of(job, longest=longest_name(folder))
         for stem in stems[-1:] if plain else stems:
-            path = folder / f"{stem}{VIDEO_SUFFIX}"
-            sidecar = sidecars.of(path)
+            file = f"{stem}{VIDEO_SUFFIX}"
+            path, sidecar = folder / file, sidecars.of(folder, file)
+            if "/" in stem and not _may_be_written(folder, path, sidecars, sidecar):
+                continue
             taken = is_taken(path)
             if taken is None:
                 continue
@@ -80,7 +93,15 @@ class VideoFile:
             own = claimed and sidecar is not None and _is_own(path, sidecar, job)
             if own or not (taken or claimed):
                 part = f".{token}.{writer}.part" if writer else _shared_part(stem, job)
-                yield cls(path=path, part=folder / part, sidecar=sidecar, own=own, writer=writer)
+                yield cls(
+                    folder=folder,
+                    file=file,
+                    part=folder / part,
+                    sidecar=sidecar,
+                    own=own,
+                    writer=writer,
+                    sidecars=sidecars.folder,
+                )
 
     @staticmethod
     def trial_part(folder: Path, job: Job) -> Path:
@@ -115,7 +136,7 @@ class VideoFile:
         if self.sidecar is not None:
             # another worker may have put this very video there in the meantime
             own = own or _is_own(self.path, self.sidecar, job)
-            text = sidecar_text(job, self.path.name, size, sha256)
+            text = sidecar_text(job, self.file, size, sha256)
             notes += self._write_sidecar(self.sidecar, text, job, own=own)
         try:
             self._rename(self.part, self.path, own=own, claimed=self.sidecar is not None)
@@ -127,12 +148,23 @@ class VideoFile:
         notes.append(sync_folder(self.path.parent))
         if self.writer:  # left by a run of one process
             with suppress(OSError):
-                self.path.with_name(_shared_part(self.path.name.removesuffix(VIDEO_SUFFIX), job)).unlink()
+                (self.folder / _shared_part(self.file.removesuffix(VIDEO_SUFFIX), job)).unlink()
         return tuple(dict.fromkeys(note for note in notes if note))
+
+    def make_subfolders(self, synced: set[Path]) -> tuple[str, ...]:
+        """Make the folders of the video and of its sidecar; see ``make_subfolders``. Returns notes for a person."""
+        if "/" not in self.file:
+            return ()
+        notes = [make_subfolders(self.folder, self.path.parent, synced)]
+        if self.sidecars is not None and self.sidecar is not None:
+            self.sidecars.mkdir(parents=True, exist_ok=True)
+            notes.append(make_subfolders(self.sidecars, self.sidecar.parent, synced))
+        return tuple(notes)
 
     def _write_sidecar(self, sidecar: Path, text: str, job: Job, *, own: bool) -> list[str]:
         """Write the sidecar, which claims the name; returns the notes of ``sync_path``."""
-        part = sidecar.with_name(f".{_token_of(job)}{self.writer and f'.{self.writer}'}{SIDECAR_SUFFIX}.part")
+        name = f".{_token_of(job)}{self.writer and f'.{self.writer}'}{SIDECAR_SUFFIX}.part"
+        part = (self.sidecars or self.folder) / name
         out = self._open_sidecar_part(part)
         try:
             with out:
@@ -178,13 +210,13 @@ def no_name_left(folder: Path, job: Job) -> FileExistsError:
     return FileExistsError(errno.EEXIST, "every name for this video is another file's", str(folder / job.stem))
 
 
-def find_own_video(path: Path, job: Job, *, sidecars: Sidecars = BESIDE) -> tuple[int, str] | None:
-    """Size and hash of the file at ``path`` if it is this job's own video, whole; else ``None``."""
-    sidecar = read_sidecar(sidecars.of(path))
-    if sidecar is None or sidecar.get("generation_id") != job.generation_id or path.is_symlink():
+def find_own_video(file: VideoFile, job: Job) -> tuple[int, str] | None:
+    """Size and hash of the file if it is this job's own video, whole; else ``None``."""
+    sidecar = read_sidecar(file.sidecar)
+    if sidecar is None or sidecar.get("generation_id") != job.generation_id or file.path.is_symlink():
         return None
     try:
-        size, digest = measure_file(path)
+        size, digest = measure_file(file.path)
     except FileNotFoundError:
         return None
     return (size, digest) if digest == sidecar.get("sha256") else None
@@ -211,10 +243,7 @@ def stems_of(job: Job, *, longest: int = LONGEST_NAME) -> tuple[str, ...]:
 
     ``longest``: bytes that a file system allows for a name, endings included. Any file system accepts the last.
     """
-    token, stem = _token_of(job), job.stem
-    if len(stem.encode(errors="surrogatepass")) > longest - SUFFIX_ROOM:
-        whole = hashlib.sha256(stem.encode(errors="surrogatepass")).hexdigest()
-        stem = distinct_stem(stem, whole, limit=longest - SUFFIX_ROOM)
+    token, stem = _token_of(job), cut_pieces(job.stem, longest - SUFFIX_ROOM)
     room = longest - ENDINGS_ROOM
     return stem, distinct_stem(stem, job.id, limit=room), distinct_stem(stem, token, limit=room), f"video-{token}"
 
@@ -224,6 +253,13 @@ def _open_new(part: Path) -> FileIO:
     return FileIO(os.open(part, WRITING | os.O_EXCL, 0o666), "wb")
 
 
+def _may_be_written(folder: Path, video: Path, sidecars: Sidecars, sidecar: Path | None) -> bool:
+    """Whether the folders of a video and its sidecar are in ``folder``, and in that of all sidecars."""
+    if not has_subfolders(folder, video.parent):
+        return False
+    return sidecars.folder is None or sidecar is None or has_subfolders(sidecars.folder, sidecar.parent)
+
+
 def _is_own(path: Path, sidecar: Path, job: Job) -> bool:
     content = read_sidecar(sidecar)
     return content is not None and not path.is_symlink() and is_sidecar_of(job, content)
@@ -231,7 +267,7 @@ def _is_own(path: Path, sidecar: Path, job: Job) -> bool:
 
 def _shared_part(stem: str, job: Job) -> str:
     """The name of a part if one process alone writes videos."""
-    return f"{stem}.{_token_of(job)[:8]}.part"
+    return f"{stem.rpartition('/')[2]}.{_token_of(job)[:8]}.part"
 
 
 def _token_of(job: Job) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, DiskTrouble, StateLocked, StateUnusable, UsageError
 from batchveo.core.hints import format_command
+from batchveo.core.models import JobState
 from batchveo.store import file_locks
 from batchveo.store.file_locks import RunLock
 
@@ -243,8 +244,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path, *, shared: bool = False) -> sqlite3.Connection:
     """A connection that cannot write; the file must exist. ``shared``: threads use it in turns."""
     if not path.is_file():
-        make = format_command("run", "MANIFEST", state=path)
-        raise StateUnusable(f"there is no state at {path}; `{make}` makes one, --state names another")
+        raise StateUnusable(_explain_missing(path))
     try:
         connect = _connect_unchanging if _never_changes(path) else partial(_connect, seconds=BUSY_SECONDS)
         connection = connect(path, shared=shared)
@@ -274,6 +274,13 @@ def open_untouched(path: Path) -> sqlite3.Connection:
     connection = _connect_unchanging(path) if _never_changes(path) else _connect(path, seconds=LOOK_SECONDS)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _explain_missing(path: Path) -> str:
+    if str(path) in [*JobState]:
+        return f"there is no database at {path}; --state-is {path} chooses jobs by their state"
+    make = format_command("run", "MANIFEST", state=path)
+    return f"there is no database at {path}; `{make}` makes one, --state names another"
 
 
 def explain_unusable(path: Path, error: Exception) -> BatchveoError:

@@ -35,7 +35,8 @@ _POLICY = "(SELECT id FROM policies WHERE policies.policy = named.policy)"
 MATCH = f"""INSERT OR IGNORE INTO temp.known
     SELECT jobs.seq, named.position, jobs.state,
            jobs.meta != named.meta OR jobs.tries IS NOT named.tries OR jobs.policy IS NOT {_POLICY}
-               OR jobs.priority != named.priority OR (jobs.name != named.name AND jobs.state = 'pending'),
+               OR jobs.priority != named.priority
+               OR ((jobs.name != named.name OR jobs.stem != named.stem) AND jobs.state = 'pending'),
            jobs.run != :run AND jobs.state IN ({UNFINISHED})
     FROM temp.named AS named CROSS JOIN jobs ON jobs.id = named.id ORDER BY named.position"""
 KNOWN_BY_STATE = "SELECT state, count(*) AS jobs FROM temp.known GROUP BY state"
@@ -44,10 +45,16 @@ NO_LONGER_NAMED = """SELECT state, count(*) AS jobs FROM jobs
     AND seq NOT IN (SELECT seq FROM temp.known) AND take_of IS NULL
     AND manifest IN (SELECT DISTINCT manifest FROM temp.named)
     GROUP BY state"""
-# pending -> pending: a manifest may rename a job that is not submitted yet
+# pending -> pending: a manifest may rename a job that is not submitted yet, or give its file another place
 RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.stem, fold = named.fold
     FROM temp.known CROSS JOIN temp.named USING (position)
-    WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending' AND jobs.name != named.name"""
+    WHERE edited AND jobs.seq = known.seq AND jobs.state = 'pending'
+    AND (jobs.name != named.name OR jobs.stem != named.stem)"""
+# pending jobs that keep another name, since the file name of the new one is taken
+STILL_NAMED_OTHERWISE = """SELECT jobs.seq, jobs.stem AS held, named.id, named.name, named.stem
+    FROM temp.known CROSS JOIN temp.named USING (position) CROSS JOIN jobs ON jobs.seq = known.seq
+    WHERE edited AND jobs.state = 'pending' AND (jobs.name != named.name OR jobs.stem != named.stem)"""
+RENAME_ONE = "UPDATE jobs SET name = :name, stem = :stem, fold = :stem WHERE seq = :seq"
 # any state -> the same: a manifest may change the labels of any job
 RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries, priority = named.priority
     FROM temp.known CROSS JOIN temp.named USING (position)
@@ -234,7 +241,7 @@ def _add_named(
     db.execute(MATCH, stamp)
     known = _count_by_state(db, KNOWN_BY_STATE)
     gone = {} if partial else _count_by_state(db, NO_LONGER_NAMED)
-    renamed = db.execute(RENAME_PENDING).rowcount
+    renamed = db.execute(RENAME_PENDING).rowcount + _rename_namesakes(db)
     db.execute(NOTE_WITHDRAWN, stamp)
     db.execute(WITHDRAW_TAKES, stamp)
     db.execute(RELABEL)
@@ -251,6 +258,17 @@ def _add_named(
     new = _add_new(db, stamp, missing) if missing else 0
     states = known | {JobState.PENDING: new + known.get(JobState.PENDING, 0)} if new else known
     return Added(named=named, new=new, renamed=renamed, by_state=states, no_longer_named=gone, to_judge=to_judge)
+
+
+def _rename_namesakes(db: sqlite3.Connection) -> int:
+    """Give pending jobs whose new file name is taken one of their own; returns how many had another name."""
+    renamed = 0
+    for row in db.execute(STILL_NAMED_OTHERWISE).fetchall():
+        stem = distinct_stem(row["stem"], row["id"])
+        if stem != row["held"]:
+            db.execute(RENAME_ONE, {"seq": row["seq"], "name": row["name"], "stem": stem})
+            renamed += 1
+    return renamed
 
 
 def _count_by_state(db: sqlite3.Connection, query: str) -> dict[JobState, int]:

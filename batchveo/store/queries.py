@@ -45,8 +45,14 @@ NEXT_DUE = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_ready WHERE {_READY} A
 NEXT_LINK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY links_ready WHERE {_READY} AND link > 1 AND priority = :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
     AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, link DESC, seq LIMIT 1"""
+# the same, if nothing of the first priorities is due: a look at each of thousands would take seconds
+NEXT_DUE_PRIORITY = f"""SELECT priority FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority < :priority
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY priority DESC LIMIT 1"""
 ABOVE_ALL = 1 << 62
 """Higher than any priority."""
+LOOKS = 10
+"""Priorities at which a claim looks one by one."""
 NEXT_PENDING = f"""SELECT min(not_before) FROM jobs INDEXED BY jobs_put_off WHERE state = 'pending' AND held = 0
     AND aside = 0 AND waits = 0 AND run BETWEEN {TAKES_FROM} AND :run AND not_before > 0
     AND model NOT IN (SELECT value FROM json_each(:refused))"""
@@ -180,12 +186,21 @@ class Queries(Part):
 
     def _find_due(self, run: int, now: float, refused: Sequence[str]) -> sqlite3.Row | None:
         wanted = {"run": run, "now": now, "refused": json.dumps(refused), "priority": ABOVE_ALL}
-        while (priority := self._db.execute(NEXT_PRIORITY, {"below": wanted["priority"]}).fetchone()[0]) is not None:
-            wanted["priority"] = priority
-            for statement in (NEXT_LINK, NEXT_DUE):
-                row: sqlite3.Row | None = self._db.execute(statement, wanted).fetchone()
-                if row is not None:
-                    return row
+        for _ in range(LOOKS):
+            wanted["priority"] = self._db.execute(NEXT_PRIORITY, {"below": wanted["priority"]}).fetchone()[0]
+            if wanted["priority"] is None:
+                return None
+            row = self._find_at_priority(wanted)
+            if row is not None:
+                return row
+        found = self._db.execute(NEXT_DUE_PRIORITY, wanted).fetchone()
+        return None if found is None else self._find_at_priority({**wanted, **dict(found)})
+
+    def _find_at_priority(self, wanted: Mapping[str, object]) -> sqlite3.Row | None:
+        for statement in (NEXT_LINK, NEXT_DUE):
+            row: sqlite3.Row | None = self._db.execute(statement, wanted).fetchone()
+            if row is not None:
+                return row
         return None
 
     def fill_links(self, job: Job) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -29,12 +30,12 @@ Change = Callable[[Store, Sequence[Job], Body], int]
 
 
 async def retry_jobs(request: Request) -> Response:
-    """Set ``jobs`` (ids), or all that failed for ``cause``, to pending."""
+    """Set ``jobs`` (ids), or all that failed for ``cause``, to pending; ``seen`` as for ``resolve_jobs``."""
     return await _change_jobs(request, "retry", _retry)
 
 
 async def cancel_jobs(request: Request) -> Response:
-    """Cancel ``jobs``."""
+    """Cancel ``jobs``; ``seen`` as for ``resolve_jobs``."""
     return await _change_jobs(request, "cancel", _cancel)
 
 
@@ -61,8 +62,6 @@ def _resolve(store: Store, jobs: Sequence[Job], body: Body) -> int:
     generation_id = generation.strip() if isinstance(generation, str) else ""
     if how == "generation" and not generation_id:
         raise HTTPException(400, "the id of the generation is missing")
-    for job in jobs:
-        _check_seen(job, body)
     moved = manage.resolve_jobs(
         store,
         jobs,
@@ -89,13 +88,15 @@ async def replace_prompt(request: Request) -> Response:
 
 
 async def add_takes(request: Request) -> Response:
-    """Add ``takes`` more takes of ``jobs`` (ids); ``expected``: how many the person was told."""
+    """Add ``takes`` more takes of ``jobs`` (ids); ``expected`` as ``preview_change`` told it."""
 
     def add(store: Store, body: Body) -> dict[str, object]:
-        planned = _plan_takes(store, body)
-        if planned.takes != body.get("expected"):
-            raise UsageError(f"it would be {planned.takes:,} takes by now; look at them again")
-        return {"done": len(further_takes.add_takes(store, planned, now=time.time()))}
+        # two tabs may ask at once: what was told still applies in the transaction that adds them
+        with store.connection.transaction():
+            planned = _plan_takes(store, body)
+            if _identify_takes(store, planned) != body.get("expected"):
+                raise UsageError("there are other takes by now; look at them again")
+            return {"done": len(further_takes.add_takes(store, planned, now=time.time()))}
 
     return await change_store(request, add)
 
@@ -105,6 +106,20 @@ def _plan_takes(store: Store, body: Body) -> further_takes.FurtherTakes:
     if type(takes) is not int:
         raise HTTPException(400, "takes is a number")
     return further_takes.plan_takes(store, find_selected(store, body), takes, catalog=find_catalog())
+
+
+def _identify_takes(store: Store, planned: further_takes.FurtherTakes) -> str:
+    """A text that is the same as long as no take is added to these jobs."""
+    return _identify((first.id, store.checks.list_family(first)[-1].take, planned.count) for first in planned.firsts)
+
+
+def _identify_jobs(jobs: Iterable[Job]) -> str:
+    """A text that is the same as long as these jobs, and no others, are as they are now."""
+    return _identify((job.id, job.state, job.held, job.attempts, job.client_request_id) for job in jobs)
+
+
+def _identify(facts: Iterable[tuple[object, ...]]) -> str:
+    return hashlib.sha256(repr(list(facts)).encode()).hexdigest()
 
 
 def _check_seen(job: Job, body: Body) -> None:
@@ -123,12 +138,14 @@ async def preview_change(request: Request) -> Response:
 
     ``jobs``: how many of them it can be done to; ``others``: to how many it cannot. ``usd``: what those cost when they
     are submitted, by the latest list of prices or what their models have cost; ``unpriced`` of them have no price.
+    ``expected`` goes into the request that does it: it is refused if the jobs are others or in another state by then.
     """
 
     def preview(store: Store, body: Body) -> dict[str, object]:
         if body.get("act") == "takes":
             planned = _plan_takes(store, body)
-            return {"jobs": planned.takes, "others": 0, "usd": planned.usd, "unpriced": planned.unpriced}
+            cost = {"usd": planned.usd, "unpriced": planned.unpriced}
+            return {"jobs": planned.takes, "others": 0, **cost, "expected": _identify_takes(store, planned)}
         named = find_selected(store, body)
         jobs = choose_eligible(named, str(body.get("act")))
         prices = list(price_jobs(store, jobs))
@@ -138,6 +155,7 @@ async def preview_change(request: Request) -> Response:
             "others": len(named) - len(jobs),
             "usd": round(sum(known), 6),
             "unpriced": len(prices) - len(known),
+            "expected": _identify_jobs(jobs),
         }
 
     return await change_store(request, preview, writing=False)
@@ -146,14 +164,16 @@ async def preview_change(request: Request) -> Response:
 def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:
     """The jobs of a body.
 
-    With ``expected``, those of many that ``act`` can be done to: they must be as many as the person was told.
+    With ``expected``, those of many that ``act`` can be done to: they must be the ones that the person was told of.
     """
     jobs, expected = find_selected(store, body), body.get("expected")
     if expected is None:
+        for job in jobs:
+            _check_seen(job, body)
         return jobs
     eligible = choose_eligible(jobs, act)
-    if len(eligible) != expected:
-        raise UsageError(f"it would be {len(eligible):,} jobs by now; look at them again")
+    if _identify_jobs(eligible) != expected:
+        raise UsageError(f"some have moved since you were asked: {len(eligible):,} jobs by now; look at them again")
     return eligible
 
 

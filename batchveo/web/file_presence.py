@@ -132,8 +132,9 @@ def find_problem(video: StoredVideo, size: object) -> Problem | None:
 
 
 def is_video_name(name: str) -> bool:
-    """Whether ``name`` is a file name as runs write them: no path, and the suffix of videos."""
-    return name.endswith(VIDEO_SUFFIX) and Path(name).name == name
+    """Whether ``name`` is one as runs write them: in the output folder or folders of it, with the suffix of videos."""
+    pieces = name.split("/")
+    return name.endswith(VIDEO_SUFFIX) and all(Path(piece).name == piece not in ("", "..") for piece in pieces)
 
 
 def is_plain_file(path: Path) -> bool:

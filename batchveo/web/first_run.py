@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from batchveo.core.hints import format_command
 from batchveo.operations.quote import is_missing_database
 from batchveo.store.database import open_untouched
-from batchveo.web.page import ICON, read_asset
+from batchveo.web.page import ICON, name_page, read_asset
 
 PAGE, SCRIPT = "first-run.html", "first-run.js"
 STYLES = ("tokens.css", "layout.css", "first-run.css")
@@ -46,7 +46,7 @@ class FirstRun:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as the page does, once it can."""
-        if self._page is None and has_runs(self._state):
+        if self._page is None and is_ready(self._state):
             self._page = self._make_page()
         answer = self._page or self._answer(scope)
         await answer(scope, receive, send)
@@ -62,15 +62,20 @@ class FirstRun:
         return PlainTextResponse(f"there is no database at {self._state} yet\n", status_code=404)
 
 
-def has_runs(state: Path) -> bool:
-    """Whether a run has begun with this database: an empty file, or one that is being made, has none."""
+def is_ready(state: Path) -> bool:
+    """Whether a run has begun with this database, or the page must say what is wrong with it.
+
+    An empty file, or a database that is being made, has no run.
+    """
     if is_missing_database(state):
         return False
     try:
         with closing(open_untouched(state)) as db:
             return bool(db.execute(HAS_RUNS).fetchone()[0])
-    except (sqlite3.Error, OSError):
+    except (sqlite3.OperationalError, OSError):
         return False
+    except sqlite3.DatabaseError:  # no database, or a broken one: it would be waited for without end
+        return True
 
 
 def list_steps(state: Path) -> list[Step]:
@@ -93,8 +98,11 @@ def make_first_page(state: Path) -> str:
         f'aria-label="Copy: {html.escape(step.command)}" hidden>Copy</button></div></li>'
         for number, step in enumerate(list_steps(state), 1)
     )
-    title = html.escape(state.stem.encode(errors="replace").decode())
     page = read_asset(PAGE)
-    for name, value in {"title": title, "commands": items, "waiting": html.escape(WAITING)}.items():
+    for name, value in {
+        "name": name_page(state.stem)["name"],
+        "commands": items,
+        "waiting": html.escape(WAITING),
+    }.items():
         page = page.replace(f"{{{{{name}}}}}", value)
     return page

@@ -30,7 +30,8 @@ def send_video(request: Request) -> Response:
     shown = "attachment" if "download" in request.query_params else "inline"
     headers = {"cache-control": "private, no-cache"}
     if isinstance(video, BucketVideo):
-        headers["content-disposition"] = f"{shown}; filename*=utf-8''{quote(video.name, safe='', errors='replace')}"
+        name = quote(video.name.rpartition("/")[2], safe="", errors="replace")
+        headers["content-disposition"] = f"{shown}; filename*=utf-8''{name}"
         return _stream_object(request, video, headers)
     return FileResponse(
         video, media_type="video/mp4", filename=video.name, content_disposition_type=shown, headers=headers

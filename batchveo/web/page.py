@@ -18,6 +18,7 @@ from posixpath import dirname, join, normpath
 
 from batchveo.core.version import __version__
 
+BRAND = "batchveo"
 ICON = "icon.svg"
 STATE_ICONS = ("icon-running.svg", "icon-done.svg", "icon-failed.svg", "icon-doubt.svg")
 """Icons of a tab, by what became of the jobs: each has a shape of its own."""
@@ -67,9 +68,15 @@ def embed_json(data: object) -> str:
 
 
 def _fill_page(title: str, head: str, scripts: str) -> str:
-    shown = title.encode(errors="replace").decode()  # a file name may contain bytes that are not text
-    values = {"title": html.escape(shown), "head": head, "scripts": scripts, "version": html.escape(__version__)}
+    values = {**name_page(title), "head": head, "scripts": scripts, "version": html.escape(__version__)}
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found.group(1)], read_asset("page.html"))
+
+
+def name_page(title: str) -> dict[str, str]:
+    """The name of a database as HTML, with the ``title`` of its page; no name if it is the usual one."""
+    shown = title.encode(errors="replace").decode()  # a file name may contain bytes that are not text
+    name = "" if shown == BRAND else html.escape(shown)
+    return {"name": name, "title": f"{name} · {BRAND}" if name else BRAND}
 
 
 def _hash_source(text: str) -> str:

@@ -20,7 +20,8 @@ _PART = r"[^\s/\\'\"<>|:;,()]+"
 _BLANKS = rf"(?:[ ](?![.~]){_PART}){{0,6}}"  # folders' names may have blanks
 _MORE = rf"(?:{_BLANKS}[/\\]+{_PART})"
 _ROOTED = r"(?:file:/+|~/|(?:\.\./)+|[A-Za-z]:[\\/]|\\\\)"
-_LEFT_ALONE = r"(?:(?!file:)[A-Za-z][A-Za-z0-9+.-]+://|data:)[^\s'\"<>]+"
+# a scheme is short; without the bound, each letter of a megabyte without blanks is a start that is searched to its end
+_LEFT_ALONE = r"(?:(?!file:)[A-Za-z][A-Za-z0-9+.-]{1,30}://|data:)[^\s'\"<>]+"
 _QUOTED = r"(?P<quote>['\"])(?P<quoted>(?:file:/|/|~/|\.\./|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*)(?P=quote)"
 _PLAIN = rf"(?<![\w./\\~])(?P<plain>(?:/{_PART}{_MORE}+|{_ROOTED}{_PART}{_MORE}*)[/\\]*)"
 _FOUND = re.compile(f"{_LEFT_ALONE}|{_QUOTED}|{_PLAIN}")

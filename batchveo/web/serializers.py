@@ -40,14 +40,6 @@ _CARD_COLUMNS = (
 )
 
 
-_NEXT = {
-    JobState.PENDING: ("cancel",),
-    JobState.IN_DOUBT: ("resolve", "--resubmit"),
-    JobState.FAILED: ("retry",),
-    JobState.CANCELLED: ("retry",),
-}
-
-
 def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
     """Jobs as the gallery shows them, with the problems of their videos."""
     problems = presence.find_problems(found, anew=anew)  # type: ignore[arg-type]
@@ -133,8 +125,15 @@ def make_detail(store: Store, job: Job, videos: Destination | None = None) -> di
 
 def describe_command(store: Store, job: Job) -> str:
     """The command that a person may want next for a job, to be pasted into a shell."""
-    command, *words = _NEXT.get(job.state, ("show",))
-    return format_command(command, job_argument(job.name, job.id), *words, state=store.path.absolute())
+    key, state = job_argument(job.name, job.id), store.path.absolute()
+    match job.state:
+        case JobState.PENDING:
+            return format_command("cancel", key, state=state)
+        case JobState.IN_DOUBT:
+            return format_command("resolve", key, "--resubmit", state=state)
+        case JobState.FAILED | JobState.CANCELLED:
+            return format_command("retry", key, state=state)
+    return format_command("show", key, state=state)
 
 
 def _shorten_data(value: object) -> object:

@@ -83,8 +83,10 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         (["frobnicate"], "batchveo: no such command"),
         (["exprot"], "did you mean export"),
         (["plan", "."], "is a folder"),
-        (["status"], "no state at"),
-        (["resume", "--sandbox"], "no state at"),
+        (["status"], "no database at"),
+        (["resume", "--sandbox"], "no database at"),
+        (["jobs", "--state", "failed"], "--state-is failed chooses jobs by their state"),
+        (["--sandbox", "run", "m.yaml"], "no such option --sandbox (options of a command come after its name)"),
         (["cancel"], "--all"),
         (["jobs", "--state-is", "lost"], "pending"),
         (["sandbox", "--fault", "nonsense=1"], "--fault"),
@@ -93,6 +95,14 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
         assert status_of(arguments) == 2, arguments
         assert words in capsys.readouterr().err, arguments
     assert not Path("state").exists()
+
+
+def test_without_a_command_there_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is printed by --help, but as an error: a script that lost its command must not seem to succeed."""
+    assert status_of(["--help"]) == 0
+    help_text = capsys.readouterr().out
+    assert status_of([]) == 2
+    assert capsys.readouterr() == ("", help_text)
 
 
 def test_a_bad_key_is_status_3(url: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def test_flag_environment_near_file_own_file_default(
 
     def state(*arguments: str) -> str:
         assert status_of(["status", *arguments]) == 2
-        return capsys.readouterr().err.split("no state at ")[1].split(";")[0]
+        return capsys.readouterr().err.split("no database at ")[1].split(";")[0]
 
     assert state() == "state/batchveo.db"
     own('state = "own.db"\n[status]\nstate = "own-table.db"\n')

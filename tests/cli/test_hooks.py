@@ -61,6 +61,15 @@ def test_an_address_is_written_nowhere(url: str, capsys: pytest.CaptureFixture[s
     assert not any(b"very-secret" in content for content in [err.encode(), *written])
 
 
+def test_a_program_sees_no_key_of_a_file_of_keys(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the file names a variable of another name."""
+    monkeypatch.setenv("TEAM_KEY", "sk-team")
+    Path("keys.yaml").write_text("keys: [{name: a, env: TEAM_KEY}]", encoding="utf-8")
+    assert status_of(["run", "m.yaml", "--keys", "keys.yaml", "--exec", "sh -c 'env >> got'"]) == 0
+    assert "PATH=" in Path("got").read_text()
+    assert "sk-team" not in Path("got").read_text()
+
+
 def test_resume_says_which_hooks_it_left_out(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A database decides about no program; the address is not shown."""
     status_of(["run", "m.yaml", "--exec", "true", "--webhook", "http://127.0.0.1:9/very-secret", "--budget", "1"])

@@ -21,7 +21,15 @@ OPTIONS = {
     "assume_price": None,
     "tries": 1,
 }
-READING: dict[str, object] = {"sets": (), "renames": (), "extra": "error", "limit": None, "only": (), "where": None}
+READING: dict[str, object] = {
+    "sets": (),
+    "renames": (),
+    "filename": None,
+    "extra": "error",
+    "limit": None,
+    "only": (),
+    "where": None,
+}
 
 
 def test_several_keys_add_their_limits_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

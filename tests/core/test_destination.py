@@ -169,7 +169,7 @@ def test_a_folder_needs_nothing_of_it(tmp_path: Path) -> None:
 def test_each_choice(said: str | None, sidecars: Sidecars, path: Path | None) -> None:
     """Beside the video, in a folder, nowhere."""
     assert Sidecars.named(said) == sidecars
-    assert sidecars.of(Path("/v/a.cat.mp4")) == path
+    assert sidecars.of(Path("/v"), "a.cat.mp4") == path
     assert Sidecars.named(str(sidecars)) == sidecars
     assert RunSettings(sidecars=said or "").sidecars == sidecars  # type: ignore[arg-type]
 

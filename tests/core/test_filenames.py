@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.filenames import STEM_LIMIT, SUFFIX_ROOM, distinct_stem, safe_stem
+from batchveo.core.filenames import (
+    MOST_PIECES,
+    PATH_LIMIT,
+    STEM_LIMIT,
+    SUFFIX_ROOM,
+    cut_pieces,
+    distinct_stem,
+    safe_path,
+    safe_stem,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 NASTY = st.text(st.sampled_from(" ._-~CONcomLPT1¹$é\u0301\u200d\ufe0f\U0001f469\u202e</\\:\x00\ud800字"), max_size=200)
@@ -108,3 +117,40 @@ def test_distinct_stem_leaves_room(name: str) -> None:
     assert stem.endswith("~01234567")
     assert len(f"{stem}.mp4.json.part".encode()) <= 255
     assert len("~12345678.mp4.json.part") <= SUFFIX_ROOM
+
+
+@pytest.mark.parametrize(
+    ("pieces", "path"),
+    [
+        (["google/veo3", "red", "fox"], "google_veo3/red/fox"),
+        (["..", "/etc", "a/../b"], "_/_etc/a_.._b"),
+        (["nul", "", ".x"], "_nul/_/_.x"),
+    ],
+)
+def test_each_piece_of_a_path_is_one_name(pieces: list[str], path: str) -> None:
+    """No value leads out of its folder, and none makes a folder of its own."""
+    assert safe_path(pieces) == path
+
+
+@given(pieces=st.lists(ANY_TEXT | NASTY, min_size=1, max_size=MOST_PIECES))
+def test_paths_are_short_and_made_of_safe_names(pieces: list[str]) -> None:
+    """A bucket takes them, with the longest prefix and the token of a distinct stem."""
+    path = safe_path(pieces)
+    assert len(path.encode()) <= PATH_LIMIT
+    assert path.count("/") == len(pieces) - 1
+    assert all(safe_stem(piece) == piece for piece in path.split("/"))
+
+
+def test_long_paths_stay_distinct() -> None:
+    """Pieces that differ only at their ends, in a path that is cut."""
+    one, two = (safe_path(["x" * 300 + end, "y" * 300, "z" * 300]) for end in "ab")
+    assert one != two
+    assert one.partition("/")[2] == two.partition("/")[2]
+
+
+def test_only_the_name_of_a_path_is_made_distinct() -> None:
+    """Its folders stay, and do not count for its length."""
+    assert distinct_stem("a/b/fox", "0123456789") == "a/b/fox~01234567"
+    assert distinct_stem("a" * 100 + "/fox", "0123456789", limit=12) == "a" * 100 + "/fox~01234567"
+    assert cut_pieces("a" * 40 + "/fox", 20).endswith("/fox")
+    assert len(cut_pieces("a" * 40 + "/fox", 20)) == 24

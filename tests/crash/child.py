@@ -18,6 +18,7 @@ from batchveo.engine.stages.clip_inspector import StoredClips
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider.client import ApiClient
+from batchveo.storage import file_system
 from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
 from batchveo.store.clip_checks import ClipChecks
@@ -42,6 +43,15 @@ POINTS = (
     "final-not-flushed",
     "after-final-commit",
 )
+OF_FOLDERS = (
+    "mid-download",
+    "half-made-folders",
+    "before-rename",
+    "after-sidecar",
+    "after-rename",
+    "before-final-commit",
+)
+"""Points around the making of the folders of a video; the second and fourth are between two steps of it."""
 OF_GATES = ("before-check", "before-verdict", "verdict-not-flushed", "after-verdict")
 """Points that only a run of jobs with gates passes."""
 
@@ -145,6 +155,10 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
             around(FolderWriter, "_check_video", before=die, after=None)
         case "before-rename":
             around(VideoFile, "publish_part", before=die, after=None)
+        case "half-made-folders":
+            around(file_system, "sync_folder", before=die, after=None)
+        case "after-sidecar":
+            around(VideoFile, "_write_sidecar", before=None, after=die)
         case "after-rename":
             around(VideoFile, "publish_part", before=None, after=die)
         case "before-final-commit":

@@ -15,7 +15,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
-from tests.crash.child import CONCURRENCY, OF_GATES, POINTS
+from tests.crash.child import CONCURRENCY, OF_FOLDERS, OF_GATES, POINTS
 from tests.helpers.process_server import ServedProcess, start_process
 
 pytestmark = pytest.mark.slow
@@ -82,6 +82,23 @@ def test_death_at_a_named_point(tmp_path: Path, point: str) -> None:
     assert status == (1 if held else 0)
     # of a request about to leave nobody can know whether it arrived; at other points that may be another job's
     assert len(held) < CONCURRENCY or point == "after-mark"
+    assert_nothing_bought_twice_or_lost(tmp_path, service)
+
+
+@pytest.mark.parametrize("point", OF_FOLDERS)
+def test_death_while_a_video_gets_its_folder(tmp_path: Path, point: str) -> None:
+    """Then a run to the end; and with the database lost, the sidecars in the folders are enough."""
+    (tmp_path / "m.yaml").write_text(f'filename: "{{model}}/{{repeat}}/{{name}}"\n{MANIFEST}')
+    service = Service(Settings(generation_median=0.2, log_lag=0.3))
+    with running(service) as url:
+        assert finished(child(tmp_path, point, 3, url)) == 77
+        assert finished(child(tmp_path, "none", 0, url)) == 0
+        assert_nothing_bought_twice_or_lost(tmp_path, service)
+        assert {job.file for job in jobs_of(tmp_path)} == {f"veo2/{number}/fox-{number}.mp4" for number in range(8)}
+        assert not list((tmp_path / "videos").rglob("*.part"))
+        for file in (tmp_path / "state").iterdir():
+            file.unlink()
+        assert finished(child(tmp_path, "none", 0, url)) == 0
     assert_nothing_bought_twice_or_lost(tmp_path, service)
 
 

@@ -6,12 +6,13 @@ import csv
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.dataset import Files, Format
+from batchveo.dataset import Captions, Files, Format
 from batchveo.dataset.index import INDEX_FILE, ExportIndex
 from batchveo.operations.verify import verify
 from tests.helpers.finished_jobs import Morning
@@ -209,3 +210,41 @@ def test_a_link_that_lies_where_a_part_goes(morning: Morning, name: str) -> None
     (morning.dataset / name).symlink_to(morning.folder / "mine")
     assert morning.export(*Format).clips == 1
     assert (morning.folder / "mine").read_text() == "precious"
+
+
+def test_clips_in_folders_keep_them(morning: Morning) -> None:
+    """In the split's folder, the tables, the captions and the description; a shard names a clip by its id."""
+    morning.make("fox", stem="veo3.1/red/fox")
+    morning.make("cat", stem="veo3.1/red/cat")
+    result = morning.export(*ALL, captions=Captions.TXT)
+    assert (result.clips, result.added, result.troubles) == (2, 2, [])
+    assert [row["file_name"] for row in morning.metadata()] == ["veo3.1/red/fox.mp4", "veo3.1/red/cat.mp4"]
+    for name in ("fox", "cat"):
+        assert (morning.dataset / f"train/veo3.1/red/{name}.mp4").samefile(morning.videos / f"veo3.1/red/{name}.mp4")
+        assert (morning.dataset / f"train/veo3.1/red/{name}.txt").read_text() == name
+    assert "train/**/*.mp4" in (morning.dataset / "README.md").read_text()
+    before = contents(morning.dataset)
+    again = morning.export(*ALL, captions=Captions.TXT)
+    assert (again.clips, again.added, again.troubles) == (2, 0, [])
+    assert contents(morning.dataset) == before
+    with tarfile.open(morning.dataset / "train-000000.tar") as shard:
+        assert not any("/" in name for name in shard.getnames())
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_in_the_place_of_a_folder_is_left_alone(morning: Morning, tmp_path: Path, kind: str) -> None:
+    """The clip is reported, and nothing is written to where a link leads."""
+    morning.make("cat")
+    morning.export()
+    elsewhere = tmp_path / "else"
+    elsewhere.mkdir()
+    if kind == "file":
+        (morning.dataset / "train/red").write_text("precious")
+    else:
+        (morning.dataset / "train/red").symlink_to(elsewhere)
+    morning.make("fox", stem="red/fox")
+    result = morning.export()
+    (trouble,) = result.troubles
+    assert "in the place of a folder" in trouble.problem
+    assert [row["file_name"] for row in morning.metadata()] == ["cat.mp4"]
+    assert list(elsewhere.iterdir()) == []

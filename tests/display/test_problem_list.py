@@ -112,15 +112,31 @@ def test_cells_of_tables_are_found_by_the_header() -> None:
 def test_a_terminal_gets_colours_unless_it_refuses_them(
     no_color: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And lines of its own width, which it may wrap itself."""
+    """And lines of its own width."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "50")
     monkeypatch.setenv("NO_COLOR", no_color)
     Path("m.yaml").write_text(f"- {{duration: 9, prompt: {'x' * 80}}}\n")
-    lines = list_lines(make_problem(1, "duration", "9 is odd " * 9), out=Terminal())
+    lines = list_lines(make_problem(1, "duration", "9 is odd"), out=Terminal())
     assert any("\x1b[1;31m" in line for line in lines) is coloured
     plain = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines]
-    assert plain[0] == "m.yaml:1: duration: " + "9 is odd " * 9
+    assert plain[0] == "m.yaml:1: duration: 9 is odd"
     assert len(plain) == 4
     assert len(plain[1]) < 50
     assert plain[2].endswith("|              ^")
+
+
+def test_a_terminal_gets_long_messages_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the following rows indented; the line of the file and its mark are as in a pipe."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Path("m.yaml").write_text("- {model: veo, colour: red}\n", encoding="utf-8")
+    problem = make_problem(1, "colour", "veo takes no such parameter; did you mean another one of those that it takes?")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in list_lines(problem, out=Terminal())]
+    assert lines == [
+        "m.yaml:1: colour: veo takes no such parameter; did you mean",
+        "  another one of those that it takes?",
+        "     1 | - {model: veo, colour: red}",
+        "       |                ^^^^^^",
+        "1 problem; nothing was written or bought",
+    ]

@@ -77,6 +77,17 @@ async def test_the_budget_holds_through_kills_and_doubts(tmp_path: Path, after: 
     assert len(n.service.generations) == 7
 
 
+async def test_held_doubts_that_use_up_the_budget_are_looked_up(tmp_path: Path) -> None:
+    """At the end of a run that may buy nothing: else no run would ever fetch their videos, or free their dollars."""
+    n = night(tmp_path, faults={"lose-answer": 1.0}, log_lag=5000.0, latency=1.0)
+    assert (await n.run(specs(2), settle=600.0, budget=2 * PRICE)).exit_status == 1
+    n.heal()
+    await anyio.sleep(5000.0)
+    result = await n.run(specs(3), settle=600.0, budget=2 * PRICE)
+    assert isinstance(result.stopped, BudgetReached)
+    assert [job.state for job in n.jobs()] == [S.SUCCEEDED, S.SUCCEEDED, S.PENDING]
+
+
 async def test_an_unpriced_model_needs_an_assumption(tmp_path: Path) -> None:
     """The run says so, and buys with it."""
     n = night(tmp_path)

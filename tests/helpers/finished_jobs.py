@@ -73,15 +73,16 @@ class Morning:
     def _finish_next(self, store: Store, name: str, cost: float | None, clip: str = "sea") -> Job:
         """The next pending job, done, with its video on disk."""
         content = sample_video(clip, label=name, seconds=4, portrait=False)
-        self.videos.mkdir(exist_ok=True)
-        (self.videos / f"{name}.mp4").write_bytes(content)
         job = store.transitions.claim_job(run=1, now=2.0)
         assert job is not None
+        path = self.videos / f"{job.stem}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
         assert job.name == name, "another pending job came first"
         job = _move(store, job, Accepted(generation_id=f"g-{name}"))
         job = _move(store, job, Completed(url="https://x/v", cost_usd=cost))
         digest = hashlib.sha256(content).hexdigest()
-        stored = Downloaded(folder=str(self.videos), file=f"{name}.mp4", bytes=len(content), sha256=digest)
+        stored = Downloaded(folder=str(self.videos), file=f"{job.stem}.mp4", bytes=len(content), sha256=digest)
         return _move(store, job, stored)
 
     def judge(self, job: Job, gate: str = "") -> Job:

@@ -137,3 +137,15 @@ def test_nothing_is_replaced(path: str) -> None:
     with pytest.raises(UsageError, match="is there already"):
         write_first_manifest(draft_example(MODELS), Path("there.yaml"), MODELS)
     assert Path("there.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_an_image_that_is_none_is_named_and_not_only_missed() -> None:
+    """The model needs it: as meta it would be missing, which says nothing of the cell."""
+    content = "prompt,image\nA cup,none.png\nA pot,https://x.example/b.jpg\n"
+    with pytest.raises(
+        ManifestError, match=r"t\.csv:2: image_url: 'none\.png' is a local file, only URLs are taken here"
+    ):
+        written(draft_of(content))
+    assert not Path("m.yaml").exists()
+    kept = written(draft_of(content, model="google/veo-3.1-t2v-fast"))
+    assert [row["meta"] for row in kept] == [{"image": "none.png"}, {"image": "https://x.example/b.jpg"}]

@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
 from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.operations import recovery
@@ -19,9 +20,10 @@ from batchveo.operations.recovery import Recovered, find_recoverable, recover_vi
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.base import at_once
 from batchveo.storage.sidecar import read_sidecars
-from batchveo.storage.stored_video import find_flaw
+from batchveo.storage.stored_video import find_flaw, video_at
 from batchveo.store import Store
 from batchveo.store.clip_checks import make_take_id
+from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -228,6 +230,28 @@ async def test_a_plan_reads_no_video(night: Night) -> None:
     with night.store() as store:
         assert await find_recoverable(store, night.folder / "videos", sandbox=False) == frozenset()
     assert await find_recoverable(None, night.folder / "nowhere", sandbox=False) == frozenset()
+
+
+@pytest.mark.parametrize("sidecars", [BESIDE, Sidecars(folder=Path("facts"))])
+async def test_videos_in_folders_are_found_whatever_the_template_is_today(tmp_path: Path, sidecars: Sidecars) -> None:
+    """In the database as it was, and then no sidecar is read again."""
+    if sidecars.folder is not None:
+        sidecars = Sidecars(folder=tmp_path / sidecars.folder)
+    night = Night(tmp_path)
+    jobs = [replace(spec, stem=f"veo3/{number}/fox") for number, spec in enumerate(specs(3))]
+    assert (await night.run(jobs, sidecars=sidecars)).exit_status == 0
+    output = night.folder / "videos"
+    with Store(night.folder / "new.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=NOW)
+        store.imports.add_jobs([*specs(3), make_spec("new")], run=run, now=NOW)
+        options: dict[str, Any] = {"run": run, "now": NOW, "sandbox": False, "disk": at_once, "sidecars": sidecars}
+        found = await recover_videos(store, output, **options)
+        assert len(found.taken_in) == 3
+        done = list(store.jobs(S.SUCCEEDED))
+        assert [(job.folder, job.file) for job in done] == [(str(output), f"veo3/{n}/fox.mp4") for n in range(3)]
+        assert [find_flaw(video_at(job), job.bytes, job.sha256) for job in done] == [None] * 3
+        with mock.patch.object(recovery, "read_sidecars", side_effect=AssertionError("read again")):
+            await recover_videos(store, output, **options)
 
 
 async def test_a_sidecar_names_no_other_file(night: Night) -> None:

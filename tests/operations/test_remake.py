@@ -14,6 +14,7 @@ from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.operations import manage
 from batchveo.operations.fitted_requests import ChangedDefault
+from batchveo.operations.further_takes import plan_takes
 from batchveo.operations.remake import Remake, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.provider.catalog import MODELS
@@ -386,6 +387,29 @@ def test_what_the_model_no_longer_takes_can_be_dropped(store: Store) -> None:
     with pytest.raises(ManifestError, match="--drop colour leaves it out"):
         replace_prompt(store, job, "A wolf", now=9.0)
     assert replace_prompt(store, job, "A wolf", drop=["colour"], now=9.0).request == {"model": OLD, "prompt": "A wolf"}
+
+
+def test_a_hint_names_a_job_by_its_id_if_another_one_has_its_name(store: Store) -> None:
+    """By the name it would be refused, as it may be either."""
+    for prompt in ("A fox", "An owl"):
+        add(store, f"jobs: [{{name: twin, model: MODEL, prompt: {prompt}}}]", OLD)
+    done = moved_on(store, 1, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=3.0)
+    (other,) = store.jobs(S.PENDING)
+    with pytest.raises(UsageError, match=f"`batchveo retry {done.id} --takes 1 "):
+        replace_prompt(store, done, "x", now=9.0)
+    manage.cancel_jobs(store, [other], now=9.0)
+    other = store.queries.read_job(other.seq)
+    with pytest.raises(UsageError, match=f"make it pending first by `batchveo retry {other.id} "):
+        plan_takes(store, [other], 1)
+
+
+def test_a_replaced_job_is_named_by_its_id(store: Store) -> None:
+    """Its name selects the job that replaces it."""
+    add(store, "jobs: [{name: fox, model: MODEL, prompt: A fox}]", OLD)
+    old = fail_first(store)
+    new = replace_prompt(store, old, "A wolf", now=9.0)
+    assert manage.name_job(store, new) == "fox"
+    assert manage.name_job(store, store.queries.read_job(old.seq)) == old.id
 
 
 def test_jobs_that_keep_their_prompt(store: Store) -> None:

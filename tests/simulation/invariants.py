@@ -73,7 +73,17 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
             assert job.held
     if plan.rejects is not None:
         _check_last_takes(plan, jobs.values())
-    assert not list((night.folder / "videos").glob("*.json.part"))
+    _check_folders(plan, night, jobs.values())
+    assert not list((night.folder / "videos").rglob("*.json.part"))
+
+
+def _check_folders(plan: Plan, night: WatchedNight, jobs: Collection[Job]) -> None:
+    """Each video is in the folder of its job, and no folder holds anything but videos with their sidecars."""
+    files = {job.file for job in jobs if job.state is S.SUCCEEDED}
+    for file in filter(None, files):
+        assert plan.in_folders == (Path(file).parts[0] in ("first", "second"))
+    for path in (night.folder / "videos").glob("*/**/*"):
+        assert path.is_dir() or path.with_suffix(".mp4").relative_to(night.folder / "videos").as_posix() in files
 
 
 def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:

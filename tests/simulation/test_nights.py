@@ -7,10 +7,12 @@ Replay one with ``python -m tests.simulation.night 1 SEED``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.helpers.samples import sample_cases
-from tests.simulation.night import live_through
+from tests.simulation.night import live_plan, live_through
 from tests.simulation.world import plan_of
 
 pytestmark = pytest.mark.slow
@@ -27,6 +29,12 @@ def test_nights(first: int) -> None:
         except Exception as error:
             error.add_note(f"seed {seed}: {plan_of(seed)}")
             raise
+
+
+@pytest.mark.parametrize("seed", sample_cases(range(NIGHTS, NIGHTS + 8), size=2))
+def test_nights_with_videos_in_folders(seed: int) -> None:
+    """The template is another one in the last runs, and the database may be lost after them."""
+    live_plan(replace(plan_of(seed), in_folders=True))
 
 
 def test_a_seed_decides_everything() -> None:

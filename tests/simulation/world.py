@@ -79,13 +79,18 @@ class Plan:
     rejects: float | None = None
     """The chance that the gate of a job rejects a clip; ``None`` if the jobs have no gates."""
 
+    in_folders: bool = False
+    """Whether a template puts the videos into folders, and another one does from the first whole run on."""
+
     def is_good(self, job: Job) -> bool:
         """Whether the gate accepts the clip of ``job``: each look at it finds the same."""
         return random.Random(f"{self.seed} {job.id}").random() >= (self.rejects or 0.0)
 
-    def list_jobs(self) -> list[JobSpec]:
-        """The jobs of the manifest."""
+    def list_jobs(self, template: str = "first") -> list[JobSpec]:
+        """The jobs of the manifest; ``template`` names the folder that all are in."""
         jobs = specs(self.jobs)
+        if self.in_folders:
+            jobs = [replace(job, stem=f"{template}/{number % 3}/{job.stem}") for number, job in enumerate(jobs)]
         return jobs if self.rejects is None else [replace(job, policy=POLICY) for job in jobs]
 
     @property
@@ -138,6 +143,7 @@ def plan_of(seed: int) -> Plan:
     rng_of_gates = random.Random(seed + 4)
     if rng_of_gates.random() < 0.4:
         plan = replace(plan, rejects=rng_of_gates.choice([0.2, 0.5, 0.9]))
+    plan = replace(plan, in_folders=random.Random(seed + 6).random() < 0.4)
     return _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
 
 
@@ -218,7 +224,7 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
         if plan.aims:
             await _pursue(plan, night, jobs, after_run)
         observer.works = False
-        await _come_to_an_end(plan, night, jobs, after_run)
+        await _come_to_an_end(plan, night, plan.list_jobs("second"), after_run)
     return night
 
 

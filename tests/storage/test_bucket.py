@@ -374,3 +374,19 @@ async def test_bytes_come_in_blocks_and_all_of_them_are_looked_at(monkeypatch: p
     outcome = await fetch(Objects(URL, store), video)
     assert isinstance(outcome, Downloaded)
     assert assert_true(store) == video
+
+
+async def test_a_video_in_folders_has_them_in_its_key() -> None:
+    """So has its sidecar, and both are listed by what comes after the prefix."""
+    store = MemoryStore()
+    job = make_job(JobState.DOWNLOADING, stem="veo3/red/a cat")
+    outcome = await fetch(Objects(URL, store), job=job)
+    assert outcome == Downloaded(folder=URL, file="veo3/red/a cat.mp4", bytes=len(WHOLE), sha256=SHA256)
+    assert keys(store) == ["veo3/red/a cat.json", "veo3/red/a cat.mp4"]
+    assert json.loads(content(store, "veo3/red/a cat.json"))["file"] == "veo3/red/a cat.mp4"
+    assert await Objects(URL, store).list_names(most=10) == keys(store)
+    assert await fetch(Objects(URL, store), OTHER, job=job) == outcome
+    other = make_job(JobState.DOWNLOADING, stem="veo3/red/a cat", id="f" * 20, generation_id="g-2")
+    second = await fetch(Objects(URL, store), job=other)
+    assert isinstance(second, Downloaded)
+    assert second.file == "veo3/red/a cat~ffffffff.mp4"

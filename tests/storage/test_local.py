@@ -15,7 +15,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from batchveo.core.destination import NONE, Sidecars
+from batchveo.core.destination import BESIDE, NONE, Sidecars
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import DiskRefused, Downloaded, DownloadError
 from batchveo.engine.stages import video_fetcher
@@ -463,3 +463,76 @@ def test_a_drip_of_no_announced_length_ends() -> None:
         flow.add(300, 31.0 * number)
     with pytest.raises(Stalled, match="longer than 6 hours"):
         flow.add(300, 31.0 * 697)
+
+
+NESTED = make_job(JobState.DOWNLOADING, seq=3, stem="veo3/red/a cat")
+FILE = "veo3/red/a cat.mp4"
+
+
+@pytest.mark.parametrize("sidecars", [BESIDE, Sidecars(folder=Path("facts")), NONE])
+async def test_a_video_in_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sidecars: Sidecars) -> None:
+    """It is found again by its name in the output folder, with its sidecar in folders of the same names."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "videos"
+    outcome = await fetch(video, folder, NESTED, sidecars=sidecars)
+    assert isinstance(outcome, Downloaded)
+    assert (outcome.folder, outcome.file) == (str(folder), FILE)
+    assert (folder / FILE).read_bytes() == WHOLE
+    sidecar = sidecars.of(folder, FILE)
+    if sidecar is not None:
+        assert sidecar.as_posix().endswith("veo3/red/a cat.json")
+        assert json.loads(sidecar.read_text())["file"] == FILE
+    assert not list(tmp_path.rglob("*.part"))
+    (again,) = {await fetch(video, folder, NESTED, sidecars=sidecars)}
+    assert again == outcome
+
+
+@pytest.mark.parametrize("place", ["veo3", "veo3/red"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+async def test_a_video_is_not_lost_to_what_is_in_the_place_of_its_folder(tmp_path: Path, place: str, kind: str) -> None:
+    """It is written under its plain name; nothing is written to where a link leads."""
+    folder, elsewhere = tmp_path / "videos", tmp_path / "else"
+    (folder / place).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    if kind == "file":
+        (folder / place).write_text("precious")
+    else:
+        (folder / place).symlink_to(elsewhere)
+    outcome = await fetch(video, folder, NESTED)
+    assert isinstance(outcome, Downloaded)
+    assert outcome.file.startswith("video-")
+    assert (folder / outcome.file).read_bytes() == WHOLE
+    assert await fetch(video, folder, NESTED) == outcome
+    assert list(elsewhere.iterdir()) == []
+    assert kind == "link" or (folder / place).read_text() == "precious"
+
+
+async def test_a_link_in_the_folder_of_all_sidecars_is_not_followed(tmp_path: Path) -> None:
+    """As with the folder of the videos."""
+    elsewhere, facts = tmp_path / "else", tmp_path / "facts"
+    elsewhere.mkdir()
+    facts.mkdir()
+    (facts / "veo3").symlink_to(elsewhere)
+    outcome = await fetch(video, tmp_path / "videos", NESTED, sidecars=Sidecars(folder=facts))
+    assert isinstance(outcome, Downloaded)
+    assert outcome.file.startswith("video-")
+    assert list(elsewhere.iterdir()) == []
+
+
+async def test_a_link_that_comes_during_the_download_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folders are made, and looked at, just before the file gets its name."""
+    folder, elsewhere = tmp_path / "videos", tmp_path / "else"
+    elsewhere.mkdir()
+    check = local.FolderWriter._check_video
+
+    def plant(writer: local.FolderWriter) -> None:
+        (folder / "veo3").symlink_to(elsewhere)
+        check(writer)
+
+    monkeypatch.setattr(local.FolderWriter, "_check_video", plant)
+    outcome = await fetch(video, folder, NESTED)
+    assert isinstance(outcome, Downloaded)
+    assert outcome.file.startswith("video-")
+    assert list(elsewhere.iterdir()) == []

@@ -34,12 +34,12 @@ def test_own_files_are_known_by_their_sidecar(tmp_path: Path) -> None:
     """Generation and hash must both fit."""
     job = make_job(JobState.DOWNLOADING)
     file = finished(tmp_path)
-    assert find_own_video(file.path, job) == (5, hashlib.sha256(b"video").hexdigest())
-    assert find_own_video(file.path, make_job(JobState.DOWNLOADING, generation_id="g-2")) is None
+    assert find_own_video(file, job) == (5, hashlib.sha256(b"video").hexdigest())
+    assert find_own_video(file, make_job(JobState.DOWNLOADING, generation_id="g-2")) is None
     file.path.write_bytes(b"vide0")
-    assert find_own_video(file.path, job) is None
+    assert find_own_video(file, job) is None
     file.path.unlink()
-    assert find_own_video(file.path, job) is None
+    assert find_own_video(file, job) is None
 
 
 def test_a_write_of_which_the_system_takes_a_part_is_continued() -> None:

@@ -99,7 +99,7 @@ def test_another_programs_database(tmp_path: Path, writing: bool) -> None:
 
 def test_no_state_to_read(tmp_path: Path) -> None:
     """Reading makes no file."""
-    with pytest.raises(StateUnusable, match="no state at"):
+    with pytest.raises(StateUnusable, match="no database at"):
         Store(tmp_path / "b.db", writing=False)
     assert not list(tmp_path.iterdir())
 

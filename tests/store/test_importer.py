@@ -348,3 +348,21 @@ def test_a_changed_priority_reaches_jobs_and_their_takes(store: Store, run: int)
         ("a", 0),
         ("c", -1),
     ]
+
+
+def test_another_template_moves_pending_files_alone(store: Store, run: int) -> None:
+    """What was submitted keeps its place; who has to share one gets a name of its own, and keeps it."""
+    first = [make_spec(name, id=name * 20, stem=f"old/{name}") for name in "abc"]
+    store.imports.add_jobs(first, run=run, now=1.0)
+    claimed(store, run)
+    second = [make_spec(name, id=name * 20, stem=stem) for name, stem in (("a", "new/a"), ("b", "x/y"), ("c", "x/y"))]
+    for renamed in (2, 0):
+        added = store.imports.add_jobs(second, run=run, now=2.0)
+        assert (added.new, added.renamed) == (0, renamed)
+        assert [job.stem for job in store.jobs()] == ["old/a", "x/y", "x/y~cccccccc"]
+
+
+def test_new_jobs_of_one_path_are_told_apart(store: Store, run: int) -> None:
+    """By the name, not by the folders."""
+    store.imports.add_jobs([make_spec("a", stem="x/y"), make_spec("b", stem="x/y", id="f" * 20)], run=run, now=1.0)
+    assert [job.stem for job in store.jobs()] == ["x/y", "x/y~ffffffff"]

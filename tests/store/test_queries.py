@@ -96,3 +96,19 @@ def test_the_newest_and_oldest_videos_are_read_alone(store: Store, query: str) -
     """However many there are: a resume looks for them before its first request."""
     plan = [row["detail"] for row in store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", {"most": 1})]
     assert plan == ["SCAN jobs USING INDEX jobs_by_finish"]
+
+
+def test_a_claim_looks_at_few_of_many_priorities(store: Store, run: int) -> None:
+    """If nothing of the highest ones is due: a statement for each of thousands would hold up the run for seconds."""
+    models = {number: "a/due" if number == 3 else "a/refused" for number in range(500)}
+    specs = [make_spec(f"j{number}", model=model, priority=number) for number, model in models.items()]
+    store.imports.add_jobs(specs, run=run, now=1.0)
+    statements: list[str] = []
+    store.connection.db.set_trace_callback(statements.append)
+    found = store.queries.find_due_job(run, now=2.0, refused=["a/refused"])
+    nothing = store.queries.find_due_job(run, now=2.0, refused=["a/refused", "a/due"])
+    store.connection.db.set_trace_callback(None)
+    assert found is not None
+    assert found.name == "j3"
+    assert nothing is None
+    assert len(statements) < 100

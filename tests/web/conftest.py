@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import Move
+from batchveo.sandbox.asgi_server import running
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import sidecar_path
@@ -137,6 +138,13 @@ def night(tmp_path: Path) -> Night:
     made.fail("the picture at https://example.org/2.png is too small: 7 pixels")
     made.doubt()
     return made
+
+
+@pytest.fixture
+def url(night: Night) -> Iterator[str]:
+    """Where the page of ``night`` is served, which a test may replace by one of its own."""
+    with running(make_app(night.path, keys=Secrets())) as url:
+        yield url
 
 
 class Client:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.sandbox.asgi_server import running
-from batchveo.web.app import make_app
-from batchveo.web.security import Secrets
 from tests.web.conftest import Night
 
 if TYPE_CHECKING:
@@ -26,12 +23,6 @@ VIEWS = {
     "job": "dialog[open] h2",
 }
 """Each view, and what is there once it is shown."""
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def show(page: Page, url: str, view: str, night: Night) -> None:

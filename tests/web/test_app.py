@@ -34,7 +34,7 @@ def test_a_state_that_went_away_is_said(client: Client, night: Night) -> None:
     """In words, and the server lives on."""
     away = night.path.rename(night.path.with_name("away.db"))
     answer = client.get("/api/jobs")
-    assert (answer.status_code, "there is no state" in answer.json()["error"]) == (503, True)
+    assert (answer.status_code, "there is no database" in answer.json()["error"]) == (503, True)
     night.path.write_text("no database, though of some length" * 100)
     assert client.get("/api/jobs").status_code == 503
     night.path.unlink()

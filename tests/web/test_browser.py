@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batchveo.operations.status import make_status_row
-from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web import serializers
-from batchveo.web.app import make_app
 from batchveo.web.page import STATE_ICONS
-from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.web.conftest import HOSTILE, Night, look_again, shows_cards
@@ -32,12 +29,6 @@ VIEWS = {
     "charts": "#charts .chart",
 }
 """Each address, and what stands there once it is shown."""
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def until(page: Page, expression: str) -> None:
@@ -139,6 +130,39 @@ def test_what_a_run_does_is_seen_without_a_reload(new_page: Open, url: str, nigh
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.get_by_role("heading", name="3 of 6 videos done").wait_for()
     until(page, "document.images.length === 3")
+
+
+def test_the_focus_stays_while_a_run_changes_what_is_around_it(new_page: Open, url: str, night: Night) -> None:
+    """On a link of the header, and on the failures, where an answer that one reads stays open too."""
+    page = new_page(url)
+    page.locator("#progress").get_by_role("link", name="Show").focus()
+    night.succeed()
+    look_again(page)
+    page.get_by_role("heading", name="3 of 6 videos done").wait_for()
+    page.locator("#progress a:focus", has_text="Show").wait_for(timeout=2000)
+    page.goto(f"{url}/#/failures")
+    page.get_by_text("The answer in full").click()
+    page.get_by_role("button", name="Retry all 2").focus()
+    night.add(make_spec("refused 3"))
+    night.fail("the picture at https://example.org/3.png is too small: 9 pixels")
+    look_again(page)
+    page.get_by_role("heading", name="3 jobs failed, for 1 cause").wait_for()
+    page.locator("button:focus", has_text="Retry all 3").wait_for(timeout=2000)
+    assert page.locator("details.answer").get_attribute("open") is not None
+
+
+@pytest.mark.parametrize("address", ["#/job/%E0%A4%A", "#/videos?state=constructor&choice=toString&order=valueOf"])
+def test_an_address_of_nothing_leaves_the_page_whole(browser_page: Page, url: str, address: str) -> None:
+    """As one that was cut when it was copied; the server refuses it at most as a job that it does not have."""
+    errors: list[str] = []
+    browser_page.on("pageerror", lambda error: errors.append(str(error)))
+    browser_page.goto(f"{url}/{address}")
+    browser_page.get_by_role("heading", name="2 of 6 videos done", include_hidden=True).wait_for(state="attached")
+    if "job" in address:
+        browser_page.get_by_role("dialog", name="This job cannot be shown").wait_for()
+        browser_page.keyboard.press("Escape")
+    browser_page.locator(".card").nth(5).wait_for()
+    assert errors == []
 
 
 def test_what_is_left_is_said_as_the_terminal_says_it(
@@ -284,3 +308,39 @@ def test_nothing_sticks_out(new_page: Open, url: str, width: int) -> None:
         page.goto(f"{url}/#/{view}")
         page.locator(shown).first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_fields_of_a_row_have_one_height(new_page: Open, url: str) -> None:
+    """The choices of the filters stand beside two rows."""
+    page = new_page(f"{url}/#/videos?where=attempts+%3E+0", width=1100)
+    page.get_by_label("Verdict").wait_for()
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.more-filters :is(select, input):not([hidden])')].map(one => one.offsetHeight)"
+    )
+    assert max(heights) - min(heights) <= 2, heights
+
+
+def test_a_sentence_is_not_torn_apart(new_page: Open, url: str, night: Night) -> None:
+    """The link at its end follows its words."""
+    night.fail("another cause")
+    page = new_page(f"{url}/#/failures", width=1400)
+    sentence = page.locator(".causes-more")
+    sentence.wait_for()
+    gap = sentence.evaluate("""node => {
+        const words = document.createRange();
+        words.selectNodeContents([...node.childNodes].find(one => one.nodeType === Node.TEXT_NODE));
+        return node.querySelector("a").getBoundingClientRect().left - words.getBoundingClientRect().right;
+    }""")
+    assert gap < 12
+
+
+def test_the_brand_is_whole_at_twice_the_size(new_page: Open, url: str) -> None:
+    """Of a window of 1,400 pixels, half is left."""
+    page = new_page(url, width=700)
+    page.locator("#failures-badge").wait_for()
+    room = page.locator(".brand").evaluate("""brand => {
+        const word = document.createRange();
+        word.selectNodeContents(brand.firstChild);
+        return brand.getBoundingClientRect().right - word.getBoundingClientRect().right;
+    }""")
+    assert room >= 0

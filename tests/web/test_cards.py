@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batchveo.core.models import JobSpec
-from batchveo.sandbox.asgi_server import running
 from batchveo.sandbox.sample_clips import sample_video
-from batchveo.web.app import make_app
-from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night, shows_cards
 
@@ -39,12 +36,6 @@ def night(tmp_path: Path) -> Night:
         made.content = sample_video("sea", label="any", seconds=1, portrait=portrait)
         made.succeed()
     return made
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def test_the_frame_of_cards_has_the_shape_of_the_clips(new_page: Open, url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,8 @@ import pytest
 
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.votes import Vote, VoteKind
-from batchveo.sandbox.asgi_server import running
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
-from batchveo.web.app import make_app
-from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night, shows_cards
 from tests.web.test_browser import until
@@ -40,12 +37,6 @@ def night(tmp_path: Path) -> Night:
             made.add(make_spec(f"{prompt}-{number}", model=model, request=request))
             made.succeed()
     return made
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def votes(night: Night) -> list[Vote]:

@@ -129,7 +129,7 @@ def test_failures_are_counted_by_cause_and_model(new_page: Open, night: Browsed)
         table = page.get_by_role("region", name="Failed jobs by cause and model")
         rows = [row.split("\t") for row in table.get_by_role("row").all_inner_texts()]
         assert rows == [
-            ["Cause", "veo3", "veo2", "Together"],
+            ["Cause", "veo3", "veo2", "All"],
             ["the picture at URL is too small: N pixels", "1", "1", "2"],
             ["code N, as the service says it", "", "1", "1"],
             ["no", "1", "", "1"],

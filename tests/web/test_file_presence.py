@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.sandbox.asgi_server import running
 from batchveo.storage.objects import Head
 from batchveo.storage.stored_video import BucketVideo
 from batchveo.store import Store
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
 
 Open = Callable[..., "Page"]
 LIES = "The video was stored and verified."
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def row(folder: object, *, file: str = "fox.mp4", size: int = 3) -> dict[str, object]:
@@ -90,10 +83,21 @@ def test_videos_that_were_moved_are_looked_for_where_they_are(night: Night) -> N
     assert (job["problem"], job["video"], job["file"]) == (None, True, str(moved / "fox.mp4"))
 
 
-@pytest.mark.parametrize(("file", "folder"), [("../x.mp4", "/"), ("x.txt", "/"), ("x.mp4", "odd://place")])
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [("../x.mp4", "/"), ("a/../x.mp4", "/"), ("/x.mp4", "/"), ("x.txt", "/"), ("x.mp4", "odd://place")],
+)
 def test_a_database_that_names_no_video_is_believed_nothing(file: str, folder: str) -> None:
     """Whatever it says."""
     assert VideoPresence().find_problems([row(folder, file=file)])["j"].word in ("Not on disk", "Cannot be read")
+
+
+def test_a_video_in_folders_is_found(tmp_path: Path) -> None:
+    """By its name in the output folder, wherever that is today."""
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/fox.mp4").write_bytes(b"123")
+    assert VideoPresence().find_problems([row(tmp_path, file="a/b/fox.mp4")]) == {}
+    assert VideoPresence(tmp_path).find_problems([row("/gone", file="a/b/fox.mp4")]) == {}
 
 
 class Bucket:

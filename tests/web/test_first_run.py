@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchveo.web.app import make_app
-from batchveo.web.first_run import has_runs
+from batchveo.web.first_run import is_ready, make_first_page
+from batchveo.web.page import make_live_page
 from batchveo.web.security import Secrets
 from tests.web.conftest import Client, Night
 
@@ -51,13 +52,26 @@ def test_it_becomes_the_page_with_the_first_run(waiting: Client, tmp_path: Path)
     assert 'id="gallery"' in waiting.get("/").text
 
 
-@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
-def test_what_is_no_database_has_no_runs(content: bytes, tmp_path: Path) -> None:
-    """And stays as it is."""
-    path = tmp_path / "x.db"
-    path.write_bytes(content)
-    assert not has_runs(path)
-    assert path.read_bytes() == content
+def test_a_file_that_is_no_database_is_reported_instead_of_waited_for(waiting: Client, tmp_path: Path) -> None:
+    """It stays as it is; without it, the page follows the first run again."""
+    path = tmp_path / "night.db"
+    path.write_bytes(b"no database at all" * 100)
+    answer = waiting.get("/api/progress")
+    assert (answer.status_code, "not a database" in answer.json()["error"]) == (503, True)
+    assert 'id="gallery"' in waiting.get("/").text
+    assert path.read_bytes() == b"no database at all" * 100
+    path.unlink()
+    Night(tmp_path)
+    assert waiting.get("/api/progress").json()["total"] == 0
+
+
+def test_the_usual_name_is_not_shown_beside_the_same_word(tmp_path: Path) -> None:
+    """A page of batchveo.db is of batchveo, not of batchveo batchveo."""
+    for make in (make_first_page, lambda state: make_live_page("secret", posters=True, title=state.stem)):
+        assert '"brand-state"></span>' in make(tmp_path / "batchveo.db")
+        assert '"brand-state">night</span>' in make(tmp_path / "night.db")
+    assert "<title>batchveo</title>" in make_live_page("secret", posters=True, title="batchveo")
+    assert "<title>night · batchveo</title>" in make_live_page("secret", posters=True, title="night")
 
 
 def test_a_database_that_is_being_made_has_no_runs(tmp_path: Path) -> None:
@@ -65,6 +79,6 @@ def test_a_database_that_is_being_made_has_no_runs(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE jobs (id)")
-        assert not has_runs(path)
+        assert not is_ready(path)
         db.execute("CREATE TABLE runs (id)")
-    assert not has_runs(path)
+    assert not is_ready(path)

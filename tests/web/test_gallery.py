@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,12 +28,6 @@ FOCUS = """() => {
     const card = document.activeElement.closest(".card");
     return card && [Number(card.getAttribute("aria-posinset")), Number(card.getAttribute("aria-setsize"))];
 }"""
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def until(page: Page, expression: str, *, arg: object = None) -> None:
@@ -233,3 +227,28 @@ def test_a_list_of_the_selected_jobs_is_saved(new_page: Open, url: str, night: N
     assert text[0] == "id,name,state,model,file"
     assert text[1] == f"{night.named('fox').id},fox,succeeded,google/veo3,{night.videos / 'fox.mp4'}"
     assert ",'=1+1,pending," in text[2]
+
+
+def test_the_bar_of_a_selection_follows_what_moves(new_page: Open, url: str, night: Night) -> None:
+    """What can be done with the jobs is up to date, and the focus stays on what is still there."""
+    page = new_page(url)
+    page.locator(".card", has_text="waiting").hover()
+    page.get_by_label("Select waiting").check()
+    bar = page.get_by_role("region", name="Selected jobs")
+    bar.get_by_role("button", name="Cancel 1").wait_for()
+    bar.get_by_role("button", name="Save list").focus()
+    night.cancel_pending()
+    look_again(page)
+    bar.get_by_role("button", name="Retry 1").wait_for()
+    assert bar.get_by_role("button", name="Cancel 1").count() == 0
+    assert page.evaluate("document.activeElement.textContent") == "Save list"
+
+
+def test_jobs_are_selected_by_touch(new_page: Open, url: str) -> None:
+    """Without a pointer that hovers, the boxes are seen at once."""
+    page = new_page(url, width=390, has_touch=True, is_mobile=True)
+    box = page.get_by_label("Select fox")
+    box.wait_for()
+    assert box.evaluate("box => getComputedStyle(box).opacity") == "1"
+    box.tap()
+    page.get_by_text("1 selected").first.wait_for()

@@ -98,6 +98,50 @@ def test_three_more_takes_are_added_after_a_question(new_page: Open, url: str, n
         assert len({job.request["seed"] for job in takes} | {7}) == 4
 
 
+def test_a_double_click_asks_one_question(new_page: Open, url: str, night: Night) -> None:
+    """One yes adds three takes, not six."""
+    page = open_job(new_page, url, night, "withheld")
+    page.get_by_role("button", name="3 more takes").dblclick()
+    page.get_by_role("dialog", name="3 more takes").get_by_role("button", name="Add 3 takes").click()
+    page.get_by_text("3 takes added.").wait_for()
+    page.wait_for_load_state("networkidle")
+    with Store(night.path, writing=False) as store:
+        assert len([job for job in store.jobs(S.PENDING) if job.take_of is not None]) == 3
+
+
+def test_the_keys_of_a_job_work_after_it_has_changed(new_page: Open, url: str, night: Night) -> None:
+    """Its buttons are new ones then: the focus is not left behind them."""
+    page = new_page(url)
+    page.locator(".card").nth(6).wait_for()
+    page.locator(".card-link", has_text="withheld").click()
+    panel = page.get_by_role("dialog", name="withheld", exact=True)
+    panel.get_by_role("button", name="Retry").click()
+    page.get_by_role("dialog", name="Retry “withheld”?").get_by_role("button", name="Retry").click()
+    panel.get_by_text("Waits for its turn to be submitted.").wait_for()
+    page.keyboard.press("k")
+    page.get_by_role("dialog", name="waiting").wait_for()
+
+
+def test_the_arrows_choose_a_speed(new_page: Open, url: str, night: Night) -> None:
+    """They do not go to the next job."""
+    page = new_page(url)
+    page.locator(".card").nth(6).wait_for()
+    page.locator(".card-link", has_text="fox").click()
+    speed = page.get_by_label("Speed")
+    speed.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("dialog", name="fox").wait_for()
+    assert speed.input_value() == "1.5"
+
+
+def test_a_name_does_not_turn_a_question_around(new_page: Open, url: str, night: Night) -> None:
+    """A mark that reverses what follows would hide what is asked."""
+    night.add(make_spec("\u202eabc\u2067"))
+    page = open_job(new_page, url, night, "\u202eabc\u2067")
+    page.get_by_role("button", name="Cancel the job").click()
+    assert page.locator("#ask-title").text_content() == "Cancel “abc”?"
+
+
 def test_a_video_is_shown_without_bars_and_stepped_frame_by_frame(new_page: Open, url: str, night: Night) -> None:
     """By buttons and keys; the speed and the repetition too."""
     page = open_job(new_page, url, night, "fox")

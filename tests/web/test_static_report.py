@@ -124,7 +124,7 @@ def test_a_report_is_not_written_into_a_dataset(night: Night, monkeypatch: pytes
 def test_a_state_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Is said in words, before anything is written."""
     assert status_of(["report", "--state", str(tmp_path / "none.db")]) == 2
-    assert "there is no state" in capsys.readouterr().err
+    assert "there is no database" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")

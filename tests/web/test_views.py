@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchveo.sandbox.asgi_server import running
-from batchveo.web.app import make_app
-from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night, look_again, shows_cards
 
@@ -17,12 +14,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 Open = Callable[..., "Page"]
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def headline(page: Page, text: str) -> None:

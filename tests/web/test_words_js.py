@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,12 +43,6 @@ DIFFERENT = [
 """Sums of which half-even and half-up, binary and decimal rounding make different cents."""
 TIME = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{1,2} \w{3,4}(?: \d{4})? \d{2}:\d{2}(?::\d{2})?")
 OTHER_TIME = re.compile(r"\b\w{3} \d{1,2}, \d{4}|\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}:\d{2}(?::\d{2})?\s?[AaPp][Mm]\b")
-
-
-@pytest.fixture
-def url(night: Night) -> Iterator[str]:
-    with running(make_app(night.path, keys=Secrets())) as url:
-        yield url
 
 
 def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) -> None:

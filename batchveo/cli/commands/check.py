@@ -18,7 +18,7 @@ from batchveo.cli.options import json_option, option, state_option, where_option
 from batchveo.cli.progress import Count
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_count, shorten_text
+from batchveo.core.formatting import blank_unprintable, format_count, shorten_text
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.measures import describe_measures
 from batchveo.operations.check_clips import Checked, CheckedClip, check, find_near_copies
@@ -108,7 +108,7 @@ def _measure(store: Store, jobs: tuple[str, ...], options: dict[str, Any], count
         trouble = _find_trouble(clip)
         if trouble and not as_json:
             count.end()
-            click.echo(f"{clip.video}: {trouble}")
+            click.echo(blank_unprintable(f"{clip.video}: {trouble}"))
         count.show(done, total)
 
     result = check(store, jobs, level=options["level"], where=options["where"], again=options["again"], seen=show)

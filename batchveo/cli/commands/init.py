@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from batchveo.cli.options import (
 )
 from batchveo.cli.run_command import is_person_there
 from batchveo.core.errors import UsageError
-from batchveo.core.formatting import format_usd, shorten_text
+from batchveo.core.formatting import blank_unprintable, format_usd, shorten_text
 from batchveo.core.hints import format_command
+from batchveo.display.wrapped_text import wrap_line
 from batchveo.operations.first_manifest import (
     Draft,
     FirstManifest,
@@ -129,9 +131,8 @@ def _find_service_options(base_url: str | None) -> tuple[str, ...]:
 
 def _print_next(written: FirstManifest, usd: float | None, service: Sequence[str]) -> None:
     budget = () if usd is None else ("--budget", str(math.ceil(usd)))
-    click.echo(written.describe())
-    for note in written.notes:
-        click.echo(f"note: {note}")
+    for line in (written.describe(), *(f"note: {note}" for note in written.notes)):
+        click.echo(blank_unprintable(line))  # names of files and columns may come from strangers
     click.echo("\nNext:")
     for line in (
         format_command("plan", str(written.path), service=service, state=None),
@@ -139,7 +140,9 @@ def _print_next(written: FirstManifest, usd: float | None, service: Sequence[str
         format_command("run", str(written.path), *budget, service=service, state=None),
     ):
         click.echo(f"  {line}")
-    click.echo(f"\n{EXPLANATION}")
+    click.echo()
+    for line in EXPLANATION.splitlines():
+        click.echo(wrap_line(line, sys.stdout, indent=0))
 
 
 # -- questions
@@ -147,10 +150,9 @@ def _print_next(written: FirstManifest, usd: float | None, service: Sequence[str
 
 def _ask_videos() -> tuple[Path | None, list[str]]:
     """A file, or the prompts that were typed; neither if the first answer is empty."""
-    click.echo(
+    _print_lines(
         "What should the videos show? Type a prompt a line, and an empty line at the end.\n"
-        "Or type the name of a file: a table (.csv, .tsv, .jsonl) or a list of prompts (.txt).",
-        err=True,
+        "Or type the name of a file: a table (.csv, .tsv, .jsonl) or a list of prompts (.txt)."
     )
     prompts: list[str] = []
     while answer := _ask(f"{len(prompts) + 1}"):
@@ -160,17 +162,17 @@ def _ask_videos() -> tuple[Path | None, list[str]]:
         elif path.is_file():
             return path, []
         else:
-            click.echo(f"there is no file {answer}", err=True)
+            _print_lines(f"there is no file {answer}")
     return None, prompts
 
 
 def _ask_prompt(table: Table) -> str:
     """A prompt with columns in braces; the name of a column alone is that column."""
-    click.echo(f"No column of {table.path.name} is called prompt. Its columns, each with its first value:", err=True)
+    _print_lines(f"No column of {table.path.name} is called prompt. Its columns, each with its first value:")
     for column in table.columns.values():
-        click.echo(f"  {column.hole}  {shorten_text(column.example)}", err=True)
+        _print_lines(f"  {column.hole}  {shorten_text(column.example)}")
     some = next(iter(table.columns.values())).hole
-    click.echo(f"Type the prompt of a video, with columns in braces, such as: The {some} turns on a plinth", err=True)
+    _print_lines(f"Type the prompt of a video, with columns in braces, such as: The {some} turns on a plinth")
     while not (answer := _ask("Prompt")):
         pass
     return table.columns[answer].hole if answer in table.columns else answer
@@ -184,12 +186,12 @@ def _ask_model(url: str, table: Table | None, catalog: Catalog) -> Suggestion:
             return await suggest_models(api, table, catalog)
 
     offered = anyio.run(ask)
-    click.echo("\nWhich model? The price is that of one video, by what the model assumes.", err=True)
+    _print_lines("\nWhich model? The price is that of one video, by what the model assumes.")
     width = max(len(each.model) for each in offered)
     for number, each in enumerate(offered, 1):
         price = "" if each.usd is None else format_usd(each.usd)
-        click.echo(f"  {number}  {each.model:{width}}  {price}".rstrip(), err=True)
-    click.echo("`batchveo models --prices` lists all.", err=True)
+        _print_lines(f"  {number}  {each.model:{width}}  {price}".rstrip())
+    _print_lines("`batchveo models --prices` lists all.")
     while True:
         answer = _ask("Number or name", default="1")
         if answer.isdecimal() and 1 <= int(answer) <= len(offered):
@@ -197,7 +199,13 @@ def _ask_model(url: str, table: Table | None, catalog: Catalog) -> Suggestion:
         try:
             return Suggestion(model=find_model(answer, catalog).id, usd=None)
         except UsageError as error:
-            click.echo(str(error), err=True)
+            _print_lines(str(error))
+
+
+def _print_lines(text: str) -> None:
+    """Lines for the person at the terminal, who answers there."""
+    for line in text.split("\n"):
+        click.echo(wrap_line(blank_unprintable(line), sys.stderr), err=True)
 
 
 def _ask(question: str, default: str = "") -> str:

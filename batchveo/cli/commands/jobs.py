@@ -17,7 +17,7 @@ from batchveo.cli.options import json_option, models_option, option, state_optio
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import read_sort_order, read_where
-from batchveo.core.formatting import format_minute, format_usd, state_words
+from batchveo.core.formatting import format_minute, format_usd, is_formula, state_words
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_list, print_table
@@ -116,7 +116,8 @@ def _print_csv(store: Store, jobs: Iterable[Job]) -> None:
 def _write_cell(value: object) -> object:
     if isinstance(value, bool | list | Mapping):
         return json.dumps(value, ensure_ascii=False)
-    return "" if value is None else value
+    # names and prompts may come from strangers; the lists that the web page saves have the same mark
+    return f"'{value}" if is_formula(value) else "" if value is None else value
 
 
 def _make_pipe_row(job: Job, gate: str | None) -> tuple[str, ...]:

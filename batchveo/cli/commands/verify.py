@@ -11,7 +11,7 @@ import click
 from batchveo.cli.option_types import PLACE
 from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.destination import Destination
-from batchveo.core.formatting import format_count
+from batchveo.core.formatting import blank_unprintable, format_count
 from batchveo.core.hints import address_options, format_command
 from batchveo.operations.verify import Verdict, refetch_video, verify
 from batchveo.store import Store
@@ -43,7 +43,7 @@ def command(state: Path, output: Destination | None, *, fetch_again: bool, as_js
             if verdict.problem is not None:
                 wrong.append(verdict)
                 if not as_json:
-                    click.echo(f"{verdict.path}: {verdict.problem}")
+                    click.echo(blank_unprintable(f"{verdict.path}: {verdict.problem}"))
     # opened for writing only now: a check alone must work beside a run and on a read-only disk
     if wrong and fetch_again:
         with Store(state) as store:

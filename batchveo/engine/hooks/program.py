@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,11 +47,14 @@ def split_command(command: str) -> tuple[str, ...]:
     return (str(Path(found).absolute()), *words[1:])
 
 
-async def run_program(arguments: Sequence[str], content: bytes, *, folder: Path | None) -> None:
+async def run_program(
+    arguments: Sequence[str], content: bytes, *, folder: Path | None, hidden: Collection[str] = ()
+) -> None:
     """Run a program with ``content`` on its standard input; raises ``ProgramError`` if it fails.
 
     ``folder`` is where it runs, by default where this process does.
-    It and what it started is killed if it takes too long, or if this call is cancelled. It never sees API keys.
+    It and what it started is killed if it takes too long, or if this call is cancelled. It never sees API keys:
+    neither in their usual environment variables nor in those that are ``hidden``.
     """
     try:
         process = await anyio.open_process(
@@ -60,7 +63,7 @@ async def run_program(arguments: Sequence[str], content: bytes, *, folder: Path 
             stdout=subprocess.DEVNULL,  # what it prints would tear the live view
             stderr=subprocess.PIPE,
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name not in VARIABLES},
+            env={name: value for name, value in os.environ.items() if name not in {*VARIABLES, *hidden}},
             start_new_session=True,  # Ctrl-C is for the run, which ends this process
         )
     except OSError as error:

@@ -44,9 +44,9 @@ Call = Callable[[Mapping[str, object], bytes], Awaitable[None]]
 """Calls one hook with a job, as fields and as JSON; raises an error with the reason if it fails."""
 
 
-def parse_hooks(command: str | None, webhook: str | None) -> Hooks:
+def parse_hooks(command: str | None, webhook: str | None, *, hidden: frozenset[str] = frozenset()) -> Hooks:
     """The hooks of two options; raises ``UsageError`` if there is no such program, or the address is not allowed."""
-    hooks = Hooks() if command is None else Hooks(command=split_command(command))
+    hooks = Hooks() if command is None else Hooks(command=split_command(command), hidden=hidden)
     return hooks if webhook is None else replace(hooks, webhook=check_webhook(webhook))
 
 
@@ -131,7 +131,8 @@ class HookRunner:
 
     async def _run_program(self, row: Mapping[str, object], content: bytes) -> None:
         values = {name: str(row.get(name) or "") for name in ("file", "id", "name")}
-        await run_program(self._hooks.fill_command(values), content, folder=self._folder)
+        hooks = self._hooks
+        await run_program(hooks.fill_command(values), content, folder=self._folder, hidden=hooks.hidden)
 
     def _follow_event(self, event: Event) -> None:
         if isinstance(event, JobStateChanged) and event.job.state is JobState.SUCCEEDED:

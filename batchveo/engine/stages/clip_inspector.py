@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import anyio
@@ -80,5 +81,5 @@ class StoredClips:
         video = video_at(job)
         if isinstance(video, BucketVideo):
             await add_to_bucket_sidecar(job, video, content)
-        elif (sidecar := self._sidecars.of(video)) is not None:
+        elif (sidecar := self._sidecars.of(Path(job.folder or ""), job.file or "")) is not None:
             await anyio.to_thread.run_sync(partial(add_to_sidecar, job, sidecar, content))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
+from batchveo.core.hints import format_command
 from batchveo.core.job_row import ENDS
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.formats import text
@@ -225,7 +226,10 @@ def _add_column(header: Header, column: int, found: str | Fault, first: dict[str
 
 
 def _suggest_column(name: str) -> str:
-    return "add it; --set model=NAME gives one to every job" if name == "model" else "add it"
+    if name == "model":
+        return "add it; --set model=NAME gives one to every job"
+    manifest = f"; `{format_command('init', 'FILE')}` writes a manifest that makes prompts of other columns"
+    return f"add it{manifest if name == 'prompt' else ''}"
 
 
 def read_csv(

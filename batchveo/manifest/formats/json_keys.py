@@ -178,6 +178,8 @@ def is_manifest(stream: BinaryIO) -> bool:
     if not start.startswith(b"{"):
         return True  # neither list nor mapping: the parser says what is wrong
     key = start[1:].lstrip()
+    if key.startswith(b'"filename"') and b'"jobs"' in start:
+        return True
     return key[:1] != b'"' or any(key.startswith(f'"{section}"'.encode()) for section in SECTIONS)
 
 

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 import yaml
 
-from batchveo.manifest.entries import Budget, Defaults, Entry, Item, Table, WhereTaken
+from batchveo.manifest.entries import Budget, Defaults, Entry, Filename, Item, Table, WhereTaken
 from batchveo.manifest.formats.text import YamlText
 from batchveo.manifest.formats.yaml_composer import Composer, line_of, refuse_tag, refuse_twice
 from batchveo.manifest.problems import Fault, shown
-from batchveo.manifest.sources import SECTIONS
+from batchveo.manifest.sources import TOP_KEYS
 from batchveo.manifest.synonyms import key_hint
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -124,10 +124,12 @@ class _Document:
         yield from faults
         if isinstance(value, Fault):
             return
-        if key not in SECTIONS:
+        if key not in TOP_KEYS:
             yield Fault("is no section of a manifest", _hint_section(key), line=line, field=key)
         elif key == "budget":
             yield Budget(line, value)
+        elif key == "filename":
+            yield Filename(line, value)
         elif key == "defaults" and isinstance(value, Table):
             yield Defaults(line, value, value.lines)
         elif key == "defaults_where_taken" and isinstance(value, Table):
@@ -156,7 +158,7 @@ class _Document:
 def _hint_section(key: str) -> str:
     if key in {"prompt", "model", "name", "id", "matrix"}:
         return "a job goes below jobs:, with a dash before it"
-    return key_hint(key, SECTIONS) or f"the top-level keys are {', '.join(SECTIONS)}"
+    return key_hint(key, TOP_KEYS) or f"the top-level keys are {', '.join(TOP_KEYS)}"
 
 
 def _describe_syntax(error: yaml.YAMLError, *, json: bool) -> Fault:

@@ -26,12 +26,7 @@ function createActions(source, changed) {
 
   const pendingAgain = (n) => `${Words.counted(n, "job")} ${n === 1 ? "is" : "are"} pending again.`;
   const retry = (job) =>
-    act(
-      { title: `Retry “${clip(job.name)}”?`, text: [PAID], yes: "Retry" },
-      "retry",
-      { jobs: [job.id] },
-      pendingAgain,
-    );
+    act({ title: `Retry “${clip(job.name)}”?`, text: [PAID], yes: "Retry" }, "retry", seen(job), pendingAgain);
   const cancel = (job) =>
     act(
       {
@@ -40,7 +35,7 @@ function createActions(source, changed) {
         yes: "Cancel the job",
       },
       "cancel",
-      { jobs: [job.id] },
+      seen(job),
       () => "The job is cancelled.",
     );
   const resubmit = (job) =>
@@ -96,7 +91,7 @@ function createActions(source, changed) {
     if (!found.jobs) return toast("None of these jobs can be changed so: they have moved.", { wrong: true });
     const agreed = await ask(question(found));
     if (agreed === null) return;
-    const body = { ...which, expected: found.jobs, ...(agreed === true ? {} : agreed) };
+    const body = { ...which, expected: found.expected, ...(agreed === true ? {} : agreed) };
     try {
       const { done } = await source.act(act, body);
       toast(
@@ -217,7 +212,7 @@ function createActions(source, changed) {
         yes: `Add ${Words.counted(found.jobs, "take")}`,
       },
       "takes",
-      { jobs: [job.id], takes: TAKES, expected: found.jobs },
+      { jobs: [job.id], takes: TAKES, expected: found.expected },
       (n) => `${Words.counted(n, "take")} added.`,
     );
   }
@@ -260,6 +255,10 @@ function price({ jobs, usd, unpriced }) {
 
 // A question may stay open for hours: its answer is about the request that it showed.
 const seen = (job) => ({ jobs: [job.id], seen: { state: job.state, request: job.client_request_id } });
-const clip = (text) => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
+// Without the marks that turn the direction of the text around it.
+function clip(name) {
+  const text = name.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
 
 export { createActions };

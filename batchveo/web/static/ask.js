@@ -2,10 +2,12 @@
 
 import { byId, el } from "./dom.js";
 
-// Resolves to true, or to the values of `fields` by their names; to null where the person thinks better of it.
+// Resolves to true, or to the values of `fields` by their names; to null if the person thinks better of it, or another
+// question is open: a second click would have one yes answer both.
 // A field: { name, label, kind: "text", "area", "number" or "choice", value, options: [[value, text], ...] }.
 function ask({ title, text, yes, danger = false, fields = [] }) {
   const dialog = byId("ask");
+  if (dialog.open) return Promise.resolve(null);
   const form = el(
     "form",
     { method: "dialog" },

@@ -1,7 +1,7 @@
 // Takes of one prompt side by side: played in step, rated and picked by keys. Each act is a vote of a person.
 
 import { ask } from "./ask.js";
-import { byId, el, icon, speak, toast } from "./dom.js";
+import { el, icon, listKeys, openKeys, speak, toast } from "./dom.js";
 import * as Money from "./money.js";
 import { createPlayback } from "./playback.js";
 import * as Words from "./words.js";
@@ -513,25 +513,7 @@ function createChoose(source, section, { moved, voted }) {
   }
 
   function showKeys() {
-    const dialog = byId("keys");
-    dialog.replaceChildren(
-      el("h2", { id: "keys-title" }, "Keys"),
-      el(
-        "dl",
-        {},
-        KEYS.map(([key, does]) => [el("dt", {}, key.split(/( – |, | )/).map(cap)), el("dd", {}, does)]),
-      ),
-      el(
-        "div",
-        { class: "ask-do" },
-        el(
-          "button",
-          { type: "button", class: "primary", onclick: () => dialog.close(), autofocus: true },
-          "Close",
-        ),
-      ),
-    );
-    dialog.showModal();
+    openKeys("Keys", listKeys(KEYS));
   }
 
   const ARROWS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 };
@@ -563,8 +545,6 @@ function createChoose(source, section, { moved, voted }) {
 
   return { show, hide, query: () => query() };
 }
-
-const cap = (part, index) => (index % 2 ? part : el("kbd", {}, part));
 
 function said(mine) {
   const words = [

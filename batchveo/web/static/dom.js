@@ -78,6 +78,23 @@ function cut(node, text) {
   node.setAttribute("aria-label", text); // two pieces would be read as two words
 }
 
+// Changes what is in `node`. What has the focus keeps it if one thing has its name again, else what closes the dialog.
+function keepFocus(node, change) {
+  const { activeElement } = document;
+  const name = node.contains(activeElement) ? nameOf(activeElement) : undefined;
+  change();
+  if (name === undefined || node.contains(document.activeElement)) return;
+  const same = [...node.querySelectorAll("a, button, summary, input, select, pre")].filter(
+    (one) => nameOf(one) === name,
+  );
+  const next = same.length === 1 ? same[0] : node.querySelector("[autofocus]");
+  next?.focus({ preventScroll: true });
+}
+
+// Without its numbers, which change during a run.
+const nameOf = (node) =>
+  `${node.tagName} ${node.getAttribute("aria-label") ?? node.textContent}`.replace(/[\d,]+/g, "");
+
 const byId = (id) => document.getElementById(id);
 
 function toast(text, { wrong = false } = {}) {
@@ -107,4 +124,26 @@ function save(name, text) {
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
-export { byId, copy, cut, el, icon, save, speak, toast };
+// A list of keys, each with what it does: [["j k", "Next, previous"], ...].
+function listKeys(keys) {
+  const cap = (part, index) => (index % 2 ? part : el("kbd", {}, part));
+  return el(
+    "dl",
+    {},
+    keys.map(([key, does]) => [el("dt", {}, key.split(/( – |, | )/).map(cap)), el("dd", {}, does)]),
+  );
+}
+
+// Opens the dialog of keys with `parts` below its title.
+function openKeys(title, ...parts) {
+  const dialog = byId("keys");
+  const close = { type: "button", class: "primary", onclick: () => dialog.close(), autofocus: true };
+  dialog.replaceChildren(
+    el("h2", { id: "keys-title" }, title),
+    ...parts,
+    el("div", { class: "ask-do" }, el("button", close, "Close")),
+  );
+  dialog.showModal();
+}
+
+export { byId, copy, cut, el, icon, keepFocus, listKeys, openKeys, save, speak, toast };

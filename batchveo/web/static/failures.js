@@ -1,7 +1,7 @@
 // Failures by cause, the commonest first, and by cause and model: one look tells whether to edit, to retry, or to let be.
 
 import { equals, jobAt, jobsWhere } from "./behind.js";
-import { el, icon } from "./dom.js";
+import { el, icon, keepFocus } from "./dom.js";
 import * as Words from "./words.js";
 
 const MOST_MODELS = 8;
@@ -22,12 +22,12 @@ function createFailures(source, actions, section) {
       const text = JSON.stringify(causes);
       if (text === last) return;
       last = text;
-      section.replaceChildren(
-        el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures"),
-        ...(causes.length
-          ? [...causesByModel(causes, source.canAct), ...causes.map(cause)]
-          : [el("p", { class: "empty" }, "Nothing has failed.")]),
-      );
+      const open = new Set([...section.querySelectorAll("details[open]")].map(({ dataset }) => dataset.of));
+      const content = causes.length
+        ? [...causesByModel(causes, source.canAct), ...causes.map((one) => cause(one, open.has(one.cause)))]
+        : [el("p", { class: "empty" }, "Nothing has failed.")];
+      const heading = el("h2", { class: "view-title" }, causes.length ? title(causes) : "Failures");
+      keepFocus(section, () => section.replaceChildren(heading, ...content));
     } catch (error) {
       if (turn !== asked) return;
       last = undefined;
@@ -41,7 +41,8 @@ function createFailures(source, actions, section) {
     return `${Words.counted(jobs, "job")} failed, for ${Words.counted(causes.length, "cause")}`;
   }
 
-  function cause(one) {
+  function cause(one, isOpen) {
+    const retry = one.jobs === 1 ? "Retry" : `Retry all ${Words.number(one.jobs)}`;
     const models = Object.keys(one.models).map(Words.model).join(", ");
     return el(
       "article",
@@ -52,7 +53,7 @@ function createFailures(source, actions, section) {
         {},
         el("h3", { title: one.text }, varying(one.cause)),
         el("p", {}, `${models} · for example `, el("a", { href: jobAt(one.example) }, one.example_name)),
-        one.text.trim() && answer(one),
+        one.text.trim() && answer(one, isOpen),
       ),
       el(
         "div",
@@ -69,9 +70,13 @@ function createFailures(source, actions, section) {
         source.canAct &&
           el(
             "button",
-            { type: "button", onclick: () => actions.retryCause(one) },
+            {
+              type: "button",
+              "aria-label": `${retry} that failed so: ${one.cause}`,
+              onclick: () => actions.retryCause(one),
+            },
             icon("again"),
-            one.jobs === 1 ? "Retry" : `Retry all ${Words.number(one.jobs)}`,
+            retry,
           ),
       ),
     );
@@ -107,7 +112,7 @@ function causesByModel(causes, canCompare) {
   const head = el(
     "tr",
     {},
-    ["Cause", ...shown.map(Words.model), "Together"].map((name) => el("th", { scope: "col" }, name)),
+    ["Cause", ...shown.map(Words.model), "All"].map((name) => el("th", { scope: "col" }, name)),
   );
   const rows = causes.slice(0, MOST_CAUSES).map((one) =>
     el(
@@ -128,7 +133,7 @@ function causesByModel(causes, canCompare) {
     ),
     el(
       "p",
-      { class: "found" },
+      { class: "causes-more" },
       left.length > 0 &&
         `${left.map(([number, noun]) => Words.counted(number, noun)).join(" and ")} not in the table. `,
       canCompare && [
@@ -140,8 +145,13 @@ function causesByModel(causes, canCompare) {
 }
 
 // An error as the service sent it, of the job that is the example.
-const answer = ({ text }) =>
-  el("details", { class: "answer" }, el("summary", {}, "The answer in full"), el("pre", { tabindex: 0 }, text));
+const answer = ({ text, cause }, open) =>
+  el(
+    "details",
+    { class: "answer", open, "data-of": cause },
+    el("summary", {}, "The answer in full"),
+    el("pre", { tabindex: 0 }, text),
+  );
 
 // What differs from job to job stands out less than what they share.
 const varying = (cause) =>

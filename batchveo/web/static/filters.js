@@ -41,11 +41,11 @@ const OPERATORS = {
 function parseFilter(query) {
   const params = new URLSearchParams(query);
   return {
-    states: params.getAll("state").filter((state) => state in Words.STATES),
+    states: params.getAll("state").filter((state) => Object.hasOwn(Words.STATES, state)),
     ...Object.fromEntries(TEXTS.map((key) => [key, params.get(key) || ""])),
     gate: params.get("gate") === "rejected" ? "rejected" : "",
-    choice: params.get("choice") in SAID ? params.get("choice") : "",
-    order: params.get("order") in ORDERS ? params.get("order") : "",
+    choice: Object.hasOwn(SAID, params.get("choice")) ? params.get("choice") : "",
+    order: Object.hasOwn(ORDERS, params.get("order")) ? params.get("order") : "",
     list: params.get("as") === "list",
   };
 }

@@ -13,7 +13,7 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
 async function look() {
   try {
     const answer = await fetch("/api/progress");
-    if (answer.status === 200) return location.reload();
+    if (answer.status !== 204) return location.reload(); // there is a run, or something is wrong
   } catch {
     // the server has ended; it may come again
   }

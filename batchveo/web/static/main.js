@@ -63,6 +63,7 @@ const progress = createProgress(source, byId("progress"), (now) => {
   byId("nav-failures").setAttribute("aria-label", label); // a label on the badge alone is not read out
   if (now.many) gallery.reload();
   else gallery.change(now.changed);
+  picked.follow(now.changed);
   if (isAll(wanted)) gallery.grown(now.total);
   if (now.back) {
     gallery.again();
@@ -182,10 +183,19 @@ function follow() {
   const [, name, rest] = /^#\/(\w+)(?:[/?](.*))?$/.exec(location.hash) || [];
   if (name === "job" && rest) {
     if (view === undefined) show("videos", "");
-    panel.show(decodeURIComponent(rest));
+    panel.show(decoded(rest));
   } else {
     panel.close();
     show(VIEWS.includes(name) ? name : "videos", VIEWS.includes(name) ? rest || "" : "");
+  }
+}
+
+// An address that was cut in the middle of a letter names no job, and is shown as such.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

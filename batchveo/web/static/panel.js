@@ -1,6 +1,6 @@
 // A job's whole history, in a dialog with an address of its own.
 
-import { byId, copy, cut, el, icon } from "./dom.js";
+import { byId, copy, cut, el, icon, keepFocus } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
 import { createPlayer } from "./player.js";
@@ -92,8 +92,10 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
         ],
       ),
     );
-    if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
-    else dialog.replaceChildren(top(job), inside);
+    keepFocus(dialog, () => {
+      if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
+      else dialog.replaceChildren(top(job), inside);
+    });
     dialog.dataset.of = job.id;
   }
 
@@ -181,7 +183,8 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
   }
 
   function keydown(event) {
-    if (event.target.closest("video, input, pre") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.closest("video, input, select, pre") || event.altKey || event.ctrlKey || event.metaKey)
+      return;
     const step = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
     if (!step) return;
     const id = beside(open, step);

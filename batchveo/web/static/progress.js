@@ -2,7 +2,7 @@
 // while the page is seen.
 // `changed(progress)` hears each answer; `progress.back` is true for the first one after the server was away.
 
-import { byId, el, icon, speak } from "./dom.js";
+import { el, icon, keepFocus, speak } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
 import * as Words from "./words.js";
@@ -16,7 +16,7 @@ function createProgress(source, section, changed) {
   let spoken = 0;
   let asked = 0;
   let away = false;
-  const name = byId("state-name").textContent;
+  const { title } = document;
 
   // Only the latest question counts: an earlier answer that comes late tells of the past, and would ask on its own.
   async function look() {
@@ -55,8 +55,9 @@ function createProgress(source, section, changed) {
   });
 
   function show(progress) {
-    section.replaceChildren(headline(progress), bar(progress), figures(progress), ...notices(progress, source));
-    if (source.canAct) showInTab(progress, name);
+    const content = [headline(progress), bar(progress), figures(progress), ...notices(progress, source)];
+    keepFocus(section, () => section.replaceChildren(...content));
+    if (source.canAct) showInTab(progress, title);
     const { counts, total } = progress;
     if (Date.now() - spoken > 60000) {
       spoken = Date.now();
@@ -79,10 +80,10 @@ function headline({ counts, total, running, run }) {
 }
 
 // The part that is settled as long as a run goes on, and a sign of what became of the jobs.
-function showInTab({ counts, held, total, running }, name) {
+function showInTab({ counts, held, total, running }, title) {
   const settled = counts.succeeded + counts.failed + counts.cancelled;
   const part = running && total ? `${Math.floor((100 * settled) / total)}% · ` : "";
-  document.title = `${part}${name} · batchveo`;
+  document.title = `${part}${title}`;
   const signs = [
     [running, "-running"],
     [held, "-doubt"],

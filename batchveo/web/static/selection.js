@@ -1,6 +1,6 @@
 // Selected jobs, and the bar of what can be done with all of them.
 
-import { el, icon, speak, toast } from "./dom.js";
+import { el, icon, keepFocus, speak, toast } from "./dom.js";
 import * as Words from "./words.js";
 
 const MOST = 100000;
@@ -93,7 +93,7 @@ function createSelection(source, bulk, bar) {
         "Clear",
       ),
     ];
-    bar.replaceChildren(...parts.filter(Boolean));
+    keepFocus(bar, () => bar.replaceChildren(...parts.filter(Boolean)));
     speak(`${Words.number(picked.size)} selected`);
   }
 
@@ -105,12 +105,17 @@ function createSelection(source, bulk, bar) {
     addRange,
     clear,
     onChange: (hear) => listeners.push(hear),
+    // Jobs that have moved: what can be done with them is another.
+    follow: (moved) => {
+      const known = moved.filter(({ id }) => picked.has(id));
+      for (const { id, state, held } of known) picked.set(id, { state, held });
+      if (known.length) show();
+    },
     // How many jobs the gallery shows, and how they are asked for.
     sees: (now) => {
       view = now;
       show();
     },
-    selectAll,
   };
 }
 

@@ -1,7 +1,7 @@
 // Keys of the whole page, and the list of them. Single keys can be switched off: they may be in the way of a screen
 // reader or of speech input.
 
-import { byId, el } from "./dom.js";
+import { el, listKeys, openKeys } from "./dom.js";
 
 const KEPT = "batchveo-keys";
 const KEYS = [
@@ -49,30 +49,12 @@ function createShortcuts(button, press) {
   let isOn = remembered();
 
   function showKeys() {
-    const dialog = byId("keys");
     const box = el("input", { type: "checkbox", checked: isOn, onchange: () => set(box.checked) });
-    dialog.replaceChildren(
-      el("h2", { id: "keys-title" }, "Keyboard shortcuts"),
-      ...KEYS.flatMap(([title, keys]) => [
-        el("h3", {}, title),
-        el(
-          "dl",
-          {},
-          keys.map(([key, does]) => [el("dt", {}, key.split(/(, | )/).map(cap)), el("dd", {}, does)]),
-        ),
-      ]),
+    openKeys(
+      "Keyboard shortcuts",
+      ...KEYS.flatMap(([title, keys]) => [el("h3", {}, title), listKeys(keys)]),
       el("label", { class: "check" }, box, "Use single keys"),
-      el(
-        "div",
-        { class: "ask-do" },
-        el(
-          "button",
-          { type: "button", class: "primary", onclick: () => dialog.close(), autofocus: true },
-          "Close",
-        ),
-      ),
     );
-    dialog.showModal();
   }
 
   function set(yes) {
@@ -95,7 +77,5 @@ function createShortcuts(button, press) {
   });
   button.addEventListener("click", showKeys);
 }
-
-const cap = (part, index) => (index % 2 ? part : el("kbd", {}, part));
 
 export { createShortcuts };

@@ -92,7 +92,7 @@ def test_bad_usage(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None
         (["--format", "zip"], "videofolder"),
         (["--shard-clips", "0"], "above 0"),
         (["--files", "move"], "--files move was removed"),
-        (["--state", "missing.db"], "no state at"),
+        (["--state", "missing.db"], "no database at"),
     ]
     for arguments, words in cases:
         assert status_of(["export", "dataset", *arguments]) == 2, arguments

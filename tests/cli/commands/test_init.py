@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import sys
@@ -135,3 +136,38 @@ def test_errors_come_before_anything_is_written(
     assert status_of(["init", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not list(Path().glob("*.yaml"))
+
+
+def test_names_from_a_strange_table_control_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column whose name has control characters is left out, and named without them."""
+    Path("odd.csv").write_text('"\x1b]0;title\x07","two\nlines",item\na,b,c\n', encoding="utf-8")
+    assert status_of(["init", "odd.csv", "--prompt", "A {item}", "--model", "google/veo3"]) == 0
+    out = capsys.readouterr().out
+    assert "note: the column  ]0;title  is left out\nnote: the column two lines is left out\n" in out
+
+
+def test_a_line_break_in_the_name_of_a_table_adds_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The comment at the top of the manifest names the table on one line."""
+    Path("a\nprompt: b.csv").write_text(SHOP, encoding="utf-8")
+    assert status_of(["init", "a\nprompt: b.csv", "--prompt", "x", "--output", "new.yaml"]) == 0
+    assert Path("new.yaml").read_text(encoding="utf-8").startswith("# One video for each row of a prompt: b.csv. ")
+
+
+def test_problems_name_the_manifest_that_would_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """Never standard input, which nobody used."""
+    Path("odd.csv").write_text("item\nA\x1b[31m cat\n", encoding="utf-8")
+    assert status_of(["init", "odd.csv", "--prompt", "A {item}", "--model", "google/veo3"]) == 2
+    err = capsys.readouterr().err
+    assert "for the entry in odd.yaml:" in err
+    assert "stdin" not in err
+    assert not Path("odd.yaml").exists()
+
+
+def test_questions_are_broken_between_words(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the width of the terminal."""
+    screen = type_at_terminal(monkeypatch, ["The {title}", ""])
+    monkeypatch.setattr(screen, "fileno", lambda: 2)
+    monkeypatch.setattr("os.get_terminal_size", lambda _fd: os.terminal_size((40, 24)))
+    assert status_of(["init", "shop.csv"]) == 0
+    text = screen.getvalue()
+    assert "No column of shop.csv is called prompt.\n  Its columns, each with its first\n  value:\n" in text

@@ -241,3 +241,15 @@ def test_other_listings_are_whole_too(command: list[str], capsys: pytest.Capture
     out = capsys.readouterr().out
     assert "…" not in out
     assert command[0] != "plan" or prompt in out
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_no_text_of_the_csv_is_a_formula(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A spreadsheet would run it; JSON has the text as it is."""
+    with Store("b.db") as store:
+        store.imports.add_jobs([make_spec(name, id="f" * 20)], run=1, now=90.0)
+    assert status_of(["jobs", "f" * 20, "--csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["name"] == f"'{name}"
+    assert status_of(["jobs", "f" * 20, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == name

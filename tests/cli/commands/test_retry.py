@@ -192,6 +192,8 @@ def test_the_jobs_of_one_cause(capsys: pytest.CaptureFixture[str]) -> None:
             moved_on(store, run, JobState.FAILED, now=2.0, error=error)
     assert status_of(["retry", "--cause", "too dark"]) == 2
     assert "causes: HTTP 400: safety, try N (2 jobs); HTTP 422: no image (1 job)" in capsys.readouterr().err
+    assert status_of(["retry", "--cause", " "]) == 2
+    assert list_rows(capsys, "--state-is", "pending") == []
     assert status_of(["retry", "--cause", "http 400: Safety, try N", "--where", "name != 'a'"]) == 0
     assert [row["name"] for row in list_rows(capsys, "--state-is", "pending")] == ["b"]
     assert status_of(["retry", "--cause", "safety"]) == 0

@@ -158,3 +158,38 @@ def test_a_level_that_is_none_is_bad_usage(url: str, capsys: pytest.CaptureFixtu
     assert status_of(["run", "real.csv", *OPTIONS, "--checks", "some"]) == 2
     assert "'none', 'basic', 'all'" in capsys.readouterr().err
     assert not Path("state").exists()
+
+
+def test_a_template_of_names_is_remembered_by_the_jobs(
+    url: str, service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one moves nothing that is finished and buys nothing; what is pending goes to the new place."""
+    assert status_of(["run", "real.csv", *OPTIONS, "--filename", "{meta.split}/{name}", "--limit", "2"]) == 0
+    assert status_of(["run", "real.csv", *OPTIONS, "--filename", "{meta.split}/{name}", "--budget", "$1.56"]) == 3
+    assert [job.stem for job in stored()] == [f"train/v{n}" for n in range(6)]
+    assert status_of(["run", "real.csv", *OPTIONS, "--filename", "{model}/{duration}s/{name}", "--limit", "3"]) == 0
+    assert status_of(["resume"]) == 0
+    model = "google_veo-3.1-t2v-fast/4s"
+    files = [f"train/v{n}.mp4" for n in range(2)] + [f"{model}/v2.mp4"] + [f"train/v{n}.mp4" for n in range(3, 6)]
+    assert [job.file for job in stored()] == files
+    assert sorted(path.relative_to("videos").as_posix() for path in Path("videos").rglob("*.mp4")) == sorted(files)
+    assert len(service.generations) == 6
+    assert status_of(["verify"]) == 0
+    assert status_of(["report", "--output", "report.html"]) == 0
+    assert "videos/train/v0.mp4" in Path("report.html").read_text()
+    for display in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(display, raising=False)
+    capsys.readouterr()
+    assert status_of(["open", "v0"]) == 0
+    assert capsys.readouterr().out.strip().endswith("videos/train/v0.mp4")
+
+
+def test_a_template_that_some_job_cannot_fill_buys_nothing(
+    url: str, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line is named; a template that leads elsewhere is refused at once."""
+    assert status_of(["run", "real.csv", *OPTIONS, "--filename", "{meta.scene}/{name}"]) == 2
+    assert "real.csv:2: filename: this job has no meta.scene" in capsys.readouterr().err
+    assert status_of(["run", "real.csv", *OPTIONS, "--filename", "../{name}"]) == 2
+    assert not service.generations
+    assert not Path("state").exists()

@@ -201,7 +201,7 @@ async def test_the_coordinator_runs_the_hooks(
     """Each at least once, also if the coordinator dies in between; workers know nothing of them."""
     told: list[str] = []
 
-    async def run_program(arguments: Sequence[str], content: bytes, *, folder: Path | None) -> None:
+    async def run_program(arguments: Sequence[str], content: bytes, *, folder: Path | None, **_: object) -> None:
         told.append(arguments[1])
 
     monkeypatch.setattr("batchveo.engine.hooks.runner.run_program", run_program)

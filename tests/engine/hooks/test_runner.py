@@ -48,7 +48,7 @@ class Programs:
         self.on_call: Callable[[], Awaitable[None] | None] = lambda: None
         monkeypatch.setattr(runner, "run_program", self.run)
 
-    async def run(self, arguments: Sequence[str], content: bytes, *, folder: Path | None) -> None:
+    async def run(self, arguments: Sequence[str], content: bytes, *, folder: Path | None, **_: object) -> None:
         self.called.append(arguments[1])
         self.rows.append(json.loads(content))
         self.on_call()
@@ -153,7 +153,7 @@ async def test_a_failing_hook_is_a_warning_and_no_failure(night: Night, monkeypa
 async def test_an_error_of_ours_is_no_failure_either(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a hook raises, the run ends as it would."""
 
-    async def broken(arguments: Sequence[str], content: bytes, *, folder: Path | None) -> None:
+    async def broken(arguments: Sequence[str], content: bytes, *, folder: Path | None, **_: object) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr(runner, "run_program", broken)

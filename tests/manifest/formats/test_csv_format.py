@@ -182,3 +182,4 @@ def test_a_table_for_a_model_that_needs_no_prompt(tmp_path: Path) -> None:
     path.write_text(f"model,image_url\ngoogle/veo-3.1-i2v,{url}\n")
     [problem] = told(path)
     assert (problem.line, problem.message) == (1, "the header has no column prompt or prompts_file")
+    assert "`batchveo init FILE` writes a manifest" in (problem.suggestion or "")
