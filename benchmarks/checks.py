@@ -14,9 +14,9 @@ import anyio
 import av
 from av.filter import Graph
 
-from batchveo.checks.near_copies import group_near_copies
-from batchveo.checks.worker import measure_video
 from batchveo.core.measures import CheckLevel
+from batchveo.media.near_copies import group_near_copies
+from batchveo.media.worker import measure_video
 from benchmarks.processes import Finished, run
 from benchmarks.rows import Row, at_least, at_most
 from benchmarks.spaces import workspace
@@ -74,7 +74,7 @@ def measure(*, quick: bool) -> list[Row]:
 
 
 def _check(clip: Path, level: CheckLevel) -> Finished:
-    return run([sys.executable, "-P", "-m", "batchveo.checks.child", level.value, "600", str(clip)])
+    return run([sys.executable, "-P", "-m", "batchveo.media.child", level.value, "600", str(clip)])
 
 
 async def _check_many(clip: Path, clips: int) -> tuple[float, float]:

@@ -11,7 +11,6 @@ from functools import partial
 
 import anyio
 
-from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.destination import Sidecars
 from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition, read_where
@@ -21,6 +20,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.engine.clip_judgement import describe_check, is_current, judge_job, make_take, record_judgement
 from batchveo.engine.lifecycle import single_error
 from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
+from batchveo.media.near_copies import group_near_copies
 from batchveo.operations.manage import select_jobs
 from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.stored_video import StoredVideo, video_at

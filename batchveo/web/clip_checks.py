@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from itertools import combinations
 
-from batchveo.checks.near_copies import are_near_copies
 from batchveo.core.measures import MEASURES, Measures, compare_request
 from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
+from batchveo.media.near_copies import are_near_copies
 from batchveo.store import Store
 
 LOOK_SECONDS = 0.4

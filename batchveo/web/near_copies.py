@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock, Thread
 
-from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.errors import BatchveoError
+from batchveo.media.near_copies import group_near_copies
 from batchveo.store import Store
 
 MOST_CLIPS = 100_000

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from batchveo.checks.media_pass import measure_file
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format, Metadata, columns
 from batchveo.dataset.columns import CHECKED, COLUMNS, SAMPLE, Kind, Row, TypeSurvey, name_score_columns
 from batchveo.dataset.index import INDEX_FILE
+from batchveo.media.media_pass import measure_file
 from tests.helpers.finished_jobs import Morning, python
 
 LOAD = """

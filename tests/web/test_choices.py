@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
+from batchveo.media.near_copies import group_near_copies
 from batchveo.store import Store
 from batchveo.web import near_copies
 from batchveo.web.app import make_app

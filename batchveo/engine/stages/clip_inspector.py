@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from batchveo.checks.worker import check_extra, measure_video, take_frame
 from batchveo.core.destination import BESIDE, Sidecars
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job
+from batchveo.media.worker import check_extra, measure_video, take_frame
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import add_to_bucket_sidecar, add_to_sidecar
 from batchveo.storage.stored_video import BucketVideo, local_copy, video_at

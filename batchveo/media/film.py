@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from batchveo.checks.media_pass import find_format, open_container, prepare_picture
+from batchveo.media.media_pass import find_format, open_container, prepare_picture
 
 if TYPE_CHECKING:
     from av import AudioFrame, Packet, VideoFrame, VideoStream

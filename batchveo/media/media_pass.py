@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import av
 
-from batchveo.checks.meters import PictureMeter, SoundMeter
 from batchveo.core.measures import CheckLevel, Measures
+from batchveo.media.meters import PictureMeter, SoundMeter
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoFrame, VideoStream

@@ -111,7 +111,7 @@ async def _run_child(path: Path, task: str, what: str, timeout: float) -> bytes 
 
 
 def _make_command(task: str, what: str, most_seconds: int, path: Path) -> list[str]:
-    return [sys.executable, "-P", "-m", "batchveo.checks.child", task, what, str(most_seconds), str(path)]
+    return [sys.executable, "-P", "-m", "batchveo.media.child", task, what, str(most_seconds), str(path)]
 
 
 def _give_up(level: CheckLevel, problem: str) -> Measures:

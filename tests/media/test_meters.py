@@ -11,8 +11,8 @@ pytest.importorskip("av", reason="measuring needs the extra media")
 
 import av
 
-from batchveo.checks.meters import PartTimer, PictureMeter, hash_thumbnail, shrink_size, sum_still
 from batchveo.core.measures import CheckLevel
+from batchveo.media.meters import PartTimer, PictureMeter, hash_thumbnail, shrink_size, sum_still
 
 WIDTH, HEIGHT, FPS, SECONDS = 320, 192, 12, 4
 

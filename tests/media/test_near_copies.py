@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.checks import near_copies
-from batchveo.checks.near_copies import BANDS, MOST_BITS, NEIGHBOURS, are_near_copies, group_near_copies
+from batchveo.media import near_copies
+from batchveo.media.near_copies import BANDS, MOST_BITS, NEIGHBOURS, are_near_copies, group_near_copies
 
 Hashes = tuple[int, ...]
 

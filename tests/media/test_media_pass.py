@@ -17,10 +17,10 @@ pytest.importorskip("av", reason="measuring needs the extra media")
 
 import av
 
-from batchveo.checks import media_pass
-from batchveo.checks.media_pass import measure_file
-from batchveo.checks.near_copies import group_near_copies
 from batchveo.core.measures import CheckLevel, Measures
+from batchveo.media import media_pass
+from batchveo.media.media_pass import measure_file
+from batchveo.media.near_copies import group_near_copies
 from batchveo.sandbox.sample_clips import FLAWED, SCENES, name_clip_file, sample_video
 from tests.helpers.video_clips import BLACK, MOVING, SILENCE, STILL, TONE, write_clip
 

@@ -11,7 +11,7 @@ import pytest
 
 av = pytest.importorskip("av", reason="taking frames needs the extra media")
 
-from batchveo.checks.frames import read_frame  # noqa: E402 - only with the extra
+from batchveo.media.frames import read_frame  # noqa: E402 - only with the extra
 from tests.helpers.video_clips import MOVING, write_clip  # noqa: E402 - only with the extra
 
 CLIPS = Path(__file__).parents[2] / "batchveo/sandbox/clips"

@@ -9,14 +9,14 @@ import pytest
 
 pytest.importorskip("av", reason="measuring needs the extra media")
 
-from batchveo.checks.child import MOST_MEMORY
+from batchveo.media.child import MOST_MEMORY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems lack some of the limits")
 
 
 def run_limited(script: str) -> str:
     """What a script prints after the limits are set."""
-    lines = ("import os, resource", "from batchveo.checks.child import limit_process", "limit_process(7)", script)
+    lines = ("import os, resource", "from batchveo.media.child import limit_process", "limit_process(7)", script)
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

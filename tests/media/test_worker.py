@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchveo.checks import worker
-from batchveo.checks.worker import can_measure, measure_video, take_frame
 from batchveo.core.errors import UsageError
 from batchveo.core.measures import CheckLevel, Measures
+from batchveo.media import worker
+from batchveo.media.worker import can_measure, measure_video, take_frame
 
 pytestmark = pytest.mark.anyio
 CLIPS = Path(__file__).parents[2] / "batchveo/sandbox/clips"
@@ -48,7 +48,7 @@ def replace_child(monkeypatch: pytest.MonkeyPatch, script: str, *arguments: obje
 @needs_media
 async def test_measures_are_those_of_the_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a path from the folder of the caller, at the level that was asked for."""
-    from batchveo.checks.media_pass import measure_file
+    from batchveo.media.media_pass import measure_file
 
     monkeypatch.chdir(CLIPS)
     measures = await measure(Path(CLIP.name), level=CheckLevel.ALL)
@@ -59,7 +59,7 @@ async def test_measures_are_those_of_the_pass(tmp_path: Path, monkeypatch: pytes
 @needs_media
 async def test_a_frame_is_that_of_the_file(tmp_path: Path) -> None:
     """As an image; a file that has none is an error of the file, with its name."""
-    from batchveo.checks.frames import read_frame
+    from batchveo.media.frames import read_frame
 
     limiter = anyio.CapacityLimiter(1)
     assert await take_frame(CLIP, "last", limiter=limiter) == read_frame(CLIP, "last")
@@ -101,7 +101,7 @@ def test_the_main_module_is_not_run_again(tmp_path: Path) -> None:
     script.write_text(
         "import anyio, sys\n"
         "from pathlib import Path\n"
-        "from batchveo.checks.worker import measure_video\n"
+        "from batchveo.media.worker import measure_video\n"
         "from batchveo.core.measures import CheckLevel\n"
         "print('begins', flush=True)\n"
         "sys.path.insert(0, '')\n"  # as a notebook has it

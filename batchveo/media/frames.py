@@ -14,8 +14,8 @@ import av
 import av.filter
 from av.video.reformatter import Colorspace, Interpolation
 
-from batchveo.checks.media_pass import find_format, open_container, prepare_picture
 from batchveo.core.links import FIRST, LAST
+from batchveo.media.media_pass import find_format, open_container, prepare_picture
 
 if TYPE_CHECKING:
     from av import VideoFrame

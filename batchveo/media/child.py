@@ -1,6 +1,6 @@
 """The process that decodes one file, for its measures or for one frame; one line of JSON out.
 
-``python -m batchveo.checks.child measure LEVEL SECONDS PATH``, or ``frame PART SECONDS PATH``.
+``python -m batchveo.media.child measure LEVEL SECONDS PATH``, or ``frame PART SECONDS PATH``.
 
 It has a process of its own because FFmpeg is a large decoder in C, and the file may be made to break it.
 """
@@ -38,13 +38,13 @@ def main() -> None:
 
 def _measure(path: str, level: str) -> dict[str, object]:
     # only now: if PyAV lacks a library, that is an answer too, and says nothing of the clip
-    from batchveo.checks.media_pass import measure_file
+    from batchveo.media.media_pass import measure_file
 
     return measure_file(Path(path), CheckLevel(level)).to_record()
 
 
 def _take_frame(path: str, part: str) -> dict[str, object]:
-    from batchveo.checks.frames import read_frame
+    from batchveo.media.frames import read_frame
 
     try:
         return {"png": base64.b64encode(read_frame(Path(path), part)).decode("ascii")}
