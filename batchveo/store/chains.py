@@ -34,13 +34,13 @@ SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
 # pending -> pending
 FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
-# a parent that no run makes any more: each of its takes is failed, cancelled or rejected
-_IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
+IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
     AND (take.state IN ({UNSETTLED}, 'pending') OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected')))"""
-# the jobs that wait for such a parent, and those that wait for them; cause: the parent that is to blame
+"""Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
+# the jobs that wait for a parent that no run makes any more, and those that wait for them; cause: the parent that is to blame
 BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
         SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_IS_LIVE}
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {IS_LIVE}
         UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN links ON links.parent = blocked.seq
         CROSS JOIN jobs ON jobs.seq = links.child WHERE links.value IS NULL AND jobs.state = 'pending')"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
