@@ -37,7 +37,7 @@ FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
 IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
     AND (take.state IN ({UNSETTLED}, 'pending') OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected')))"""
 """Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
-# the jobs that wait for a parent that no run makes any more, and those that wait for them; cause: the parent that is to blame
+# the jobs that wait for a parent that is not live, and those that wait for them; cause: the parent that is to blame
 BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
         SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
         WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {IS_LIVE}
