@@ -75,8 +75,8 @@ ADD_TAKE = """INSERT INTO jobs
            unchecked, catalog, coalesce(:run, run), :now, policy, priority, chain, link, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
 # a take of a link is made of what the first one is made of
-COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from)
-    SELECT :child, parent, part, takes_data, value, sha256, taken_from FROM links WHERE child = :first"""
+COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, fresh_until)
+    SELECT :child, parent, part, takes_data, value, sha256, taken_from, fresh_until FROM links WHERE child = :first"""
 COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
     WHERE seq = :child"""
 # the same request with other seeds: those of a matrix have numbers near each other
