@@ -11,15 +11,16 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchveo.core.gates import Verdict
+from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import ADD_INPUT
 from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, UNSETTLED, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
+from batchveo.store.votes import PICKED, REFUSED, Votes
 
-_LINK_COLUMNS = "child, parent, part, takes_data, value, sha256, taken_from, fresh_until"
+_LINK_COLUMNS = "child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until"
 # of one parent: the links that its video can fill; children that were bought already have no use for it
 OPEN_OF_PARENT = f"""SELECT {_LINK_COLUMNS} FROM links
     WHERE parent = :parent AND value IS NULL
@@ -43,15 +44,22 @@ FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN er
 # pending -> pending
 NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
-IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
-    AND (take.state IN ({UNSETTLED}, 'pending') OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected')))"""
+_HAS_TAKE = """EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
+    AND take.take >= links.from_take AND ({}))"""
+# people decide before gates
+_MAY_BE_GOOD = f"""take.state IN ({UNSETTLED}) OR (take.state = 'succeeded'
+    AND (take.seq IN ({PICKED}) OR (take.verdict IS NOT 'rejected' AND take.seq NOT IN ({REFUSED}))))"""
+IS_LIVE = _HAS_TAKE.format(f"take.state = 'pending' OR {_MAY_BE_GOOD}")
 """Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
+_WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
 # the jobs that wait for a parent that is not live, and those that wait for them; cause: the parent that is to blame
 BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
         SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
         WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {IS_LIVE}
-        UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN links ON links.parent = blocked.seq
-        CROSS JOIN jobs ON jobs.seq = links.child WHERE links.value IS NULL AND jobs.state = 'pending')"""
+        UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
+        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
+        CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_WAITS_FOR_NOTHING})"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
         count(DISTINCT blocked.seq) AS jobs, min(parents.name) AS example
     FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY 1 ORDER BY jobs DESC, 1"""
@@ -67,9 +75,10 @@ WAIT_FOR_ONE = "UPDATE jobs SET waits = waits + 1 WHERE seq = :child"
 class LinkRecord:
     """One link as the database has it. ``child`` and ``parent`` are numbers of jobs, the parent's first take.
 
-    ``value`` is what the request gets in its place, ``None`` while it is open; ``taken_from`` the take, by number, that
-    it comes from, and ``sha256`` the hash of its video. ``fresh_until``: until when (seconds since the epoch) the
-    value, an address, may be sent; ``None`` if it does not expire.
+    ``value`` is what the request gets in its place, taken from the job numbered ``taken_from``, whose video has the
+    hash ``sha256``; all are ``None`` while it is open. No take of the parent before ``from_take`` may fill it.
+    ``fresh_until``: until when (seconds since the epoch) the value, an address, may be sent; ``None`` if it does not
+    expire.
     """
 
     child: int
@@ -79,6 +88,7 @@ class LinkRecord:
     value: str | None = None
     sha256: str | None = None
     taken_from: int | None = None
+    from_take: int = 1
     fresh_until: float | None = None
 
 
@@ -97,10 +107,11 @@ class BlockedCount:
 class Chains(Part):
     """Finds what jobs wait for, and fills their links."""
 
-    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions) -> None:
+    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions, votes: Votes) -> None:
         super().__init__(connection)
         self._queries = queries
         self._transitions = transitions
+        self._votes = votes
 
     def list_open_parents(self, run: int) -> list[int]:
         """The numbers of the jobs with a finished video that pending jobs of ``run`` wait for."""
@@ -118,13 +129,19 @@ class Chains(Part):
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
 
-    def find_source(self, parent: int, *, judged: bool = True) -> Job | None:
-        """The take whose video fills the links to ``parent``; ``None`` while there is none.
+    def find_source(self, link: LinkRecord, *, judged: bool = True) -> Job | None:
+        """The take whose video fills a link; ``None`` while there is none.
 
-        ``judged``: a take with gates counts only once they have accepted it.
+        That is the first that people picked; without a pick, the first that people did not reject and, if it has
+        gates, these accepted. ``judged``: whether gates decide; if not, a clip without a verdict will do.
         """
-        family = map(job_of, self._db.execute(FAMILY, {"parent": parent}).fetchall())
-        return next((take for take in family if _is_good(take, judged=judged)), None)
+        family = map(job_of, self._db.execute(FAMILY, {"parent": link.parent}).fetchall())
+        clips = [take for take in family if take.state is JobState.SUCCEEDED and take.take >= link.from_take]
+        standings = self._votes.read_standings(take.seq for take in clips)
+        picked = [take for take in clips if take.seq in standings and standings[take.seq].is_picked]
+        refused = {seq for seq, standing in standings.items() if standing.is_rejected}
+        good = picked or [take for take in clips if take.seq not in refused and _passes_gates(take, judged=judged)]
+        return good[0] if good else None
 
     def count_blocked(self) -> list[BlockedCount]:
         """How many jobs wait for a video that nobody makes any more, by what became of it."""
@@ -196,10 +213,10 @@ def describe_part(part: str) -> str:
     return named.get(part, f"the frame at {part} s")
 
 
-def _is_good(take: Job, *, judged: bool) -> bool:
-    if take.state is not JobState.SUCCEEDED:
+def _passes_gates(take: Job, *, judged: bool) -> bool:
+    if take.verdict == Verdict.REJECTED:
         return False
-    return take.policy is None or not judged or take.verdict == Verdict.ACCEPTED
+    return not judged or take.verdict == Verdict.ACCEPTED or not parse_policy(take.policy).gates
 
 
 def _link_of(row: sqlite3.Row) -> LinkRecord:
@@ -211,5 +228,6 @@ def _link_of(row: sqlite3.Row) -> LinkRecord:
         value=row["value"],
         sha256=row["sha256"],
         taken_from=row["taken_from"],
+        from_take=row["from_take"],
         fresh_until=row["fresh_until"],
     )

@@ -53,8 +53,8 @@ class Store:
         self.prices = PriceCache(connection)
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
-        self.chains = Chains(connection, queries, transitions)
-        self.votes = Votes(connection)
+        votes = self.votes = Votes(connection)
+        self.chains = Chains(connection, queries, transitions, votes)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

@@ -96,7 +96,7 @@ class Linker:
         """Why what fills a link may not be sent; ``None`` if it may."""
         if link.fresh_until is not None and link.fresh_until <= self._context.now():
             return "the address of the video expires"
-        source = self._find_source(link.parent)
+        source = self._find_source(link)
         if source is None or (source.seq, source.sha256) != (link.taken_from, link.sha256):
             return "its input is of a video that does not count any more"
         return None
@@ -132,40 +132,40 @@ class Linker:
     async def _fill_links(self, parent: Job) -> None:
         """Fill the links that wait for the video of ``parent``; if one cannot be filled, try again later."""
         chains, first = self._context.store.chains, _first_of(parent)
-        source = self._find_source(first)
-        if source is None:
-            return
-        images: dict[str, bytes] = {}
-        failed: list[tuple[LinkRecord, Exception]] = []
+        images: dict[tuple[int, str], bytes] = {}
+        failed: list[tuple[LinkRecord, Job, Exception]] = []
         for link in chains.list_open_links(first):
+            source = self._find_source(link)
+            if source is None:
+                continue
             try:
                 if await self._fill_link(link, source, images):
                     await self._recorder.wait_durable()
                     self._bus.notify()
             except (OSError, UsageError) as error:
-                failed.append((link, error))
+                failed.append((link, source, error))
         if failed:
-            self._handle_failed(parent, source, failed)
+            self._handle_failed(parent, failed)
         else:
             self._troubles.pop(first, None)
 
-    def _handle_failed(self, parent: Job, source: Job, failed: Sequence[tuple[LinkRecord, Exception]]) -> None:
+    def _handle_failed(self, parent: Job, failed: Sequence[tuple[LinkRecord, Job, Exception]]) -> None:
         """Try again after a while, or leave the jobs to the next run, with the reason."""
         first = _first_of(parent)
         self._troubles[first] += 1
         # a usage error, such as a missing package, does not pass
-        if self._troubles[first] < TRIES and not any(isinstance(error, UsageError) for _, error in failed):
+        if self._troubles[first] < TRIES and not any(isinstance(error, UsageError) for *_, error in failed):
             wait = compute_backoff(self._troubles[first], self._context.jitter())
             self._parents.put(parent, self._context.now() + wait)
             return
         del self._troubles[first]
-        for link, error in failed:
+        for link, source, error in failed:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
             self._context.store.chains.note_unfilled(link, f"no input from {source.name}: {reason}")
             self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
 
-    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[str, bytes]) -> bool:
+    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""
         chains, run = self._context.store.chains, self._context.run
         if link.part == GENERATION:
@@ -176,10 +176,11 @@ class Linker:
             now = self._context.now()
             fresh_until = find_fresh_end(address, now)
             return chains.fill_text(link, source, address, fresh_until=fresh_until, run=run, now=now)
-        if link.part not in images:
-            images[link.part] = await self._clips.take_frame(source, link.part)
+        frame = (source.seq, link.part)
+        if frame not in images:
+            images[frame] = await self._clips.take_frame(source, link.part)
         # should the video have been replaced or rejected meanwhile, ``check_links`` sees it
-        return chains.fill_frame(link, source, images[link.part], run=run, now=self._context.now())
+        return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
     async def _find_address(self, source: Job) -> str:
         """A fresh address of a finished video: the one it was downloaded from may have expired."""
@@ -188,8 +189,8 @@ class Linker:
             return outcome.url
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 
-    def _find_source(self, parent: int) -> Job | None:
-        return self._context.store.chains.find_source(parent, judged=self._judged)
+    def _find_source(self, link: LinkRecord) -> Job | None:
+        return self._context.store.chains.find_source(link, judged=self._judged)
 
 
 def find_fresh_end(address: str, now: float) -> float:
