@@ -34,7 +34,16 @@ IMPORTED = (
     "batchveo.sandbox.asgi_server",
 )
 """By the server: what most commands need."""
-LOADERS = ("datasets", "mlcroissant", "networkx", "pyarrow.dataset", "pyarrow.parquet", "trio", "xml.dom.minidom")
+LOADERS = (
+    "datasets",
+    "mlcroissant",
+    "networkx",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.io",
+    "trio",
+    "xml.dom.minidom",
+)
 """What loads datasets, and what it imports when it does."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": "hf", "CROISSANT_CACHE": "croissant"}
 """Loaders read it as they are imported; what they keep is in the folder of each process."""
