@@ -57,6 +57,10 @@ _COLUMNS = {
     "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), CAST(find_prompt(jobs.request) AS TEXT))",
     "cause": "read_cause(jobs.error, jobs.state)",
     **{name: f"format_utc({column})" for name, column in _TIMES.items()},
+    "chain": "(SELECT first.id FROM jobs AS first WHERE first.seq = jobs.chain)",
+    "link": "iif(jobs.chain IS NULL, NULL, jobs.link)",
+    "parent": """(SELECT group_concat(id, ' ') FROM (SELECT parents.id FROM links
+        CROSS JOIN jobs AS parents ON parents.seq = links.parent WHERE links.child = jobs.seq ORDER BY parents.seq))""",
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
@@ -141,6 +145,11 @@ class CompiledCondition:
             return self._json_value(f"jobs.{parts[0]}", parts[1:])
         if ref.name in REQUEST_FIELDS:
             return self._json_value("jobs.request", parts)
+        if ref.name in ("blocked", "waiting"):
+            from batchveo.store.chains import BLOCKED
+            is_blocked = f"jobs.seq IN ({BLOCKED} SELECT seq FROM blocked)"
+            is_waiting = "(jobs.state = 'pending' AND jobs.waits > 0)"
+            return f"({is_blocked})" if ref.name == "blocked" else f"({is_waiting} AND NOT {is_blocked})"
         return _COLUMNS.get(ref.name, f"jobs.{FIELDS[ref.name].name}")
 
     def _json_value(self, column: str, parts: tuple[str, ...]) -> str:
