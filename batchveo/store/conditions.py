@@ -45,12 +45,14 @@ from batchveo.core.fields import (
 )
 from batchveo.core.measures import MEASURES
 from batchveo.core.models import find_prompt
+from batchveo.store.blocked_jobs import BLOCKED
 
 _TIMES = {
     **{name: f"jobs.{name}" for name, field in FIELDS.items() if field.is_time},
     "time": "coalesce(jobs.finished_at, jobs.submitted_at, jobs.created_at)",
 }
 """The seconds of each time."""
+_IS_BLOCKED = f"jobs.seq IN ({BLOCKED} SELECT seq FROM blocked)"
 _COLUMNS = {
     "repeat": "jobs.repeat_index",
     "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
@@ -61,6 +63,8 @@ _COLUMNS = {
     "link": "iif(jobs.chain IS NULL, NULL, jobs.link)",
     "parent": """(SELECT group_concat(id, ' ') FROM (SELECT parents.id FROM links
         CROSS JOIN jobs AS parents ON parents.seq = links.parent WHERE links.child = jobs.seq ORDER BY parents.seq))""",
+    "waiting": f"(jobs.state = 'pending' AND jobs.waits > 0 AND NOT {_IS_BLOCKED})",
+    "blocked": f"({_IS_BLOCKED})",
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
@@ -145,11 +149,6 @@ class CompiledCondition:
             return self._json_value(f"jobs.{parts[0]}", parts[1:])
         if ref.name in REQUEST_FIELDS:
             return self._json_value("jobs.request", parts)
-        if ref.name in ("blocked", "waiting"):
-            from batchveo.store.chains import BLOCKED
-            is_blocked = f"jobs.seq IN ({BLOCKED} SELECT seq FROM blocked)"
-            is_waiting = "(jobs.state = 'pending' AND jobs.waits > 0)"
-            return f"({is_blocked})" if ref.name == "blocked" else f"({is_waiting} AND NOT {is_blocked})"
         return _COLUMNS.get(ref.name, f"jobs.{FIELDS[ref.name].name}")
 
     def _json_value(self, column: str, parts: tuple[str, ...]) -> str:

@@ -463,6 +463,7 @@ CREATE TABLE links (
     value TEXT,
     sha256 TEXT,
     taken_from INTEGER REFERENCES jobs (seq),
+    from_take INTEGER NOT NULL DEFAULT 1,
     PRIMARY KEY (child, parent, part),
     CHECK ((value IS NULL) = (taken_from IS NULL))
 ) WITHOUT ROWID;

@@ -54,9 +54,9 @@ class Store:
         self.prices = PriceCache(connection)
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
-        self.chains = Chains(connection, queries, transitions)
+        votes = self.votes = Votes(connection)
+        self.chains = Chains(connection, queries, transitions, votes)
         self.links = LinkQueries(connection)
-        self.votes = Votes(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

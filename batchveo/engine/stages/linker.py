@@ -90,11 +90,11 @@ class Linker:
 
     async def _fill_links(self, parent: int) -> None:
         chains = self._context.store.chains
-        source = chains.find_source(parent, judged=self._judged)
-        if source is None:
-            return
-        images: dict[str, bytes] = {}
+        images: dict[tuple[int, str], bytes] = {}
         for link in chains.list_open_links(parent):
+            source = chains.find_source(link, judged=self._judged)
+            if source is None:
+                continue
             try:
                 if await self._fill_link(link, source, images):
                     await self._recorder.wait_durable()
@@ -104,7 +104,7 @@ class Linker:
                 child = self._context.store.queries.read_job(link.child)
                 self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
 
-    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[str, bytes]) -> bool:
+    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""
         chains, run = self._context.store.chains, self._context.run
         if link.part == GENERATION:
@@ -112,10 +112,11 @@ class Linker:
             return chains.fill_text(link, source, value, run=run, now=self._context.now())
         if link.part == VIDEO:
             return chains.fill_text(link, source, await self._find_address(source), run=run, now=self._context.now())
-        if link.part not in images:
-            images[link.part] = await self._clips.take_frame(source, link.part)
+        frame = (source.seq, link.part)
+        if frame not in images:
+            images[frame] = await self._clips.take_frame(source, link.part)
         # no await since the frame was taken from the file that the database names
-        return chains.fill_frame(link, source, images[link.part], run=run, now=self._context.now())
+        return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
     async def _find_address(self, source: Job) -> str:
         """A fresh address of a finished video: the one it was downloaded from may have expired."""
