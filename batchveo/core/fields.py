@@ -302,7 +302,7 @@ def read_field(
     picked: bool = False,
     rating: float | None = None,
 ) -> Value:
-    """The value of a field of ``job``; ``None`` if it is not known."""
+    """The value of a field of ``job``; ``None`` if it is not known, or follows from other jobs."""
     if name in MEASURES:
         return None if measures is None else _plain(getattr(measures, name))
     if name == MISMATCHES:
@@ -326,6 +326,10 @@ def read_field(
         "verdict": verdict,
         "picked": picked,
         "rating": rating,
+        "link": None if job.chain is None else job.link,
+        # only the database knows other jobs
+        **dict.fromkeys(("chain", "parent")),
+        **dict.fromkeys(("waiting", "blocked"), None if job.waits else False),
     }
     if name in known:
         return known[name]

@@ -1,4 +1,4 @@
-"""Which jobs are blocked: they wait for the video of another job that nobody makes any more. In SQL, for other reads."""
+"""Which jobs are blocked: those that wait for a video that nobody makes any more. In SQL, for other statements."""
 
 from __future__ import annotations
 

@@ -23,8 +23,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.display.table import Column, print_list, print_table
 from batchveo.operations import manage
 from batchveo.operations.chain_rows import ChainRows, Wait
-from batchveo.operations.clip_rows import ClipRows, read_gate
-from batchveo.operations.status import make_job_row
+from batchveo.operations.clip_rows import JobRows, read_gate
 from batchveo.storage.sidecar import format_time
 from batchveo.store import Store
 
@@ -94,7 +93,7 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
             most=options["limit"],
         )
         if options["as_json"]:
-            for row in _make_rows(store, listed):
+            for row in map(JobRows(store).make_row, listed):
                 click.echo(json.dumps(row, ensure_ascii=False))
         elif options["as_csv"]:
             _print_csv(store, listed)
@@ -116,17 +115,11 @@ def _read_states(words: Sequence[str], where: Condition | None) -> tuple[list[Jo
     return [], chosen if where is None else join_conditions(chosen, where)
 
 
-def _make_rows(store: Store, jobs: Iterable[Job]) -> Iterator[dict[str, object]]:
-    clips, chains = ClipRows(store), ChainRows(store)
-    for job in jobs:
-        yield {**make_job_row(job), **clips.make_row(job), **chains.make_row(job)}
-
-
 def _print_csv(store: Store, jobs: Iterable[Job]) -> None:
-    (blank,) = _make_rows(store, [NO_JOB])
+    rows = JobRows(store)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(blank)
-    writer.writerows(map(_write_cell, row.values()) for row in _make_rows(store, jobs))
+    writer.writerow(rows.make_row(NO_JOB))
+    writer.writerows(map(_write_cell, rows.make_row(job).values()) for job in jobs)
 
 
 def _write_cell(value: object) -> object:
