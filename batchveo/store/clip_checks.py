@@ -76,8 +76,9 @@ ADD_TAKE = """INSERT INTO jobs
            unchecked, catalog, coalesce(:run, run), :now, policy, priority, chain, link, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
 # another take is made of what the one before is made of
-COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take)
-    SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take FROM links WHERE child = :like"""
+COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until)
+    SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until
+    FROM links WHERE child = :like"""
 COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
     WHERE seq = :child"""
 # the same request with other seeds: those of a matrix have numbers near each other
