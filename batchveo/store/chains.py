@@ -21,13 +21,18 @@ from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
 from batchveo.store.votes import PICKED, REFUSED, Votes
 
-_LINK_COLUMNS = "child, parent, part, takes_data, value, taken_from, from_take"
-# of one parent: the links that its video can fill
+_LINK_COLUMNS = "child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until"
+# of one parent: the links that its video can fill; children that were bought already have no use for it
 OPEN_OF_PARENT = f"""SELECT {_LINK_COLUMNS} FROM links
-    WHERE parent = :parent AND value IS NULL ORDER BY child, part"""
-# the parents that a run's jobs wait for
-OPEN_PARENTS = f"""SELECT DISTINCT links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
+    WHERE parent = :parent AND value IS NULL
+    AND (SELECT state FROM jobs WHERE seq = child) NOT IN ({MAY_BE_BOUGHT}) ORDER BY child, part"""
+HAS_OPEN_LINKS = "SELECT 1 FROM links INDEXED BY links_open WHERE parent = :parent AND value IS NULL LIMIT 1"
+# the finished parents that a run's jobs wait for
+OPEN_PARENTS = f"""SELECT DISTINCT links.parent
+    FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
+    AND EXISTS (SELECT 1 FROM jobs AS take
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
     ORDER BY links.parent"""
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
@@ -38,20 +43,25 @@ BELOW = f"""WITH RECURSIVE below (seq) AS (
         UNION SELECT coalesce(jobs.take_of, jobs.seq) FROM below CROSS JOIN links ON links.parent = below.seq
         CROSS JOIN jobs ON jobs.seq = links.child)
     SELECT {COLUMNS} FROM jobs WHERE seq IN below ORDER BY link, seq"""
-# links that a finished or unsettled child has used
-USED = f"""SELECT {_LINK_COLUMNS} FROM links CROSS JOIN jobs ON jobs.seq = links.child
-    WHERE links.parent = :parent AND links.value IS NOT NULL AND jobs.state IN ({MAY_BE_BOUGHT}) ORDER BY child"""
-FILLED = f"""SELECT {_LINK_COLUMNS} FROM links CROSS JOIN jobs ON jobs.seq = links.child
-    WHERE links.parent = :parent AND links.value IS NOT NULL AND jobs.state = 'pending' ORDER BY child"""
-TAKE_FROM = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, from_take = :take
+# of one parent: the links with a part of its video, of jobs that may be bought, and of pending ones
+_FILLED = f"""SELECT {_LINK_COLUMNS} FROM links WHERE parent = :parent AND value IS NOT NULL
+    AND (SELECT state FROM jobs WHERE seq = child) IN ({{}}) ORDER BY child"""
+USED = _FILLED.format(MAY_BE_BOUGHT)
+FILLED = _FILLED.format("'pending'")
+TAKE_FROM = """UPDATE links
+    SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL, from_take = :take
     WHERE child = :child AND parent = :parent AND from_take != :take"""
 # pending -> pending
 COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
     WHERE seq = :child"""
-SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from
+SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from, fresh_until = :fresh_until
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
 # pending -> pending
-FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
+FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN error END
+    WHERE seq = :child AND waits > 0"""
+# pending -> pending
+NOTE_UNFILLED = """UPDATE jobs SET error = :reason
+    WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
 _HAS_TAKE = """EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
     AND take.take >= links.from_take AND ({}))"""
 # people decide before gates
@@ -72,7 +82,7 @@ COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected'
         count(DISTINCT blocked.seq) AS jobs, min(parents.name) AS example
     FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
-OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL
+OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :child AND state = 'pending')"""
 # pending -> pending
@@ -83,8 +93,10 @@ WAIT_FOR_ONE = "UPDATE jobs SET waits = waits + 1 WHERE seq = :child"
 class LinkRecord:
     """One link as the database has it. ``child`` and ``parent`` are numbers of jobs, the parent's first take.
 
-    ``value`` is what the request gets in its place, taken from the take numbered ``taken_from``; both are ``None``
-    while it is open. No take of the parent before ``from_take`` may fill it.
+    ``value`` is what the request gets in its place, taken from the job numbered ``taken_from``, whose video has the
+    hash ``sha256``; all are ``None`` while it is open. No take of the parent before ``from_take`` may fill it.
+    ``fresh_until``: until when (seconds since the epoch) the value, an address, may be sent; ``None`` if it does not
+    expire.
     """
 
     child: int
@@ -92,8 +104,10 @@ class LinkRecord:
     part: str
     takes_data: bool
     value: str | None = None
+    sha256: str | None = None
     taken_from: int | None = None
     from_take: int = 1
+    fresh_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +132,12 @@ class Chains(Part):
         self._votes = votes
 
     def list_open_parents(self, run: int) -> list[int]:
-        """The numbers of the jobs whose videos pending jobs of ``run`` wait for."""
+        """The numbers of the jobs with a finished video that pending jobs of ``run`` wait for."""
         return [row[0] for row in self._db.execute(OPEN_PARENTS, {"run": run})]
+
+    def has_open_links(self, parent: int) -> bool:
+        """Whether a link waits for the video of ``parent``, the first take of a family."""
+        return self._db.execute(HAS_OPEN_LINKS, {"parent": parent}).fetchone() is not None
 
     def list_open_links(self, parent: int) -> list[LinkRecord]:
         """The links that the video of ``parent``, the first take of a family, is to fill."""
@@ -165,17 +183,31 @@ class Chains(Part):
         sha256 = hashlib.sha256(image).hexdigest()
         with self._transaction():
             self._db.execute(ADD_INPUT, (sha256, "image/png", image))
-            return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", run, now)
+            return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", None, run, now)
 
-    def fill_text(self, link: LinkRecord, source: Job, value: str, *, run: int | None, now: float) -> bool:
-        """Fill a link with the address of the video of ``source``, or its generation id; whether it was still open."""
+    def fill_text(
+        self,
+        link: LinkRecord,
+        source: Job,
+        value: str,
+        *,
+        fresh_until: float | None = None,
+        run: int | None,
+        now: float,
+    ) -> bool:
+        """Fill a link with the address of the video of ``source``, or its generation id; whether it was still open.
+
+        ``fresh_until``: see ``LinkRecord``.
+        """
         with self._transaction():
-            return self._fill(link, source, value, run, now)
+            return self._fill(link, source, value, fresh_until, run, now)
 
-    def _fill(self, link: LinkRecord, source: Job, value: str, run: int | None, now: float) -> bool:
+    def _fill(
+        self, link: LinkRecord, source: Job, value: str, fresh_until: float | None, run: int | None, now: float
+    ) -> bool:
         columns = {"child": link.child, "parent": link.parent, "part": link.part}
-        filled = {**columns, "value": value, "sha256": source.sha256, "taken_from": source.seq}
-        if self._db.execute(SET_VALUE, filled).rowcount != 1:
+        filled = {"value": value, "sha256": source.sha256, "taken_from": source.seq, "fresh_until": fresh_until}
+        if self._db.execute(SET_VALUE, {**columns, **filled}).rowcount != 1:
             return False
         self._db.execute(FILL_ONE, {"child": link.child})
         child = self._queries.read_job(link.child)
@@ -217,6 +249,11 @@ class Chains(Part):
                 self._db.execute(TAKE_FROM, {"child": child.seq, "parent": parent, "take": take})
             self._db.execute(COUNT_OPEN, {"child": child.seq})
 
+    def note_unfilled(self, link: LinkRecord, reason: str) -> None:
+        """Record with a waiting job why a link of it could not be filled; that ends when it is."""
+        with self._transaction():
+            self._db.execute(NOTE_UNFILLED, {"child": link.child, "reason": reason})
+
     def iter_chain(self, first: int) -> Iterator[Job]:
         """The jobs of a chain, by the number of its first job, in the order of their links."""
         yield from map(job_of, self._db.execute(CHAIN, {"first": first}))
@@ -239,6 +276,8 @@ def _link_of(row: sqlite3.Row) -> LinkRecord:
         part=row["part"],
         takes_data=bool(row["takes_data"]),
         value=row["value"],
+        sha256=row["sha256"],
         taken_from=row["taken_from"],
         from_take=row["from_take"],
+        fresh_until=row["fresh_until"],
     )

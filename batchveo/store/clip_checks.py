@@ -77,8 +77,9 @@ ADD_TAKE = """INSERT INTO jobs
            unchecked, catalog, coalesce(:run, run), :now, policy, priority, chain, link, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
 # another take is made of what the one before is made of
-COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take)
-    SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take FROM links WHERE child = :like"""
+COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until)
+    SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until
+    FROM links WHERE child = :like"""
 # the same request with other seeds: those of a matrix have numbers near each other
 SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
     WHERE (seq BETWEEN :first - :near AND :first + :near OR take_of BETWEEN :first - :near AND :first + :near)

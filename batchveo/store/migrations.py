@@ -464,10 +464,12 @@ CREATE TABLE links (
     sha256 TEXT,
     taken_from INTEGER REFERENCES jobs (seq),
     from_take INTEGER NOT NULL DEFAULT 1,
+    fresh_until REAL,
     PRIMARY KEY (child, parent, part),
     CHECK ((value IS NULL) = (taken_from IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX links_by_parent ON links (parent);
+CREATE INDEX links_open ON links (parent) WHERE value IS NULL;
 CREATE INDEX jobs_by_chain ON jobs (chain, link) WHERE chain IS NOT NULL;
 DROP INDEX jobs_ready;
 CREATE INDEX jobs_ready ON jobs (priority, run)
