@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
+from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import ADD_INPUT
-from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, UNSETTLED, job_of
+from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
-from batchveo.store.votes import PICKED, REFUSED, Votes
+from batchveo.store.votes import Votes
 
 _LINK_COLUMNS = "child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until"
 # of one parent: the links that its video can fill; children that were bought already have no use for it
@@ -62,25 +63,10 @@ FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN er
 # pending -> pending
 NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
-_HAS_TAKE = """EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
-    AND take.take >= links.from_take AND ({}))"""
-# people decide before gates
-_MAY_BE_GOOD = f"""take.state IN ({UNSETTLED}) OR (take.state = 'succeeded'
-    AND (take.seq IN ({PICKED}) OR (take.verdict IS NOT 'rejected' AND take.seq NOT IN ({REFUSED}))))"""
-IS_LIVE = _HAS_TAKE.format(f"take.state = 'pending' OR {_MAY_BE_GOOD}")
-"""Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
-_WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
-# the jobs that wait for a parent that is not live, and those that wait for them; cause: the parent that is to blame
-BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
-        SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {IS_LIVE}
-        UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
-        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
-        CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_WAITS_FOR_NOTHING})"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
-        count(DISTINCT blocked.seq) AS jobs, min(parents.name) AS example
-    FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY 1 ORDER BY jobs DESC, 1"""
+        count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
+    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
@@ -114,12 +100,14 @@ class LinkRecord:
 class BlockedCount:
     """Jobs that wait for a video that nobody makes any more.
 
-    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``; ``example``: the name of one.
+    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``. They wait for ``parents`` such jobs,
+    of which ``example`` names one. A job that waits for several counts for the first one.
     """
 
     state: str
     jobs: int
     example: str
+    parents: int = 1
 
 
 class Chains(Part):
@@ -171,8 +159,7 @@ class Chains(Part):
 
     def count_blocked(self) -> list[BlockedCount]:
         """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        rows = self._db.execute(COUNT_BLOCKED)
-        return [BlockedCount(state=row["state"], jobs=row["jobs"], example=row["example"]) for row in rows]
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""

@@ -476,7 +476,7 @@ CREATE INDEX jobs_ready ON jobs (priority, run)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0;
 CREATE INDEX links_ready ON jobs (priority, run, link)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0 AND link > 1;
-CREATE INDEX jobs_waiting ON jobs (run) WHERE state = 'pending' AND waits > 0;
+CREATE INDEX jobs_waiting ON jobs (chain, link) WHERE state = 'pending' AND waits > 0;
 """
 
 
