@@ -29,6 +29,7 @@ from batchveo.store.queries import Counts, Queries
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
+from batchveo.store.uploads import Uploads
 from batchveo.store.votes import Votes
 
 
@@ -56,6 +57,7 @@ class Store:
         self.checks = ClipChecks(connection, queries, transitions)
         votes = self.votes = Votes(connection)
         self.chains = Chains(connection, queries, transitions, votes)
+        self.uploads = Uploads(connection)
         self.links = LinkQueries(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
