@@ -13,6 +13,7 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
+from batchveo.store.chain_places import ChainPlaces
 from batchveo.store.chains import Chains
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.clip_figures import ClipFigures
@@ -54,6 +55,7 @@ class Store:
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
         self.chains = Chains(connection, queries, transitions)
+        self.places = ChainPlaces(connection)
         self.votes = Votes(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)

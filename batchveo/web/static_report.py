@@ -86,7 +86,7 @@ def write_report(
         partial(make_preview, width=WIDTH, height=HEIGHT), room=PREVIEW_BYTES if previews and has_media_extra() else 0
     )
     jobs = []
-    for card in serializers.make_cards(found, presence):
+    for card in serializers.make_cards(store, found, presence):
         job = store.queries.read_job(int(str(card["seq"])))
         video = video_at(job, videos) if card["video"] else None
         # what people decided is on the cards; who decided stays here
