@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
-from batchveo.store.chains import IS_LIVE
+from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
 from batchveo.store.database import Part
 from batchveo.store.mapping import UNSETTLED
 
@@ -40,11 +40,13 @@ BRANCHES = """SELECT DISTINCT parents.name AS parent, children.id, children.name
 # the open links of some jobs, and of the jobs that those wait for
 OPEN_ABOVE = f"""WITH RECURSIVE above (seq) AS (
         SELECT value FROM json_each(:seqs)
-        UNION SELECT links.parent FROM above CROSS JOIN links ON links.child = above.seq
-        CROSS JOIN jobs ON jobs.seq = links.parent WHERE links.value IS NULL AND jobs.state = 'pending')
-    SELECT links.child, links.parent, {IS_LIVE} AS is_live FROM above CROSS JOIN links ON links.child = above.seq
-    CROSS JOIN jobs ON jobs.seq = links.child WHERE links.value IS NULL AND jobs.state = 'pending'
-    ORDER BY links.child, links.parent"""
+        UNION SELECT take.seq FROM above CROSS JOIN links ON links.child = above.seq
+        CROSS JOIN jobs AS take ON take.seq = links.parent OR take.take_of = links.parent
+        WHERE links.value IS NULL AND take.state = 'pending' AND take.waits > 0)
+    SELECT jobs.seq, coalesce(jobs.take_of, jobs.seq) AS family, links.parent, {IS_LIVE} AS is_live,
+        {WAITS_FOR_NOTHING} AS waits_for_nothing
+    FROM above CROSS JOIN links ON links.child = above.seq CROSS JOIN jobs ON jobs.seq = links.child
+    WHERE links.value IS NULL AND jobs.state = 'pending' ORDER BY jobs.seq, links.parent"""
 # the latest take shows what becomes of a family
 FAMILIES = """SELECT jobs.seq, jobs.id, jobs.name, last.state, last.verdict FROM jobs CROSS JOIN jobs AS last
     ON last.seq = (SELECT seq FROM jobs AS take WHERE take.seq = jobs.seq OR take.take_of = jobs.seq
@@ -121,21 +123,24 @@ class ChainPlaces(Part):
 
     def find_waits(self, seqs: Sequence[int]) -> dict[int, Wait]:
         """What those of some jobs that wait for videos wait for; if they are blocked, the job that is to blame."""
-        parents: dict[int, list[int]] = {}
+        parents: dict[int, int] = {}
+        families: dict[int, int] = {}
         children: dict[int, list[int]] = {}
         causes: dict[int, int] = {}
         for row in self._db.execute(OPEN_ABOVE, {"seqs": json.dumps(seqs)}):
-            parents.setdefault(row["child"], []).append(row["parent"])
-            children.setdefault(row["parent"], []).append(row["child"])
+            parents.setdefault(row["seq"], row["parent"])
+            families[row["seq"]] = row["family"]
             if not row["is_live"]:
-                causes.setdefault(row["child"], row["parent"])
+                causes.setdefault(row["seq"], row["parent"])
+            if not row["waits_for_nothing"]:
+                children.setdefault(row["parent"], []).append(row["seq"])
         found = list(causes)
         for blocked in found:  # grows: those that wait for a blocked job are blocked by the same one
-            for child in children.get(blocked, ()):
+            for child in children.get(families[blocked], ()):
                 if child not in causes:
                     causes[child] = causes[blocked]
                     found.append(child)
-        wanted = {seq: causes.get(seq, parents[seq][0]) for seq in seqs if seq in parents}
+        wanted = {seq: causes.get(seq, parents[seq]) for seq in seqs if seq in parents}
         rows = self._db.execute(FAMILIES, {"seqs": json.dumps(sorted(set(wanted.values())))})
         named = {row["seq"]: row for row in rows}
         return {

@@ -25,7 +25,7 @@ from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.expressions import list_fields, split_name
 from batchveo.core.fields import BEFOREHAND, FIELDS, META, REQUEST, Condition
-from batchveo.store.chains import IS_LIVE
+from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
@@ -77,7 +77,8 @@ TOUCH = """INSERT INTO found.touched
     WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of, chain FROM jobs WHERE {}),
     below (seq) AS (
         SELECT coalesce(take_of, seq) FROM copied
-        UNION SELECT links.child FROM below CROSS JOIN links ON links.parent = below.seq
+        UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
+        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
         WHERE links.value IS NULL AND links.child <= :job)
     SELECT seq, max(is_copied) FROM (SELECT seq, 1 AS is_copied FROM copied UNION ALL SELECT seq, 0 FROM below
         UNION ALL SELECT DISTINCT chain, 0 FROM copied WHERE chain IS NOT NULL) GROUP BY seq"""
@@ -86,11 +87,13 @@ COPY_WAITS = f"""INSERT INTO found.waiting
     WITH RECURSIVE blocked (seq) AS (
         SELECT links.child FROM found.touched CROSS JOIN links ON links.child = touched.seq
         CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND (NOT {IS_LIVE} OR EXISTS (
-            SELECT 1 FROM found.waiting WHERE waiting.seq = links.parent AND is_blocked))
-        UNION SELECT links.child FROM blocked CROSS JOIN links ON links.parent = blocked.seq
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND (NOT {IS_LIVE} OR NOT {WAITS_FOR_NOTHING} AND EXISTS (
+            SELECT 1 FROM jobs AS take CROSS JOIN found.waiting ON waiting.seq = take.seq
+            WHERE (take.seq = links.parent OR take.take_of = links.parent) AND is_blocked))
+        UNION SELECT links.child FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
+        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
         CROSS JOIN found.touched ON touched.seq = links.child CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending')
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {WAITS_FOR_NOTHING})
     SELECT touched.seq, touched.seq IN (SELECT seq FROM blocked)
     FROM found.touched CROSS JOIN jobs ON jobs.seq = touched.seq WHERE jobs.state = 'pending' AND jobs.waits > 0"""
 TOUCHED = f"""SELECT jobs.seq FROM found.touched CROSS JOIN found.entries AS entries ON entries.seq = touched.seq

@@ -20,6 +20,7 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
 from batchveo.core.votes import Vote, VoteKind
+from batchveo.operations.chain_remake import plan_chains, remake_chains
 from batchveo.store import MoveLost, Store, page_index
 from batchveo.store.clip_checks import NewTake
 from batchveo.store.job_search import Choice, Filter, Order, Waits
@@ -441,7 +442,7 @@ class Filming:
         jobs = list(self.store.jobs())
         done = [job for job in jobs if job.state is S.SUCCEEDED]
         with suppress(MoveLost, BatchveoError, ValueError):
-            match self.random.randrange(8):
+            match self.random.randrange(9):
                 case 0 | 1:
                     self._make_next(succeeds=True)
                 case 2:
@@ -455,6 +456,9 @@ class Filming:
                 case 6 if done:
                     kind = self.random.choice([VoteKind.PICK, VoteKind.REJECT])
                     self.store.votes.record_vote(Vote(person="ann", kind=kind, job=self.random.choice(done).seq))
+                case 7 if self.random.random() < 0.2:
+                    planned = plan_chains(self.store, [self.random.choice(jobs)])
+                    remake_chains(self.store, planned, now=9.0)
                 case _:
                     self._fill(self.random.choice(jobs))
 
@@ -477,8 +481,8 @@ class Filming:
 
     def _fill(self, child: Job) -> None:
         for link in self.store.chains.list_links(child):
-            source = self.store.queries.read_job(link.parent)
-            if source.state is S.SUCCEEDED and link.value is None:
+            source = self.store.chains.find_source(link)
+            if source is not None and link.value is None:
                 self.store.chains.fill_text(link, source, "x", run=self.run, now=30.0)
 
 

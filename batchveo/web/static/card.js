@@ -112,7 +112,7 @@ function createCard(source, { lost, picked, select }) {
     stop();
     clearTimeout(waiting);
     if (!job.video) {
-      parts.media.replaceChildren(notice(state, state.word, job.problem?.says ?? state.why ?? job.error));
+      parts.media.replaceChildren(notice(state, state.word, job.problem?.says ?? job.error ?? state.why));
       return;
     }
     const poster = source.poster(job);
