@@ -93,6 +93,14 @@ class LinkNotFilled(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputsNotRemoved(WarningNotice):
+    """Inputs of finished jobs stay in ``bucket`` for now, for ``reason``."""
+
+    bucket: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookFailed(WarningNotice):
     """The hook of ``option`` failed for ``job``, for ``reason``; ``is_last``: further failures get no line."""
 

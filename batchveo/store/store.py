@@ -22,12 +22,14 @@ from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_listing import JobListing
 from batchveo.store.job_search import JobSearch
+from batchveo.store.link_queries import LinkQueries
 from batchveo.store.manual import Manual
 from batchveo.store.price_cache import PriceCache
 from batchveo.store.queries import Counts, Queries
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
+from batchveo.store.uploads import Uploads
 from batchveo.store.votes import Votes
 
 
@@ -55,6 +57,8 @@ class Store:
         self.checks = ClipChecks(connection, queries, transitions)
         votes = self.votes = Votes(connection)
         self.chains = Chains(connection, queries, transitions, votes)
+        self.uploads = Uploads(connection)
+        self.links = LinkQueries(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

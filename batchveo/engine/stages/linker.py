@@ -10,9 +10,9 @@ import anyio
 
 from batchveo.core.errors import UsageError
 from batchveo.core.links import GENERATION, VIDEO
-from batchveo.core.models import Job
+from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.core.notices import LinkNotFilled
-from batchveo.core.outcomes import Completed
+from batchveo.core.outcomes import Blocked, Completed, PollError
 from batchveo.core.rate_limit import compute_backoff
 from batchveo.core.url_expiry import expires_at
 from batchveo.engine.key_limits import PerKey
@@ -48,7 +48,7 @@ class Linker:
     """Fills the links of pending jobs as soon as the video that they wait for is verified, and its gates accept it.
 
     ``add_job`` takes a job as soon as that is so; those of earlier runs are found at the start. ``judged``: the gates
-    of a job decide whether its video is good.
+    of a job decide whether its video is good. ``uploads_videos``: a video without an address is uploaded.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Linker:
         clips: ClipInspector,
         *,
         judged: bool,
+        uploads_videos: bool = False,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -67,6 +68,7 @@ class Linker:
         self._apis = apis
         self._clips = clips
         self._judged = judged
+        self._uploads_videos = uploads_videos
         self._parents = DelayQueue()
         self._troubles: Counter[int] = Counter()
         self._busy = 0
@@ -172,21 +174,29 @@ class Linker:
             value = source.generation_id or ""
             return chains.fill_text(link, source, value, run=run, now=self._context.now())
         if link.part == VIDEO:
-            address = await self._find_address(source)
+            value = await self._find_video(link, source)
             now = self._context.now()
-            fresh_until = find_fresh_end(address, now)
-            return chains.fill_text(link, source, address, fresh_until=fresh_until, run=run, now=now)
+            fresh_until = None if value.startswith(INPUT_PREFIX) else find_fresh_end(value, now)
+            return chains.fill_text(link, source, value, fresh_until=fresh_until, run=run, now=now)
         frame = (source.seq, link.part)
         if frame not in images:
             images[frame] = await self._clips.take_frame(source, link.part)
         # should the video have been replaced or rejected meanwhile, ``check_links`` sees it
         return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
-    async def _find_address(self, source: Job) -> str:
-        """A fresh address of a finished video: the one it was downloaded from may have expired."""
+    async def _find_video(self, link: LinkRecord, source: Job) -> str:
+        """A fresh address of a finished video: the one it was downloaded from may have expired.
+
+        If the service names none any more, the reference of the file, which is sent or uploaded.
+        """
         outcome = await self._apis.for_job(source).poll(source.generation_id or "")
         if isinstance(outcome, Completed):
             return outcome.url
+        may_pass = isinstance(outcome, Blocked) or (
+            isinstance(outcome, PollError) and not (outcome.unknown or outcome.final)
+        )
+        if not may_pass and (link.takes_data or self._uploads_videos):
+            return f"{INPUT_PREFIX}{source.sha256}"
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 
     def _find_source(self, link: LinkRecord) -> Job | None:
