@@ -33,7 +33,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
     AND EXISTS (SELECT 1 FROM jobs AS take
-        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
@@ -65,7 +65,8 @@ NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
         count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
-    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
+        WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
     CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
@@ -157,9 +158,9 @@ class Chains(Part):
                 return None
         return None
 
-    def count_blocked(self) -> list[BlockedCount]:
-        """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
+    def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
+        """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""
