@@ -13,6 +13,7 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
+from batchveo.store.chain_places import ChainPlaces
 from batchveo.store.chains import Chains
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.clip_figures import ClipFigures
@@ -59,6 +60,7 @@ class Store:
         self.chains = Chains(connection, queries, transitions, votes)
         self.uploads = Uploads(connection)
         self.links = LinkQueries(connection)
+        self.places = ChainPlaces(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 
