@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
+from batchveo.core.links import ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Connection, Part
@@ -36,6 +37,8 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
+PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
+    WHERE child = :child ORDER BY part, parent"""
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
 CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
 # the first takes of all jobs that are made from one, or from those that are
@@ -135,6 +138,11 @@ class Chains(Part):
     def list_links(self, child: Job) -> list[LinkRecord]:
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
+
+    def list_parent_links(self, child: Job) -> list[ParentLink]:
+        """All links of a job, with the ids of its parents."""
+        rows = self._db.execute(PARENT_LINKS, {"child": child.seq})
+        return [ParentLink(part=row["part"], parent=row["parent"], takes_data=bool(row["takes_data"])) for row in rows]
 
     def find_source(self, link: LinkRecord, *, judged: bool = True) -> Job | None:
         """The take whose video fills a link; ``None`` while there is none.
