@@ -10,7 +10,7 @@ from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
 from batchveo.store.database import Part
-from batchveo.store.mapping import UNSETTLED
+from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, UNSETTLED, job_of
 
 # from a job to the parent that its chain comes from, and so on
 LINE_BEFORE = """WITH RECURSIVE line (seq, step) AS (
@@ -58,6 +58,25 @@ TAKEN_FROM = "SELECT taken_from FROM links WHERE child = :child AND parent = :pa
 BEST_TAKE = f"""SELECT seq FROM jobs WHERE seq = :first OR take_of = :first
     ORDER BY seq IN (SELECT job FROM standings WHERE picks > rejects) DESC,
         state = 'succeeded' AND verdict IS NOT 'rejected' DESC, state IN ({UNSETTLED}, 'pending') DESC, take LIMIT 1"""
+# the jobs that wait for the videos of some jobs, and for the videos of those
+FOLLOWING = f"""WITH RECURSIVE chosen (seq) AS (SELECT value FROM json_each(:seqs)), below (seq) AS (
+        SELECT links.child FROM chosen CROSS JOIN jobs ON jobs.seq = chosen.seq
+        CROSS JOIN links INDEXED BY links_open ON links.parent = coalesce(jobs.take_of, jobs.seq)
+        WHERE links.value IS NULL AND (NOT :only_these OR NOT EXISTS (SELECT 1 FROM jobs AS take
+            WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.seq NOT IN chosen
+            AND (take.state IN ({UNSETTLED}, 'pending')
+                OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected'))))
+        UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
+        CROSS JOIN links INDEXED BY links_open ON links.parent = coalesce(parents.take_of, parents.seq)
+        WHERE links.value IS NULL)
+    SELECT {COLUMNS} FROM jobs WHERE seq IN below AND seq NOT IN chosen AND state = 'pending'
+    ORDER BY seq LIMIT :most"""
+COUNT_MADE = f"""SELECT count(DISTINCT links.child) FROM json_each(:seqs) AS chosen
+    CROSS JOIN jobs ON jobs.seq = chosen.value
+    CROSS JOIN links ON links.parent = coalesce(jobs.take_of, jobs.seq)
+    CROSS JOIN jobs AS children ON children.seq = links.child
+    WHERE links.value IS NOT NULL AND children.state IN ({MAY_BE_BOUGHT})"""
+MOST_FOLLOWING = 100_000
 MOST_LINKS = 1000
 """Links before a job, and after it, that a line has."""
 MOST_BRANCHES = 20
@@ -121,6 +140,18 @@ class ChainPlaces(Part):
         row = self._db.execute(TAKEN_FROM, {"parent": family, "child": child}).fetchone()
         return int((row or self._db.execute(BEST_TAKE, {"first": family}).fetchone())[0])
 
+    def list_following(self, jobs: Sequence[Job], *, only_these: bool = False) -> list[Job]:
+        """The jobs that wait for the videos of ``jobs``, and for those of each other, at most ``MOST_FOLLOWING``.
+
+        ``only_these``: not those that another take can fill.
+        """
+        columns = {"seqs": _list_numbers(jobs), "only_these": only_these, "most": MOST_FOLLOWING}
+        return [job_of(row) for row in self._db.execute(FOLLOWING, columns)]
+
+    def count_made(self, jobs: Sequence[Job]) -> int:
+        """How many jobs were bought with a part of the videos of ``jobs``, or of other takes of them."""
+        return int(self._db.execute(COUNT_MADE, {"seqs": _list_numbers(jobs)}).fetchone()[0])
+
     def find_waits(self, seqs: Sequence[int]) -> dict[int, Wait]:
         """What those of some jobs that wait for videos wait for; if they are blocked, the job that is to blame."""
         parents: dict[int, int] = {}
@@ -152,6 +183,10 @@ class ChainPlaces(Part):
             )
             for seq, parent in wanted.items()
         }
+
+
+def _list_numbers(jobs: Sequence[Job]) -> str:
+    return json.dumps([job.seq for job in jobs])
 
 
 def _describe_state(state: str, verdict: str | None) -> str:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from batchveo.operations.further_takes import add_takes, plan_takes
+from batchveo.provider.catalog import MODELS
+from batchveo.store import Store
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from tests.helpers.chains import make_chain, make_link
@@ -92,3 +95,44 @@ def test_the_strip_has_the_links_in_order_and_the_branches(client: Client, night
         }
     assert [link["name"] for link in read_strip(SIDE)["links"]] == ["shot 0", SIDE]
     assert read_strip("fox") is None
+
+
+def test_a_question_names_what_follows_in_the_chain(client: Client, night: Night) -> None:
+    """What is blocked by a cancel, and what goes on after a retry; not what is chosen itself."""
+    first, second = night.named("shot 0").id, night.named("shot 1").id
+    told = client.post("/api/preview", {"act": "cancel", "jobs": [first]}).json()
+    assert (told["jobs"], told["following"]["jobs"], told["made"]) == (1, 5, 0)
+    told = client.post("/api/preview", {"act": "cancel", "jobs": [first, second]}).json()
+    assert (told["jobs"], told["following"]["jobs"]) == (2, 4)
+    other = client.post("/api/preview", {"act": "cancel", "jobs": [night.named("shot 3").id]}).json()
+    assert other["following"] == {"jobs": 0, "usd": 0, "unpriced": 0}
+    night.fail("refused")
+    told = client.post("/api/preview", {"act": "retry", "jobs": [first]}).json()
+    assert told["following"] == {"jobs": 5, "usd": 0, "unpriced": 5}
+
+
+def test_a_cancelled_take_blocks_nothing_while_there_is_another(client: Client, night: Night) -> None:
+    first = night.named("shot 0")
+    with Store(night.path) as store:
+        take = add_takes(store, plan_takes(store, [first], 1, catalog=MODELS), now=2.0)[0]
+    for jobs, blocked in (([first.id], 0), ([take.id], 0), ([first.id, take.id], 5)):
+        told = client.post("/api/preview", {"act": "cancel", "jobs": jobs}).json()
+        assert told["following"]["jobs"] == blocked
+
+
+def test_a_link_is_made_anew_with_all_that_follows(client: Client, night: Night) -> None:
+    """As by ``retry --with-children``: as many videos as were told, once."""
+    job = night.succeed()
+    assert job.name == "shot 0"
+    with Store(night.path) as store:
+        for link in store.chains.list_open_links(job.seq):
+            store.chains.fill_text(link, job, "x", run=night.run, now=70.0)
+    made = night.succeed()
+    told = client.post("/api/preview", {"act": "anew", "jobs": [job.id]}).json()
+    assert (told["jobs"], told["usd"], told["unpriced"]) == (2, 3.12, 0)
+    body = {"jobs": [job.id], "expected": told["expected"]}
+    assert client.post("/api/anew", {**body, "expected": "other"}).status_code == 409
+    assert client.post("/api/anew", body).json() == {"done": 2}
+    assert client.post("/api/anew", body).status_code == 409
+    takes = {name: state for name, state in night.states().items() if "take2" in name}
+    assert takes == {"shot 0-take2": "pending", f"{made.name}-take2": "pending"}

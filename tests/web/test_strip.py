@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchveo.core.models import Job
+from batchveo.operations.further_takes import add_takes, plan_takes
+from batchveo.provider.catalog import MODELS
 from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
@@ -245,3 +247,48 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     assert len([what for _, what in shown if what == "ended"]) == 4
     page.goto(f"{report.path.as_uri()}#/videos?waits=waiting")
     page.get_by_text("1 job found").wait_for()
+
+
+def test_a_question_about_a_link_says_what_becomes_of_the_next(new_page: Open, url: str, night: Night) -> None:
+    """Cancelled, they are blocked; retried, they go on; those that were made can be made anew."""
+    chain = make_chain(3, "long")
+    night.cancel_pending()
+    night.add(*chain)
+    page = open_job(new_page, url, night, "long 0")
+    page.get_by_role("button", name="Cancel the job").click()
+    question = page.get_by_role("dialog", name="Cancel “long 0”?")
+    question.get_by_text("2 jobs of the chain are blocked then, until it is made again.").wait_for()
+    question.get_by_role("button", name="Cancel the job").click()
+    page.locator(".strip-sign", has_text="Blocked").nth(1).wait_for()
+    page.get_by_role("button", name="Retry").click()
+    question = page.get_by_role("dialog", name="Retry “long 0”?")
+    question.get_by_text("2 jobs that wait for this in their chains go on afterwards.").wait_for()
+    question.get_by_role("button", name="Retry").click()
+    page.locator(".strip-sign", has_text="Waiting").nth(1).wait_for()
+
+
+def test_a_link_and_what_follows_are_made_anew(new_page: Open, url: str, night: Night) -> None:
+    """After a question with the number of videos; the last link has nothing that follows."""
+    night.cancel_pending()
+    page = open_job(new_page, url, night, "shot 1")
+    page.get_by_role("button", name="Make anew from here").click()
+    question = page.get_by_role("dialog", name="Make “shot 1” and what follows anew?")
+    question.get_by_role("button", name="Make 4 videos").click()  # the cancelled ones are made again
+    page.get_by_text("4 videos are to be made anew.").wait_for()
+    assert night.states()["shot 1-take2"] == "pending"
+
+
+def test_a_retry_leaves_what_was_made_before_or_makes_it_anew(new_page: Open, url: str, night: Night) -> None:
+    """The question names how many jobs that are, and what making them anew costs."""
+    night.cancel_pending()
+    with Store(night.path) as store:
+        (take,) = add_takes(store, plan_takes(store, [night.named("shot 1")], 1, catalog=MODELS), now=2.0)
+    night.fail("refused")
+    page = open_job(new_page, url, night, take.name)
+    page.get_by_role("button", name="Retry").click()
+    question = page.get_by_role("dialog", name=f"Retry “{take.name}”?")
+    question.get_by_text("1 job was made from an earlier video:").wait_for()
+    question.get_by_label("Make all that follows anew as well: 4 videos.").check()
+    question.get_by_role("button", name="Retry").click()
+    page.get_by_text("4 videos are to be made anew.").wait_for()
+    assert {state for name, state in night.states().items() if "take" in name} == {"failed", "pending"}
