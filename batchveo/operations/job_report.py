@@ -227,7 +227,5 @@ def _release_job(store: Store, cause: Job) -> NextStep:
         return NextStep(
             format_command("retry", key, "--takes", "1", state=state), f"makes another take of {cause.name}"
         )
-    verb = "brings back" if cause.state is JobState.CANCELLED else "makes again"
-    return NextStep(
-        format_command("retry", key, state=state), f"{verb} {cause.name} with the next run, and then this job"
-    )
+    effect = f"lets the next run make {cause.name}, and then this job"
+    return NextStep(format_command("retry", key, state=state), effect)
