@@ -186,6 +186,7 @@ ONCE = {
         "--cause",
         "--prompt",
         "--takes",
+        "--with-children",
         "--to",
         "--drop",
         "--dry-run",
