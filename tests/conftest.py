@@ -22,7 +22,6 @@ import pytest
 import trio
 from hypothesis import is_hypothesis_test, settings
 from trio.testing import MockClock
-from xdist.scheduler import LoadGroupScheduling
 
 from batchveo import sandbox
 from batchveo.provider.api_key import VARIABLES
@@ -30,9 +29,6 @@ from batchveo.store import Store, database
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from xdist.remote import Producer
-    from xdist.workermanage import WorkerController
 
 # how long one example takes says more of the machine's other work than of the code
 settings.register_profile("sample", deadline=None, max_examples=30)
@@ -59,24 +55,6 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Half as many workers again as there are cores: a good part of their time they wait for processes."""
     cores = yield
     return cores + (cores + 1) // 2
-
-
-class _Schedule(LoadGroupScheduling):
-    """As xdist's, which counts all tests that a worker ever had after each: 8,000 tests took ten seconds of that."""
-
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Forget a group of tests when its last one is done."""
-        super().mark_test_complete(node, item_index, duration)
-        groups = self.assigned_work[node]
-        group = self._split_scope(self.registered_collections[node][item_index])
-        if all(groups[group].values()):
-            del groups[group]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Schedule | None:
-    """Share the tests among the workers; another ``--dist`` is as xdist has it."""
-    return _Schedule(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(tryfirst=True)
