@@ -16,7 +16,8 @@ from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
 from batchveo.manifest.entry_merger import EntryMerger
-from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
+from batchveo.manifest.job_ids import Place
+from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister
 from batchveo.manifest.links import References
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault, fault_without_field
