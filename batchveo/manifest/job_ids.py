@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from collections.abc import Hashable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -29,16 +30,13 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-class FirstPlaces:
-    """The first place of each key. Keys are hashes of sixty bits, and places are numbers.
+class KeyTable:
+    """The first number of each key. Keys are hashes of sixty bits.
 
     A hash table with open addressing in two arrays: a million keys take 34 MB, and 100 MB as numbers in a dict.
     """
 
     def __init__(self) -> None:
-        self._files: dict[str, int] = {}
-        self._file: str | None = None  # that of the last place: most places are in the same file
-        self._base = 0
         self._count = 0
         self._make_slots(_FEWEST_SLOTS)
 
@@ -47,20 +45,26 @@ class FirstPlaces:
         self._keys = array("Q", bytes(8 * count))  # 0 is a free slot
         self._numbers = array("Q", bytes(8 * count))
 
-    def take_key(self, key: int, place: Place) -> Place | None:
-        """Take a key for this place; the place that took it first, if one did."""
+    def find_number(self, key: int) -> int | None:
+        """The number of a key; ``None`` if it is not taken."""
         keys, mask = self._keys, self._mask
         slot = key & mask
         while taken := keys[slot]:
             if taken == key:
-                number = self._numbers[slot]
-                return Place([*self._files][number >> _LINE_BITS], number & (1 << _LINE_BITS) - 1)
+                return self._numbers[slot]
             slot = slot + 1 & mask
-        file, line = place
-        if file is not self._file:
-            self._file, self._base = file, self._files.setdefault(file, len(self._files)) << _LINE_BITS
+        return None
+
+    def take_number(self, key: int, number: int) -> int | None:
+        """Take a key for this number; the number that took it first, if one did."""
+        keys, mask = self._keys, self._mask
+        slot = key & mask
+        while taken := keys[slot]:
+            if taken == key:
+                return self._numbers[slot]
+            slot = slot + 1 & mask
         keys[slot] = key
-        self._numbers[slot] = self._base + line
+        self._numbers[slot] = number
         self._count += 1
         if self._count * 2 > mask:  # fuller, a search would pass many keys
             self._double_slots()
@@ -76,6 +80,28 @@ class FirstPlaces:
                 while keys[slot]:
                     slot = slot + 1 & mask
                 keys[slot], numbers[slot] = key, number
+
+
+class FirstPlaces:
+    """The first place of each key."""
+
+    def __init__(self) -> None:
+        self._table = KeyTable()
+        self._files: dict[str, int] = {}
+        self._file: str | None = None  # that of the last place: most places are in the same file
+        self._base = 0
+
+    def take_key(self, key: int, place: Place) -> Place | None:
+        """Take a key for this place; the place that took it first, if one did."""
+        file, line = place
+        if file is not self._file:
+            self._file, self._base = file, self._files.setdefault(file, len(self._files)) << _LINE_BITS
+        number = self._table.take_number(key, self._base + line)
+        return None if number is None else Place([*self._files][number >> _LINE_BITS], number & (1 << _LINE_BITS) - 1)
+
+    def has_key(self, key: int) -> bool:
+        """Whether a key is taken."""
+        return self._table.find_number(key) is not None
 
 
 class JobIds:
@@ -112,9 +138,9 @@ def find_id(request: str, index: int, own_id: str | None, occurrence: int) -> st
     return _hash_identity(own, index, request, occurrence).hex()
 
 
-def hash_word(text: str) -> int:
-    """Sixty bits, for a machine word less than sixty-four take; of a million texts two agree once in two million."""
-    return hash(text) >> 4 & _WORD or 1
+def hash_word(word: Hashable) -> int:
+    """Sixty bits, for a machine word less than sixty-four take; of a million words two agree once in two million."""
+    return hash(word) >> 4 & _WORD or 1
 
 
 def split_identity(request: str, own_id: str | None) -> tuple[str, str]:

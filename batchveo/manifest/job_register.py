@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
 from batchveo.core.job_row import Row, chain_json, fields_json, input_files
 from batchveo.core.links import LINK_PREFIX, ChainPlace
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent
+from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent, describe_circle, find_circles
 from batchveo.manifest.filename_template import FilenameTemplate
 from batchveo.manifest.job_ids import FirstPlaces, JobIds, Place, find_id, hash_word, split_identity
-from batchveo.manifest.links import LinkTo, open_reference
-from batchveo.manifest.problems import Fault, Problems, shown
+from batchveo.manifest.links import UNNAMED, LinkTo, open_reference
+from batchveo.manifest.problems import Fault, Problems, fault_without_field, shown
 
 SLUG_LIMIT = 48
 """The most characters that a name made from a prompt takes from it."""
@@ -32,6 +34,9 @@ _LINK = f'"{LINK_PREFIX}'
 _ID_SHOWN = 8
 _ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in bytes(range(256)).lower())
 """What each byte of a prompt becomes in a name: letters and digits in lower case, a space for all others."""
+
+
+ReportLink = Callable[[str, Fault], None]
 
 
 class JobParts(NamedTuple):
@@ -59,6 +64,11 @@ class JobParts(NamedTuple):
     member: Member | None = None
 
 
+def find_combination(parts: JobParts) -> tuple[object, ...]:
+    """Which of the jobs of its entry a job is; empty if the entry makes one."""
+    return parts.member.combination if parts.member else ()
+
+
 class _Counted(NamedTuple):
     """How many jobs of one request and name earlier manifests made, and how many ``manifest`` asked for so far."""
 
@@ -75,7 +85,12 @@ class _Deferred(NamedTuple):
     manifest: str
     place: Place
     suggest_name: Callable[[], str | None]
+    report_link: ReportLink
     filename: FilenameTemplate | None
+
+    @property
+    def combination(self) -> tuple[object, ...]:
+        return find_combination(self.parts)
 
 
 class JobRegister:
@@ -109,53 +124,73 @@ class JobRegister:
         self._filename = template
 
     def make_job(
-        self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
+        self,
+        parts: JobParts,
+        manifest: str,
+        place: Place,
+        suggest_name: Callable[[], str | None] = lambda: OWN_NAME,
+        report_link: ReportLink | None = None,
     ) -> Row | None:
         """The row of a job; ``None`` if another manifest of the call has it already.
 
         Also if a job that it names is not made yet: then it is among ``make_deferred``. ``suggest_name`` words what
-        would keep its name apart; it returns ``None`` if that was reported already.
+        would keep its name apart; it returns ``None`` if that was reported already. ``report_link`` gets what is wrong
+        with a link of the job, and its field.
         """
         if _REFERENCE in parts.request or _LINK in parts.request:
             self._check_references(parts, place)
         chain = None
         if parts.links:
+            report = report_link or partial(self._problems.add_fault, place.file, place.line)
             try:
-                parts, chain = self._place_in_chain(parts)
+                request, chain = self._chains.place_job(parts.request, parts.links, find_combination(parts))
             except UnknownParent:
-                self._deferred.append(_Deferred(parts, manifest, place, suggest_name, self._filename))
+                self._deferred.append(_Deferred(parts, manifest, place, suggest_name, report, self._filename))
                 return None
             except Fault as fault:
-                self._problems.add_fault(place.file, place.line, None, fault)
+                report(fault.field or "", fault_without_field(fault))
                 return None
+            parts = parts._replace(request=request)
         return self._make_row(parts, chain, manifest, place, suggest_name)
 
     def make_deferred(self) -> Iterator[Row]:
         """The jobs whose parents come after them, at the end of the reading. Those without one are reported."""
-        while self._deferred:
-            deferred, self._deferred = self._deferred, []
-            for parts, manifest, place, suggest_name, filename in deferred:
-                self.set_filename(filename)
-                row = self.make_job(parts, manifest, place, suggest_name)
-                if row is not None:
-                    yield row
-            if len(self._deferred) == len(deferred):
-                self._report_unknown(deferred)
-                return
+        ready, self._deferred = deque(self._deferred), []
+        # each waits for one job at a time, by its name and, if that is several, by the combination that they share
+        waiting: dict[str, dict[tuple[object, ...], list[_Deferred]]] = {}
+        while ready:
+            job = ready.popleft()
+            missing = self._chains.list_missing(job.parts.links, job.combination)
+            if missing:
+                waiting.setdefault(missing[0].of, {}).setdefault(job.combination, []).append(job)
+                continue
+            self.set_filename(job.filename)
+            row = self.make_job(*job[:5])
+            if row is not None:
+                yield row
+            if job.parts.member is not None:
+                name, combination = job.parts.member
+                others = waiting.get(name, {}) if combination else waiting.pop(name, {})
+                for jobs in [others.pop(combination, [])] if combination else others.values():
+                    ready.extend(jobs)
+        self._report_waiting([job for others in waiting.values() for jobs in others.values() for job in jobs])
 
-    def _place_in_chain(self, parts: JobParts) -> tuple[JobParts, ChainPlace]:
-        combination = parts.member.combination if parts.member else ()
-        request, chain = self._chains.place_job(parts.request, parts.links, combination)
-        return parts._replace(request=request), chain
+    def _report_waiting(self, jobs: Sequence[_Deferred]) -> None:
+        """Report why jobs have no parent: no job has that id, or they wait for each other."""
+        named = {job.parts.member.name: job for job in jobs if job.parts.member is not None}
+        missing = {name: self._chains.list_missing(job.parts.links, job.combination) for name, job in named.items()}
+        for job in jobs:
+            for link in self._chains.list_missing(job.parts.links, job.combination):
+                # the parent may wait itself, or something is wrong with it, which is reported there
+                if link.of not in named and not link.of.startswith(UNNAMED) and not self._has_own_id(link.of):
+                    job.report_link(link.field, self._chains.describe_unknown(link.of))
+        for names in find_circles({name: [link.of for link in links] for name, links in missing.items()}):
+            circle = [named[name] for name in names]
+            link = next(link for link in missing[names[0]] if link.of == [*names, names[0]][1])
+            circle[0].report_link(link.field, describe_circle(names, [job.place for job in circle], link.field))
 
-    def _report_unknown(self, deferred: Sequence[_Deferred]) -> None:
-        waiting = {each.parts.member.name for each in deferred if each.parts.member}
-        for parts, _, place, *_ in deferred:
-            for link in parts.links:
-                if not self._chains.has_job(link.of, parts.member):
-                    self._problems.add_fault(
-                        place.file, place.line, "of", self._chains.describe_unknown(link.of, waiting)
-                    )
+    def _has_own_id(self, name: str) -> bool:
+        return self._own_ids.has_key(hash_word(name)) and not self._chains.is_family(name)
 
     def _make_row(
         self,
@@ -169,11 +204,11 @@ class JobRegister:
         occurrence = self._find_shared(parts, manifest, place) if self.several else None
         if occurrence is not None:
             if member is not None:
-                self._chains.add_job(member, find_id(request, index, own_id, occurrence), chain)
+                self._chains.add_job(member, find_id(request, index, own_id, occurrence), chain, request)
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
         if member is not None:
-            self._chains.add_job(member, job_id, chain)
+            self._chains.add_job(member, job_id, chain, request)
         if first is not None:
             self.repeated += 1
             self.first_repeated = self.first_repeated or f"{place} repeats {first}"
