@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, is_part
+from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Link, is_part
 from batchveo.core.models import InputFile
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
@@ -78,12 +78,16 @@ def parse_text(name: str, param: Param, value: str) -> Mapping[str, object] | No
     if " of " not in value:  # most values are addresses, and there are millions of them
         return None
     match = _TEXT.fullmatch(value.strip())
-    if match is None or not (takes_generation_id(name, param) if match[1] == "id" else _takes_picture(param)):
+    if match is None or not (takes_generation_id(name, param) if match[1] == GENERATION else _takes_picture(param)):
         return None
-    part, of = match.groups()
-    if part == "id":
-        return {ID_OF: of}
-    return {OF: of} if part == VIDEO else {FRAME: part, OF: of}
+    return write_link(Link(match[1], match[2]))
+
+
+def write_link(link: Link) -> dict[str, object]:
+    """A link as a manifest has it."""
+    if link.part == GENERATION:
+        return {ID_OF: link.parent}
+    return {OF: link.parent} if link.part == VIDEO else {FRAME: link.part, OF: link.parent}
 
 
 def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
