@@ -12,7 +12,7 @@ from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
-from batchveo.manifest.links import LinkTo, is_link, parse_text, read_link
+from batchveo.manifest.links import INPUTS, LinkTo, check_way, is_link, parse_text, read_link
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
@@ -62,11 +62,11 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
     if param.alternatives:
         return _accept_alternative(param, value, files)
     if isinstance(value, LinkTo):  # of a chain's short form
-        return value
+        return check_way(value, files.inputs.ways)
     if param.type is ParamType.STRING:
         link = parse_text(files.name, param, value) if isinstance(value, str) else value
         if isinstance(link, Mapping) and is_link(link):
-            return read_link(files.name, param, link)
+            return read_link(files.name, param, link, files.inputs.ways)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:
@@ -237,10 +237,10 @@ def _accept_address(param: Param, value: object, files: FileReader) -> object:
     kind = media.kind_of(value)
     if kind is media.Address.WEB:
         return value
+    if kind is media.Address.PATH and param.media is not None and (param.takes_data or files.inputs.ways.by_url):
+        return files.inputs.read_input(value, files.folder, param.media)
     if param.data_uri is None:
         raise _refuse_files(files, value, kind)
-    if kind is media.Address.PATH:
-        return files.inputs.read_input(value, files.folder, param.data_uri)
     media.check_data(value, param.data_uri)
     return value
 
@@ -249,4 +249,5 @@ def _refuse_files(files: FileReader, value: str, kind: media.Address) -> Fault:
     what = "a data URI" if kind is media.Address.DATA else "a local file"
     others = files.catalog.list_takers(files.name, data=True)
     instead = f", or a model that takes {what} here: {list_models(others, files.model)}" if others else ""
-    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
+    bucket = f", or {INPUTS}" if kind is media.Address.PATH else ""
+    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{bucket}{instead}")

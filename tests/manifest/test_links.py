@@ -11,6 +11,7 @@ from batchveo.core.errors import Problem
 from batchveo.core.links import find_links
 from batchveo.core.models import JobSpec
 from batchveo.manifest import Manifests, ReadOptions
+from batchveo.manifest.media import ALL_WAYS
 from tests.helpers.manifests import T2V, jobs, problems, read
 
 LITE = "google/veo-3-1-lite-generate-preview"
@@ -84,6 +85,7 @@ def test_a_placeholder_names_a_job(tmp_path: Path) -> None:
         'image_urls: ["last of {x}", first of fox]}\n'
         f'- {{model: {LITE}, prompt: "one {{x}}", matrix: {{x: [cat, fox]}}, '
         'image_url: {frame: last, of: "{x}"}}\n',
+        ways=ALL_WAYS,
     )
     assert _list_parents(found) == {
         "cat": ["last of C", "first of F"],
@@ -99,6 +101,7 @@ def test_one_frame_for_two_fields_travels_as_both_take_it(tmp_path: Path) -> Non
         tmp_path,
         f"- {{id: a, model: {LITE}, prompt: A}}\n- {{model: google/veo-3.1-first-last-image-to-video, prompt: B, "
         "image_url: last of a, last_image_url: last of a}\n",
+        ways=ALL_WAYS,
     )
     chain = found[1].chain
     assert chain is not None
@@ -186,6 +189,20 @@ def test_what_is_wrong_with_a_link(tmp_path: Path, field: str, message: str) -> 
     assert message in problem.message
 
 
+@pytest.mark.parametrize("form", ["image_url: last of a", "chain: [x, y]"])
+def test_a_frame_needs_a_way_to_the_service(tmp_path: Path, form: str) -> None:
+    """A model that takes only addresses gets it from a bucket; in a chain too."""
+    text = f"- {{id: a, model: {LITE}, prompt: A}}\n- {{model: google/veo-3.1-i2v, {form}}}\n"
+    text = text.replace(", image_url: last", ", prompt: B, image_url: last").replace(
+        "y]", "y], image_url: 'https://a.org/a.png'"
+    )
+    (tmp_path / "a.yaml").write_text(text)
+    [problem] = problems(tmp_path / "a.yaml")
+    assert problem.line == 2
+    assert "takes only an address" in problem.message
+    assert len(_list_parents(jobs(tmp_path, text, ways=ALL_WAYS))) == 1
+
+
 def test_all_problems_of_links_are_reported_at_once(tmp_path: Path) -> None:
     """Each at its own line; a job is not to blame for what is wrong with its parent."""
     path = tmp_path / "a.yaml"
@@ -201,7 +218,7 @@ def test_all_problems_of_links_are_reported_at_once(tmp_path: Path) -> None:
         f"- {{model: {REFERENCES}, prompt: x, image_urls: [last of shot-1, first of story.1, first of story.2]}}\n"
         f"- {{model: {REFERENCES}, prompt: x, image_urls: {{frame: last, of: shot-1}}}}\n"
     )
-    found = problems(path)
+    found = problems(path, ways=ALL_WAYS)
     assert _place(found) == [
         (6, "image_url"),
         (9, "last_image_url"),
