@@ -21,6 +21,7 @@ WALKED = (
     "README.md",
     "docs/start.md",
     "docs/guides/images.md",
+    "docs/guides/chains.md",
     "docs/guides/checks.md",
     "docs/guides/python.md",
     "docs/guides/choose.md",

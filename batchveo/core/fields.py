@@ -12,6 +12,7 @@ from enum import StrEnum
 from batchveo.core.errors import UsageError
 from batchveo.core.expressions import (
     ORDERING,
+    And,
     Comparison,
     Contains,
     Expression,
@@ -93,6 +94,16 @@ _JOB_FIELDS = (
     Field(name="repeat", kind=Kind.NUMBER, meaning="which repeat of its request it is, from 0"),
     Field(name="priority", kind=Kind.NUMBER, meaning="its priority; higher ones are submitted first"),
     Field(name="take", kind=Kind.NUMBER, meaning="which take it is, from 1"),
+    Field(name="chain", kind=Kind.TEXT, meaning="the id of the first job of its chain", in_gates=False),
+    Field(name="link", kind=Kind.NUMBER, meaning="its place in its chain, from 1", in_gates=False),
+    Field(name="parent", kind=Kind.TEXT, meaning="the ids of the jobs of whose videos it is made", in_gates=False),
+    Field(name="waiting", kind=Kind.BOOLEAN, meaning="whether it waits for the video of another job", in_gates=False),
+    Field(
+        name="blocked",
+        kind=Kind.BOOLEAN,
+        meaning="whether what it waits for failed, was cancelled or was rejected",
+        in_gates=False,
+    ),
     Field(name="attempts", kind=Kind.NUMBER, meaning="how often it was submitted"),
     Field(name="cost_usd", kind=Kind.NUMBER, meaning="what it was charged", unit="USD"),
     Field(name="bytes", kind=Kind.NUMBER, meaning="the size of its file", unit="bytes"),
@@ -158,6 +169,12 @@ def parse_condition(text: str, *, in_gate: bool = False) -> Condition:
     for node in _walk(expression):
         _check_kinds(node)
     return Condition(text=text.strip(), expression=expression)
+
+
+def join_conditions(*conditions: Condition) -> Condition:
+    """The condition that all of these are true."""
+    text = " and ".join(f"({condition.text})" for condition in conditions)
+    return Condition(text=text, expression=And(tuple(condition.expression for condition in conditions)))
 
 
 def check_known_beforehand(condition: Condition) -> None:
@@ -285,7 +302,7 @@ def read_field(
     picked: bool = False,
     rating: float | None = None,
 ) -> Value:
-    """The value of a field of ``job``; ``None`` if it is not known."""
+    """The value of a field of ``job``; ``None`` if it is not known, or follows from other jobs."""
     if name in MEASURES:
         return None if measures is None else _plain(getattr(measures, name))
     if name == MISMATCHES:
@@ -309,6 +326,10 @@ def read_field(
         "verdict": verdict,
         "picked": picked,
         "rating": rating,
+        "link": None if job.chain is None else job.link,
+        # only the database knows other jobs
+        **dict.fromkeys(("chain", "parent")),
+        **dict.fromkeys(("waiting", "blocked"), None if job.waits else False),
     }
     if name in known:
         return known[name]

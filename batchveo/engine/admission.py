@@ -17,6 +17,7 @@ from batchveo.engine.budget import Budget
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles
 from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.linker import Linker, LinksOutdated
 from batchveo.store import BudgetShort
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Admission:
         throttles: KeyThrottles,
         budget: Budget,
         assignments: Assignments,
+        linker: Linker,
         *,
         backlog: int,
     ) -> None:
@@ -77,6 +79,7 @@ class Admission:
         self._throttles = throttles
         self._budget = budget
         self._assignments = assignments
+        self._linker = linker
         self._backlog = backlog
         self._turn = anyio.Lock()
         self._shown: ThrottleChanged | None = None
@@ -182,9 +185,12 @@ class Admission:
             return Wait(reason=ThrottleReason.RATE, until=turn)
         # claim and price in one transaction: two processes can neither take one job nor spend the same dollar
         try:
-            job = self._budget.claim_job(throttle.name, refused)
+            job = self._budget.claim_job(throttle.name, refused, self._linker.check_links)
         except BudgetShort as short:
             return self._decide_shortage(short, now)
+        except LinksOutdated as outdated:
+            self._linker.fill_again(outdated.links)
+            return Wait(reason=None, until=now)  # others may be claimed meanwhile
         if job is None:  # another process was faster
             return Wait(reason=None, until=now)
         # counted only for a job that was claimed: a turn without a job would slow the run down

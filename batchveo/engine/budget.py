@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from batchveo.core.errors import BudgetReached, KeyRejected, PricesUnknown
 from batchveo.core.formatting import format_usd, round_to_cents
@@ -60,10 +60,10 @@ class Budget:
         self._reported: set[str] = set()
         self._exceeded = False
 
-    def claim_job(self, key: Label, refused: Sequence[str] = ()) -> Job | None:
+    def claim_job(self, key: Label, refused: Sequence[str], check: Callable[[Job], None]) -> Job | None:
         """Claim the next job for ``key`` and reserve its price; ``None`` if there is none. Raises ``BudgetShort``.
 
-        ``refused``: models that the service does not make with this key.
+        ``refused``: models that the service does not make with this key. ``check``: see ``Transitions.claim_job``.
         """
         job = self._context.store.transitions.claim_job(
             run=self._context.run,
@@ -73,6 +73,7 @@ class Budget:
             key=key or None,
             refused=refused,
             key_print=self._key_prints.get(key),
+            check=check,
         )
         if job is not None and self._budget is not None and job.model not in self._reported:
             self._report_seen(job)

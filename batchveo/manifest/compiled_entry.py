@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 from batchveo.core.job_row import canonical_json, inputs_json, meta_json
+from batchveo.manifest.chain_register import Member
 from batchveo.manifest.entries import Entry
 from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.job_register import JobParts
@@ -77,7 +78,9 @@ class CompiledEntries:
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
         request = template % tuple(values)
-        return JobParts(model, request, prompt, name, meta, 0, inputs, tries, None, unchecked, policy, priority)
+        member = None if entry.member is None else Member(entry.member)
+        checked = (inputs, tries, None, unchecked, policy, priority)
+        return JobParts(model, request, prompt, name, meta, 0, *checked, member=member)
 
     def _write_meta(self, fields: Mapping[str, object]) -> str:
         """What is carried along, as JSON; that of the first few texts is kept. Raises ``Fault``."""

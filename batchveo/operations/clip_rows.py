@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchveo.core.gates import Verdict
 from batchveo.core.measures import describe_measures
 from batchveo.core.models import Job, JobState
+from batchveo.operations.chain_rows import ChainRows
 from batchveo.operations.status import make_job_row
 from batchveo.store import Store
 
@@ -40,9 +41,21 @@ class ClipRows:
         }
 
 
+class JobRows:
+    """Makes the lines of ``batchveo jobs --json``."""
+
+    def __init__(self, store: Store) -> None:
+        self._clips = ClipRows(store)
+        self._chains = ChainRows(store)
+
+    def make_row(self, job: Job) -> dict[str, object]:
+        """What is known of a job, of its clip, and of its place in a chain."""
+        return {**make_job_row(job), **self._clips.make_row(job), **self._chains.make_row(job)}
+
+
 def describe_job(store: Store, job: Job) -> dict[str, object]:
     """One line of ``batchveo jobs --json``."""
-    return {**make_job_row(job), **ClipRows(store).make_row(job)}
+    return JobRows(store).make_row(job)
 
 
 def make_verdict_row(store: Store) -> dict[str, object]:

@@ -14,9 +14,8 @@ from batchveo.core.hints import address_options, format_command
 from batchveo.core.measures import Measures, describe_measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Standing, Vote
-from batchveo.operations.clip_rows import ClipRows
+from batchveo.operations.clip_rows import describe_job
 from batchveo.operations.manage import is_made_again, name_job
-from batchveo.operations.status import make_job_row
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
@@ -83,8 +82,7 @@ def make_report_row(store: Store, report: JobReport) -> dict[str, object]:
     """``show --json``: a row of ``jobs --json`` with further fields. Fields are added over time, never taken away."""
     job = report.job
     return {
-        **make_job_row(job),
-        **ClipRows(store).make_row(job),
+        **describe_job(store, job),
         "since": format_time(report.since),
         "request": dict(job.request),
         "reserved_usd": round(report.reserved_usd, 6),

@@ -11,53 +11,60 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchveo.core.gates import Verdict
+from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
+from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import ADD_INPUT
-from batchveo.store.mapping import COLUMNS, TAKES_FROM, UNSETTLED, job_of
+from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
+from batchveo.store.votes import Votes
 
-_LINK_COLUMNS = "child, parent, part, takes_data, value"
-# of one parent: the links that its video can fill
+_LINK_COLUMNS = "child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until"
+# of one parent: the links that its video can fill; children that were bought already have no use for it
 OPEN_OF_PARENT = f"""SELECT {_LINK_COLUMNS} FROM links
-    WHERE parent = :parent AND value IS NULL ORDER BY child, part"""
-# the parents that a run's jobs wait for
-OPEN_PARENTS = f"""SELECT DISTINCT links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
+    WHERE parent = :parent AND value IS NULL
+    AND (SELECT state FROM jobs WHERE seq = child) NOT IN ({MAY_BE_BOUGHT}) ORDER BY child, part"""
+HAS_OPEN_LINKS = "SELECT 1 FROM links INDEXED BY links_open WHERE parent = :parent AND value IS NULL LIMIT 1"
+# the finished parents that a run's jobs wait for
+OPEN_PARENTS = f"""SELECT DISTINCT links.parent
+    FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
+    AND EXISTS (SELECT 1 FROM jobs AS take
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
     ORDER BY links.parent"""
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
 CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
-SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from
+SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from, fresh_until = :fresh_until
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
 # pending -> pending
-FILL_ONE = "UPDATE jobs SET waits = waits - 1 WHERE seq = :child AND waits > 0"
-# a parent that no run makes any more: each of its takes is failed, cancelled or rejected
-_IS_LIVE = f"""EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
-    AND (take.state IN ({UNSETTLED}, 'pending') OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected')))"""
-# the jobs that wait for such a parent, and those that wait for them; cause: the parent that is to blame
-BLOCKED = f"""WITH RECURSIVE blocked (seq, cause) AS (
-        SELECT links.child, links.parent FROM links CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_IS_LIVE}
-        UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN links ON links.parent = blocked.seq
-        CROSS JOIN jobs ON jobs.seq = links.child WHERE links.value IS NULL AND jobs.state = 'pending')"""
-COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
-        count(DISTINCT blocked.seq) AS jobs, min(parents.name) AS example
-    FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY 1 ORDER BY jobs DESC, 1"""
-LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
-OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL
-    WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL"""
+FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN error END
+    WHERE seq = :child AND waits > 0"""
 # pending -> pending
-WAIT_FOR_ONE = "UPDATE jobs SET waits = waits + 1 WHERE seq = :child AND state = 'pending'"
+NOTE_UNFILLED = """UPDATE jobs SET error = :reason
+    WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
+COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
+        count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
+    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
+LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
+OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
+    WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
+    AND EXISTS (SELECT 1 FROM jobs WHERE seq = :child AND state = 'pending')"""
+# pending -> pending
+WAIT_FOR_ONE = "UPDATE jobs SET waits = waits + 1 WHERE seq = :child"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRecord:
     """One link as the database has it. ``child`` and ``parent`` are numbers of jobs, the parent's first take.
 
-    ``value`` is what the request gets in its place, ``None`` while it is open.
+    ``value`` is what the request gets in its place, taken from the job numbered ``taken_from``, whose video has the
+    hash ``sha256``; all are ``None`` while it is open. No take of the parent before ``from_take`` may fill it.
+    ``fresh_until``: until when (seconds since the epoch) the value, an address, may be sent; ``None`` if it does not
+    expire.
     """
 
     child: int
@@ -65,31 +72,42 @@ class LinkRecord:
     part: str
     takes_data: bool
     value: str | None = None
+    sha256: str | None = None
+    taken_from: int | None = None
+    from_take: int = 1
+    fresh_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockedCount:
     """Jobs that wait for a video that nobody makes any more.
 
-    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``; ``example``: the name of one.
+    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``. They wait for ``parents`` such jobs,
+    of which ``example`` names one. A job that waits for several counts for the first one.
     """
 
     state: str
     jobs: int
     example: str
+    parents: int = 1
 
 
 class Chains(Part):
     """Finds what jobs wait for, and fills their links."""
 
-    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions) -> None:
+    def __init__(self, connection: Connection, queries: Queries, transitions: Transitions, votes: Votes) -> None:
         super().__init__(connection)
         self._queries = queries
         self._transitions = transitions
+        self._votes = votes
 
     def list_open_parents(self, run: int) -> list[int]:
-        """The numbers of the jobs whose videos pending jobs of ``run`` wait for."""
+        """The numbers of the jobs with a finished video that pending jobs of ``run`` wait for."""
         return [row[0] for row in self._db.execute(OPEN_PARENTS, {"run": run})]
+
+    def has_open_links(self, parent: int) -> bool:
+        """Whether a link waits for the video of ``parent``, the first take of a family."""
+        return self._db.execute(HAS_OPEN_LINKS, {"parent": parent}).fetchone() is not None
 
     def list_open_links(self, parent: int) -> list[LinkRecord]:
         """The links that the video of ``parent``, the first take of a family, is to fill."""
@@ -99,18 +117,23 @@ class Chains(Part):
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
 
-    def find_source(self, parent: int, *, judged: bool = True) -> Job | None:
-        """The take whose video fills the links to ``parent``; ``None`` while there is none.
+    def find_source(self, link: LinkRecord, *, judged: bool = True) -> Job | None:
+        """The take whose video fills a link; ``None`` while there is none.
 
-        ``judged``: a take with gates counts only once they have accepted it.
+        That is the first that people picked; without a pick, the first that people did not reject and, if it has
+        gates, these accepted. ``judged``: whether gates decide; if not, a clip without a verdict will do.
         """
-        family = map(job_of, self._db.execute(FAMILY, {"parent": parent}).fetchall())
-        return next((take for take in family if _is_good(take, judged=judged)), None)
+        family = map(job_of, self._db.execute(FAMILY, {"parent": link.parent}).fetchall())
+        clips = [take for take in family if take.state is JobState.SUCCEEDED and take.take >= link.from_take]
+        standings = self._votes.read_standings(take.seq for take in clips)
+        picked = [take for take in clips if take.seq in standings and standings[take.seq].is_picked]
+        refused = {seq for seq, standing in standings.items() if standing.is_rejected}
+        good = picked or [take for take in clips if take.seq not in refused and _passes_gates(take, judged=judged)]
+        return good[0] if good else None
 
     def count_blocked(self) -> list[BlockedCount]:
         """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        rows = self._db.execute(COUNT_BLOCKED)
-        return [BlockedCount(state=row["state"], jobs=row["jobs"], example=row["example"]) for row in rows]
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""
@@ -121,29 +144,50 @@ class Chains(Part):
         sha256 = hashlib.sha256(image).hexdigest()
         with self._transaction():
             self._db.execute(ADD_INPUT, (sha256, "image/png", image))
-            return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", run, now)
+            return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", None, run, now)
 
-    def fill_text(self, link: LinkRecord, source: Job, value: str, *, run: int | None, now: float) -> bool:
-        """Fill a link with the address of the video of ``source``, or its generation id; whether it was still open."""
+    def fill_text(
+        self,
+        link: LinkRecord,
+        source: Job,
+        value: str,
+        *,
+        fresh_until: float | None = None,
+        run: int | None,
+        now: float,
+    ) -> bool:
+        """Fill a link with the address of the video of ``source``, or its generation id; whether it was still open.
+
+        ``fresh_until``: see ``LinkRecord``.
+        """
         with self._transaction():
-            return self._fill(link, source, value, run, now)
+            return self._fill(link, source, value, fresh_until, run, now)
 
-    def _fill(self, link: LinkRecord, source: Job, value: str, run: int | None, now: float) -> bool:
+    def _fill(
+        self, link: LinkRecord, source: Job, value: str, fresh_until: float | None, run: int | None, now: float
+    ) -> bool:
         columns = {"child": link.child, "parent": link.parent, "part": link.part}
-        filled = {**columns, "value": value, "sha256": source.sha256, "taken_from": source.seq}
-        if self._db.execute(SET_VALUE, filled).rowcount != 1:
+        filled = {"value": value, "sha256": source.sha256, "taken_from": source.seq, "fresh_until": fresh_until}
+        if self._db.execute(SET_VALUE, {**columns, **filled}).rowcount != 1:
             return False
         self._db.execute(FILL_ONE, {"child": link.child})
         child = self._queries.read_job(link.child)
         self._transitions.record_note(child, f"takes {describe_part(link.part)} of {source.name}", run=run, now=now)
         return True
 
-    def open_again(self, link: LinkRecord) -> None:
-        """Let a pending job wait for a value anew: the one that it had is worth nothing any more."""
+    def open_again(self, link: LinkRecord, reason: str, *, run: int | None, now: float) -> None:
+        """Let a pending job wait for a value anew, for ``reason``: the one that it had may not be sent any more."""
         with self._transaction():
             columns = {"child": link.child, "parent": link.parent, "part": link.part}
             if self._db.execute(OPEN_AGAIN, columns).rowcount == 1:
-                self._db.execute(WAIT_FOR_ONE, {"child": link.child})
+                self._db.execute(WAIT_FOR_ONE, columns)
+                child = self._queries.read_job(link.child)
+                self._transitions.record_note(child, f"waits again: {reason}", run=run, now=now)
+
+    def note_unfilled(self, link: LinkRecord, reason: str) -> None:
+        """Record with a waiting job why a link of it could not be filled; that ends when it is."""
+        with self._transaction():
+            self._db.execute(NOTE_UNFILLED, {"child": link.child, "reason": reason})
 
     def iter_chain(self, first: int) -> Iterator[Job]:
         """The jobs of a chain, by the number of its first job, in the order of their links."""
@@ -156,10 +200,10 @@ def describe_part(part: str) -> str:
     return named.get(part, f"the frame at {part} s")
 
 
-def _is_good(take: Job, *, judged: bool) -> bool:
-    if take.state is not JobState.SUCCEEDED:
+def _passes_gates(take: Job, *, judged: bool) -> bool:
+    if take.verdict == Verdict.REJECTED:
         return False
-    return take.policy is None or not judged or take.verdict == Verdict.ACCEPTED
+    return not judged or take.verdict == Verdict.ACCEPTED or not parse_policy(take.policy).gates
 
 
 def _link_of(row: sqlite3.Row) -> LinkRecord:
@@ -169,4 +213,8 @@ def _link_of(row: sqlite3.Row) -> LinkRecord:
         part=row["part"],
         takes_data=bool(row["takes_data"]),
         value=row["value"],
+        sha256=row["sha256"],
+        taken_from=row["taken_from"],
+        from_take=row["from_take"],
+        fresh_until=row["fresh_until"],
     )

@@ -23,6 +23,7 @@ from batchveo.store.importer import TALLY_NEW
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import MoveLost, Transitions
+from batchveo.store.votes import PICKED, REFUSED
 
 _MEASURED = tuple(MEASURES)
 _FACTS = ("sha256", "level", "version", "at", *_MEASURED, "hashes", "problems", "mismatched", "conclusive")
@@ -74,9 +75,10 @@ ADD_TAKE = """INSERT INTO jobs
     SELECT :id, :name, :stem, :fold, 'pending', model, :request, repeat_index, meta, manifest, source, line, :tries,
            unchecked, catalog, coalesce(:run, run), :now, policy, priority, chain, link, :take, seq, :asked
     FROM jobs WHERE seq = :first"""
-# a take of a link is made of what the first one is made of
-COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from)
-    SELECT :child, parent, part, takes_data, value, sha256, taken_from FROM links WHERE child = :first"""
+# another take is made of what the one before is made of
+COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until)
+    SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until
+    FROM links WHERE child = :like"""
 COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
     WHERE seq = :child"""
 # the same request with other seeds: those of a matrix have numbers near each other
@@ -85,8 +87,6 @@ SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
     AND model = :model AND json_remove(request, '$.seed') = json_remove(:request, '$.seed')"""
 FIRSTS = "SELECT seq, id FROM jobs WHERE take_of IS NULL"
 HAS_FOLD = "SELECT 1 FROM jobs WHERE fold = :fold"
-PICKED = "SELECT job FROM standings WHERE picks > rejects"
-REFUSED = "SELECT job FROM standings WHERE rejects > picks"
 FAMILIES = "SELECT DISTINCT take_of FROM jobs WHERE take_of IS NOT NULL AND state = 'succeeded' ORDER BY take_of"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
 REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected' AND state = 'succeeded'
@@ -327,15 +327,17 @@ class ClipChecks(Part):
             return self._transitions.apply_move(replace(last, tries=take.tries), again, run=run, now=now)
         if last.verdict != Verdict.REJECTED:  # judged again: the take after it exists
             return None
-        return self._insert_take(family[0], last.take + 1, take, run, now)
+        return self._insert_take(family[0], last.take + 1, take, run, now, like=job)
 
     def add_takes(self, first: Job, takes: Sequence[NewTake], *, now: float) -> list[Job]:
         """Add takes after the last one of a family, whatever its gates say; one transaction."""
         with self._transaction():
-            last = self.list_family(first)[-1].take
-            return [self._insert_take(first, last + n, take, None, now) for n, take in enumerate(takes, 1)]
+            last = self.list_family(first)[-1]
+            numbered = enumerate(takes, last.take + 1)
+            return [self._insert_take(first, number, take, None, now, like=last) for number, take in numbered]
 
-    def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float) -> Job:
+    def _insert_take(self, first: Job, number: int, take: NewTake, run: int | None, now: float, *, like: Job) -> Job:
+        """Add a take; its links are those of the take ``like`` of its family."""
         take_id = make_take_id(first.id, number)
         stem = f"{first.stem}-take{number}"
         if self._db.execute(HAS_FOLD, {"fold": stem}).fetchone() is not None:
@@ -356,7 +358,7 @@ class ClipChecks(Part):
         self._db.execute(ADD_TAKE, columns)
         self._db.execute(TALLY_NEW, {"new": 1})
         seq = self._db.execute("SELECT last_insert_rowid()").fetchone()[0]
-        self._db.execute(COPY_LINKS, {"child": seq, "first": first.seq})
+        self._db.execute(COPY_LINKS, {"child": seq, "like": like.seq})
         self._db.execute(COUNT_OPEN, {"child": seq})
         added = self._queries.read_job(seq)
         self._transitions.record_note(added, take.detail, run=run, now=now)
@@ -378,7 +380,8 @@ class ClipChecks(Part):
         if known is not None:
             return known
         with self._transaction():
-            return self._insert_take(first, number, NewTake(request=request, tries=1, detail=detail), run, now)
+            take = NewTake(request=request, tries=1, detail=detail)
+            return self._insert_take(first, number, take, run, now, like=first)
 
     def withdraw_take(self, take: Job, *, now: float) -> Job:
         """Cancel a pending take until a clip of its family is rejected."""

@@ -45,18 +45,26 @@ from batchveo.core.fields import (
 )
 from batchveo.core.measures import MEASURES
 from batchveo.core.models import find_prompt
+from batchveo.store.blocked_jobs import BLOCKED
 
 _TIMES = {
     **{name: f"jobs.{name}" for name, field in FIELDS.items() if field.is_time},
     "time": "coalesce(jobs.finished_at, jobs.submitted_at, jobs.created_at)",
 }
 """The seconds of each time."""
+_IS_BLOCKED = f"jobs.seq IN ({BLOCKED} SELECT seq FROM blocked)"
 _COLUMNS = {
     "repeat": "jobs.repeat_index",
     "generation_seconds": "(jobs.completed_at - jobs.submitted_at)",
     "prompt": "coalesce(json_extract(jobs.request, '$.prompt'), CAST(find_prompt(jobs.request) AS TEXT))",
     "cause": "read_cause(jobs.error, jobs.state)",
     **{name: f"format_utc({column})" for name, column in _TIMES.items()},
+    "chain": "(SELECT first.id FROM jobs AS first WHERE first.seq = jobs.chain)",
+    "link": "iif(jobs.chain IS NULL, NULL, jobs.link)",
+    "parent": """(SELECT group_concat(id, ' ') FROM (SELECT parents.id FROM links
+        CROSS JOIN jobs AS parents ON parents.seq = links.parent WHERE links.child = jobs.seq ORDER BY parents.seq))""",
+    "waiting": f"(jobs.state = 'pending' AND jobs.waits > 0 AND NOT {_IS_BLOCKED})",
+    "blocked": f"({_IS_BLOCKED})",
     "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }

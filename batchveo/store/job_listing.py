@@ -18,6 +18,9 @@ NUMBERS = """SELECT seq FROM jobs
     AND (:models IS NULL OR model IN (SELECT value FROM json_each(:models)))
     AND (:among IS NULL OR seq IN (SELECT value FROM json_each(:among)))
     AND {where} ORDER BY {order}seq LIMIT :most"""
+HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
+CHAINS_TOGETHER = "coalesce(chain, seq), link, "
+"""The order of the manifest, but for the jobs of a chain, which follow its first one."""
 JOBS = f"SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(:seqs))"
 NAMES = """SELECT name, id, state FROM jobs
     WHERE (name >= :word AND name < :after) OR (id >= :word AND id < :after) ORDER BY seq LIMIT :most"""
@@ -40,7 +43,8 @@ class JobListing(Part):
     ) -> Iterator[Job]:
         """The jobs in ``states`` and of ``models`` (without any: in all, of all) for which ``where`` is true, streamed.
 
-        ``among``: only jobs of these numbers. ``order``: by a field, and jobs without it last; else in manifest order.
+        ``among``: only jobs of these numbers. ``order``: by a field, and jobs without it last; else in manifest order,
+        the jobs of a chain together.
         ``most``: no more than this many. A job that leaves its state meanwhile is left out.
         """
         condition, params = compile_where(self._db, where)
@@ -64,7 +68,8 @@ class JobListing(Part):
 
     def _compile_order(self, order: SortOrder | None) -> tuple[str, dict[str, object]]:
         if order is None:
-            return "", {}
+            has_links = self._db.execute(HAS_LINKS).fetchone()[0]
+            return CHAINS_TOGETHER if has_links else "", {}  # by their number alone nothing has to be sorted
         register_functions(self._db)
         field = CompiledField(order.field)
         way = " DESC" if order.descending else ""

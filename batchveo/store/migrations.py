@@ -463,17 +463,20 @@ CREATE TABLE links (
     value TEXT,
     sha256 TEXT,
     taken_from INTEGER REFERENCES jobs (seq),
+    from_take INTEGER NOT NULL DEFAULT 1,
+    fresh_until REAL,
     PRIMARY KEY (child, parent, part),
     CHECK ((value IS NULL) = (taken_from IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX links_by_parent ON links (parent);
+CREATE INDEX links_open ON links (parent) WHERE value IS NULL;
 CREATE INDEX jobs_by_chain ON jobs (chain, link) WHERE chain IS NOT NULL;
 DROP INDEX jobs_ready;
 CREATE INDEX jobs_ready ON jobs (priority, run)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0;
 CREATE INDEX links_ready ON jobs (priority, run, link)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0 AND link > 1;
-CREATE INDEX jobs_waiting ON jobs (run) WHERE state = 'pending' AND waits > 0;
+CREATE INDEX jobs_waiting ON jobs (chain, link) WHERE state = 'pending' AND waits > 0;
 """
 
 

@@ -22,6 +22,7 @@ from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_listing import JobListing
 from batchveo.store.job_search import JobSearch
+from batchveo.store.link_queries import LinkQueries
 from batchveo.store.manual import Manual
 from batchveo.store.price_cache import PriceCache
 from batchveo.store.queries import Counts, Queries
@@ -53,8 +54,9 @@ class Store:
         self.prices = PriceCache(connection)
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
-        self.chains = Chains(connection, queries, transitions)
-        self.votes = Votes(connection)
+        votes = self.votes = Votes(connection)
+        self.chains = Chains(connection, queries, transitions, votes)
+        self.links = LinkQueries(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

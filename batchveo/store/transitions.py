@@ -120,6 +120,10 @@ def no_price(job: Job) -> float | None:  # noqa: ARG001 - the signature of a Pri
     return None
 
 
+def allow_claim(job: Job) -> None:
+    """Let any job be claimed."""
+
+
 def to_micros(usd: float | None) -> int:
     """US dollars as whole millionths, which add up without drift."""
     return 0 if usd is None else round(usd / MICRO)
@@ -142,12 +146,14 @@ class Transitions(Part):
         key: str | None = None,
         refused: Sequence[str] = (),
         key_print: str | None = None,
+        check: Callable[[Job], None] = allow_claim,
     ) -> Job | None:
         """Claim the next pending job, by priority, with a new client request id; ``None`` if there is none.
 
         ``price`` is that of a job, ``budget`` the cap over the whole life of the database, both in US dollars. ``key``
         is the label of the API key that submits it, ``key_print`` its fingerprint (see ``AttemptKeys``); jobs of the
-        ``refused`` models are left alone. Raises ``BudgetShort`` if the job does not fit, or has no price.
+        ``refused`` models are left alone. Raises ``BudgetShort`` if the job does not fit, or has no price, and what
+        ``check`` raises if the job may not be claimed as it is; then nothing was changed.
         """
         # one transaction for the claim and its price: spent, in flight and in doubt together never exceed the budget,
         # even if the process dies in between
@@ -157,6 +163,7 @@ class Transitions(Part):
                 return None
             pending = self._queries.fill_links(pending)
             usd = self._check_budget(pending, price, budget)
+            check(pending)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(CLAIM, claim).fetchone()
             job = replace(pending, state=JobState.SUBMITTING, error=None, **dict(claimed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from batchveo.core.votes import Standing, Vote, VoteKind
@@ -17,7 +17,14 @@ UNDO = "INSERT INTO votes (at, person, kind, undoes) VALUES (:at, :person, 'undo
 VALID = "SELECT * FROM valid_votes ORDER BY id"
 VALID_OF = "SELECT * FROM valid_votes WHERE job = :job OR other = :job ORDER BY id"
 STANDINGS = "SELECT job, picks, rejects, rating FROM standings"
-STANDING = "SELECT job, picks, rejects, rating FROM standings WHERE job = :job"
+# as the view, of some clips: SQLite would count the votes on all of them first
+STANDINGS_OF = """SELECT job, sum(kind = 'pick') AS picks, sum(kind = 'reject') AS rejects, avg(rating) AS rating
+    FROM (SELECT job, kind, rating, max(id) FROM valid_votes
+          WHERE kind IN ('pick', 'reject', 'rate') AND job IN (SELECT value FROM json_each(:jobs))
+          GROUP BY job, person, kind = 'rate')
+    GROUP BY job"""
+PICKED = "SELECT job FROM standings WHERE picks > rejects"
+REFUSED = "SELECT job FROM standings WHERE rejects > picks"
 DECIDED = """SELECT job FROM valid_votes WHERE person = :person AND kind IN ('pick', 'better', 'both_bad')
     UNION SELECT other FROM valid_votes WHERE person = :person AND kind IN ('better', 'both_bad')"""
 TURNED_DOWN = "SELECT DISTINCT job FROM valid_votes WHERE person = :person AND kind = 'reject'"
@@ -71,8 +78,12 @@ class Votes(Part):
 
     def read_standing(self, job: int) -> Standing:
         """What people say of one clip."""
-        row = self._db.execute(STANDING, {"job": job}).fetchone()
-        return Standing() if row is None else _read_standing(row)
+        return self.read_standings([job]).get(job, Standing())
+
+    def read_standings(self, jobs: Iterable[int]) -> dict[int, Standing]:
+        """What people say of some clips, by the job's number, without those that have no votes of their own."""
+        rows = self._db.execute(STANDINGS_OF, {"jobs": json.dumps(list(jobs))})
+        return {row["job"]: _read_standing(row) for row in rows}
 
     def list_decided(self, person: str) -> tuple[set[int], set[int]]:
         """The clips that a person picked or compared, and those that the person rejected, by the job's number."""

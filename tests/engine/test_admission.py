@@ -14,10 +14,13 @@ from batchveo.engine.admission import Admission, Claimed, Closed, Wait
 from batchveo.engine.assignments import Assignments
 from batchveo.engine.budget import Budget
 from batchveo.engine.in_flight import InFlightTable
-from batchveo.engine.key_limits import KeyThrottles
+from batchveo.engine.key_limits import KeyThrottles, PerKey
+from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import EventBus, RunContext
+from batchveo.engine.stages.linker import Linker
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
+from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -99,7 +102,8 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         throttles = KeyThrottles(context, bus, (), settings)
         in_flight = InFlightTable(begun=0.0, patience=60.0)
         budget = Budget(context, bus, in_flight, {}, PriceList({}), settings, key_prints={}, endings={})
-        admission = Admission(context, bus, in_flight, throttles, budget, Assignments(), backlog=9)
+        linker = Linker(context, bus, Recorder(context, bus), PerKey({"": night.make_api()}), FakeClips(), judged=True)
+        admission = Admission(context, bus, in_flight, throttles, budget, Assignments(), linker, backlog=9)
         now = night.clock.now()
         assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)
         store.imports.add_jobs(specs(2), run=context.run, now=now)

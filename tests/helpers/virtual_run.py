@@ -69,6 +69,10 @@ class Night:
         """The way of ``worker`` to the service; without a name, that of the coordinator's process."""
         return transport(self.service)
 
+    def make_api(self) -> ApiClient:
+        """A client of the service with the night's key, which is not open yet."""
+        return ApiClient(self.key.key, base_url=BASE_URL, transport=self.open_transport())
+
     def heal(self) -> None:
         """End all faults."""
         self.service._state.faults._chances.clear()

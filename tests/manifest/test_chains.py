@@ -66,6 +66,16 @@ def test_a_child_is_another_job_if_its_parent_is(tmp_path: Path) -> None:
     assert not set(read("wakes")) & set(read("yawns"))
 
 
+def test_each_chain_of_a_file_has_links_of_its_own(tmp_path: Path) -> None:
+    """Also the second one, whose first link is read as a plain entry like the first link of the first one."""
+    found = jobs(
+        tmp_path,
+        f"defaults: {{model: {LITE}}}\njobs:\n- {{name: fox, chain: [wakes, runs]}}\n"
+        "- {name: cat, chain: [sleeps, eats]}\n- {name: hen, chain: [pecks, flies]}\n",
+    )
+    assert _name_parents(found) == {f"{name}-2": [f"last of {name}-1"] for name in ("fox", "cat", "hen")}
+
+
 def test_a_chain_runs_over_matrix_and_repeats(tmp_path: Path) -> None:
     """Each combination is a chain of its own, linked to its own kind."""
     found = jobs(

@@ -27,6 +27,9 @@ JOBS = (12, 20, 30)
 FEW_JOBS = (8, 12, 16)
 """In nights of late faults whose worker is given up: with more jobs, one takes ten seconds and visits no more."""
 LOG_LAG = 6.0
+LATE_LOG_LAG = 20.0
+"""Longer than the answer to a submit may take: else the log names the generation of a given-up worker before it does,
+and nothing is left to record when its answer comes."""
 MIXED_IN: Mapping[str, Mapping[str, float]] = {
     "nothing": {"lose-answer": 0.2, "generation-error": 0.2, "slow-body": 0.3},
     "downloads": {"reset-body": 0.2},
@@ -57,6 +60,8 @@ def direct_night(group: str, worker: str, seed: int, left: frozenset[Situation])
         # what a death after the intent leaves
         aims |= {Situation(NONE, "pending", "after-intent", LOCAL)}
     lag = LOG_LAG if group in ("the log", "the clock") or worker == GIVEN_UP else 1.0
+    if worker == GIVEN_UP and "late-answer" in chosen:
+        lag = LATE_LOG_LAG
     service: dict[str, Any] = {
         "generation_median": 3.0,
         "log_lag": lag,

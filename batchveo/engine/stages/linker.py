@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter
+from collections.abc import Sequence
 
 import anyio
 
@@ -12,10 +13,13 @@ from batchveo.core.links import GENERATION, VIDEO
 from batchveo.core.models import Job
 from batchveo.core.notices import LinkNotFilled
 from batchveo.core.outcomes import Completed
+from batchveo.core.rate_limit import compute_backoff
+from batchveo.core.url_expiry import expires_at
 from batchveo.engine.key_limits import PerKey
 from batchveo.engine.recorder import Recorder
 from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.clip_inspector import ClipInspector
+from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.provider import ApiClient
 from batchveo.store.chains import LinkRecord
 
@@ -23,6 +27,21 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 2
 """How many videos are decoded, or asked for, at the same time: a link is ready long before the next slot is."""
+TRIES = 6
+"""How often a run tries to fill the links of a video; what makes it fail may be over in half a minute."""
+UNSAID_SECONDS = 900.0
+"""Seconds for which an address without an expiry time is sent; to ask for it anew costs nothing."""
+SPARE_SECONDS = 300.0
+"""Seconds that an address must live on when it is sent, or half of its life: the service fetches the video later."""
+
+
+class LinksOutdated(Exception):
+    """What fills ``links`` of a pending job may not be sent any more; nothing was changed."""
+
+    def __init__(self, links: Sequence[tuple[LinkRecord, str]]) -> None:
+        self.links = links
+        """The links, each with the reason."""
+        super().__init__(", ".join(reason for _, reason in links))
 
 
 class Linker:
@@ -48,25 +67,52 @@ class Linker:
         self._apis = apis
         self._clips = clips
         self._judged = judged
-        self._parents: deque[int] = deque()
-        self._busy: set[int] = set()
+        self._parents = DelayQueue()
+        self._troubles: Counter[int] = Counter()
+        self._busy = 0
         self._loaded = False
-        self._more = anyio.Event()
 
     def add_job(self, job: Job) -> None:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
-        if job.chain is not None:
-            self._parents.append(job.seq if job.take_of is None else job.take_of)
-            self._more.set()
-            self._more = anyio.Event()
+        if self._context.store.chains.has_open_links(_first_of(job)):
+            self._parents.put(job, self._context.now())
 
     def has_work(self) -> bool:
         """Whether a link may be filled in a moment."""
         return bool(self._parents or self._busy or not self._loaded)
 
+    def check_links(self, job: Job) -> None:
+        """Raise ``LinksOutdated`` if a link of a job, which is about to be claimed, holds what may not be sent.
+
+        That is an address that expires, and a part of a video that is not, or no longer, the good one.
+        """
+        if job.link > 1:
+            links = [(link, self._find_fault(link)) for link in self._context.store.chains.list_links(job)]
+            outdated = [(link, fault) for link, fault in links if fault is not None]
+            if outdated:
+                raise LinksOutdated(outdated)
+
+    def _find_fault(self, link: LinkRecord) -> str | None:
+        """Why what fills a link may not be sent; ``None`` if it may."""
+        if link.fresh_until is not None and link.fresh_until <= self._context.now():
+            return "the address of the video expires"
+        source = self._find_source(link)
+        if source is None or (source.seq, source.sha256) != (link.taken_from, link.sha256):
+            return "its input is of a video that does not count any more"
+        return None
+
+    def fill_again(self, links: Sequence[tuple[LinkRecord, str]]) -> None:
+        """Let the job of outdated links wait until they are filled anew."""
+        store, now = self._context.store, self._context.now()
+        for link, reason in links:
+            store.chains.open_again(link, reason, run=self._context.run, now=now)
+            self._parents.put(store.queries.read_job(link.parent), now)
+
     async def run(self) -> None:
         """Fill links until cancelled. What is cut off is done by the next run."""
-        self._parents.extend(self._context.store.chains.list_open_parents(self._context.run))
+        store, now = self._context.store, self._context.now()
+        for parent in store.chains.list_open_parents(self._context.run):
+            self._parents.put(store.queries.read_job(parent), now)
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
@@ -75,47 +121,66 @@ class Linker:
 
     async def _fill_parents(self) -> None:
         while True:
-            if not self._parents:
-                await self._more.wait()
-                continue
-            parent = self._parents.popleft()
-            if parent in self._busy:
-                continue  # whoever is at it looks again at the end
-            self._busy.add(parent)
+            parent = await self._parents.take(self._context.clock)
+            self._busy += 1
             try:
                 await self._fill_links(parent)
             finally:
-                self._busy.discard(parent)
+                self._busy -= 1
                 self._bus.notify()
 
-    async def _fill_links(self, parent: int) -> None:
-        chains = self._context.store.chains
-        source = chains.find_source(parent, judged=self._judged)
-        if source is None:
-            return
-        images: dict[str, bytes] = {}
-        for link in chains.list_open_links(parent):
+    async def _fill_links(self, parent: Job) -> None:
+        """Fill the links that wait for the video of ``parent``; if one cannot be filled, try again later."""
+        chains, first = self._context.store.chains, _first_of(parent)
+        images: dict[tuple[int, str], bytes] = {}
+        failed: list[tuple[LinkRecord, Job, Exception]] = []
+        for link in chains.list_open_links(first):
+            source = self._find_source(link)
+            if source is None:
+                continue
             try:
                 if await self._fill_link(link, source, images):
                     await self._recorder.wait_durable()
                     self._bus.notify()
             except (OSError, UsageError) as error:
-                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-                child = self._context.store.queries.read_job(link.child)
-                self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
+                failed.append((link, source, error))
+        if failed:
+            self._handle_failed(parent, failed)
+        else:
+            self._troubles.pop(first, None)
 
-    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[str, bytes]) -> bool:
+    def _handle_failed(self, parent: Job, failed: Sequence[tuple[LinkRecord, Job, Exception]]) -> None:
+        """Try again after a while, or leave the jobs to the next run, with the reason."""
+        first = _first_of(parent)
+        self._troubles[first] += 1
+        # a usage error, such as a missing package, does not pass
+        if self._troubles[first] < TRIES and not any(isinstance(error, UsageError) for *_, error in failed):
+            wait = compute_backoff(self._troubles[first], self._context.jitter())
+            self._parents.put(parent, self._context.now() + wait)
+            return
+        del self._troubles[first]
+        for link, source, error in failed:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            child = self._context.store.queries.read_job(link.child)
+            self._context.store.chains.note_unfilled(link, f"no input from {source.name}: {reason}")
+            self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
+
+    async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""
         chains, run = self._context.store.chains, self._context.run
         if link.part == GENERATION:
             value = source.generation_id or ""
             return chains.fill_text(link, source, value, run=run, now=self._context.now())
         if link.part == VIDEO:
-            return chains.fill_text(link, source, await self._find_address(source), run=run, now=self._context.now())
-        if link.part not in images:
-            images[link.part] = await self._clips.take_frame(source, link.part)
-        # no await since the frame was taken from the file that the database names
-        return chains.fill_frame(link, source, images[link.part], run=run, now=self._context.now())
+            address = await self._find_address(source)
+            now = self._context.now()
+            fresh_until = find_fresh_end(address, now)
+            return chains.fill_text(link, source, address, fresh_until=fresh_until, run=run, now=now)
+        frame = (source.seq, link.part)
+        if frame not in images:
+            images[frame] = await self._clips.take_frame(source, link.part)
+        # should the video have been replaced or rejected meanwhile, ``check_links`` sees it
+        return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
     async def _find_address(self, source: Job) -> str:
         """A fresh address of a finished video: the one it was downloaded from may have expired."""
@@ -123,3 +188,19 @@ class Linker:
         if isinstance(outcome, Completed):
             return outcome.url
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
+
+    def _find_source(self, link: LinkRecord) -> Job | None:
+        return self._context.store.chains.find_source(link, judged=self._judged)
+
+
+def find_fresh_end(address: str, now: float) -> float:
+    """Until when (seconds since the epoch) an address that came ``now`` is sent: it must live on for a while then."""
+    end = expires_at(address, now)
+    if end is None:
+        return now + UNSAID_SECONDS
+    return end - min(SPARE_SECONDS, (end - now) / 2)
+
+
+def _first_of(job: Job) -> int:
+    """The number of the first take of a family."""
+    return job.seq if job.take_of is None else job.take_of

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 
 from batchveo.cli import status_of
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
@@ -18,6 +19,7 @@ from batchveo.core.models import JobState
 from batchveo.store import Store
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import moved_on
+from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 
 S = JobState
@@ -50,7 +52,7 @@ def test_in_a_pipe_values_are_whole(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert status_of(["jobs"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4
-    assert {len(row) for row in rows} == {14}
+    assert {len(row) for row in rows} == {17}
     with Store("b.db", writing=False) as store:
         assert [row[0] for row in rows] == [job.id for job in store.jobs()]
     assert rows[0][3] == LONG.strip()
@@ -253,3 +255,64 @@ def test_no_text_of_the_csv_is_a_formula(name: str, capsys: pytest.CaptureFixtur
     assert row["name"] == f"'{name}"
     assert status_of(["jobs", "f" * 20, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name
+
+
+@pytest.fixture
+def _chains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chains in turns, as a matrix makes them: one begins, the first job of the other has failed."""
+    fox, ship = make_chain(3, "fox"), make_chain(2, "ship")
+    with Store("c.db") as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([fox[0], ship[0], fox[1], make_spec("alone"), ship[1], fox[2]], run=run, now=1.0)
+        moved_on(store, run, S.GENERATING, now=2.0)
+        moved_on(store, run, S.FAILED, now=2.0, error="refused")
+    monkeypatch.setenv("BATCHVEO_STATE", "c.db")
+
+
+def read_lines(screen: Screen) -> list[str]:
+    """What is to be read there, without colours."""
+    return [line.rstrip() for line in Text.from_ansi(screen.getvalue()).plain.splitlines()]
+
+
+@pytest.mark.usefixtures("_chains")
+def test_chains_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together, with their place; below a job what it waits for, unless that is the row above."""
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setattr("sys.stdout", screen := Screen())
+    assert status_of(["jobs"]) == 0
+    rows = [line.split()[1:] if line[0] != " " else [line.strip()] for line in read_lines(screen)]
+    assert rows[1:] == [
+        ["fox", "0", "1/3", "generating"],
+        ["fox", "1", "2/3", "waiting"],
+        ["fox", "2", "3/3", "waiting"],
+        ["ship", "0", "1/2", "failed"],
+        ["refused"],
+        ["ship", "1", "2/2", "blocked"],
+        ["ship 0 failed"],
+        ["alone", "pending"],
+    ]
+    monkeypatch.setattr("sys.stdout", screen := Screen())
+    assert status_of(["jobs", "--where", "link == 2", "--state-is", "waiting"]) == 0
+    assert read_lines(screen)[2:] == ["  for fox 0 is generating"]
+
+
+@pytest.mark.usefixtures("_chains")
+def test_chains_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    """A blocked job stays pending there; what it waits for is in columns of its own."""
+
+    def list_rows(*options: str) -> list[list[str]]:
+        capsys.readouterr()
+        assert status_of(["jobs", *options]) == 0
+        return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+    rows = {row[3]: [row[1], *row[15:]] for row in list_rows()}
+    assert rows["fox 2"] == ["pending", "3", "waiting: fox 1 is pending"]
+    assert rows["ship 1"] == ["pending", "2", "blocked: ship 0 failed"]
+    assert rows["alone"] == ["pending", "", ""]
+    assert [row[3] for row in list_rows("--state-is", "blocked", "--state-is", "failed")] == ["ship 0", "ship 1"]
+    assert [row[3] for row in list_rows("--state-is", "pending")] == ["fox 1", "fox 2", "ship 1", "alone"]
+    (row,) = list_rows("--json", "--state-is", "blocked")
+    found = json.loads(row[0])
+    with Store("c.db", writing=False) as store:
+        (ship,) = store.queries.find_jobs("ship 0")
+    assert (found["state"], found["blocked_by"], found["parents"]) == ("pending", ship.id, [ship.id])

@@ -3,60 +3,34 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import pytest
 
-from batchveo.core.gates import CheckPolicy
-from batchveo.core.links import ChainPlace, Link, ParentLink
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
+from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
-from batchveo.store.chains import BlockedCount
+from batchveo.sandbox import Settings
+from batchveo.store.chains import BlockedCount, LinkRecord
+from tests.helpers.chains import FIELDS, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
-
-LITE = "google/veo-3-1-lite-generate-preview"
-FIELDS = {
-    "video": ("video_url", "google/veo3-1-fast-extend-video"),
-    "id": ("previous_interaction_id", "google/gemini-omni-flash-preview"),
-}
-POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
-
-
-def make_chain(length: int, name: str = "shot", *, part: str = "last", policy: str | None = None) -> list[JobSpec]:
-    """Jobs that each take a part of the video of the one before."""
-    field, taker = FIELDS.get(part, ("image_url", LITE))
-    tries = None if policy is None else 2
-    chain: list[JobSpec] = []
-    for number in range(length):
-        model = taker if chain else LITE
-        request: dict[str, object] = {"model": model, "prompt": f"{name} {number}"}
-        place = None
-        if chain:
-            parent = chain[-1].id
-            request[field] = Link(part, parent).reference
-            place = ChainPlace(
-                chain=chain[0].id, link=number + 1, parents=(ParentLink(part=part, parent=parent, takes_data=True),)
-            )
-        chain.append(
-            make_spec(
-                f"{name} {number}",
-                model=model,
-                request=request,
-                chain=place,
-                policy=policy,
-                tries=tries,
-            )
-        )
-    return chain
 
 
 @pytest.fixture
 async def night(tmp_path: Path) -> Night:
     return Night(tmp_path)
+
+
+def decode(uri: object) -> str:
+    """What a data URI of ``FakeClips`` holds."""
+    return base64.b64decode(str(uri).partition(",")[2]).decode()
 
 
 def states(night: Night) -> dict[str, str]:
@@ -72,8 +46,7 @@ async def test_each_link_takes_the_frame_of_the_one_before(night: Night) -> None
     jobs = night.jobs()
     assert [(job.link, job.waits, job.chain) for job in jobs] == [(n, 0, jobs[0].seq) for n in range(1, 5)]
     sent = [generation.request.get("image_url") for generation in night.service.generations]
-    expected = [f"last of {job.sha256}".encode() for job in jobs[:-1]]
-    assert [base64.b64decode(str(uri).partition(",")[2]) for uri in sent[1:]] == expected
+    assert [decode(uri) for uri in sent[1:]] == [f"last of {job.sha256}" for job in jobs[:-1]]
     # the next link begins in the moment in which its parent is good, but for the decoding
     for parent, child in pairwise(jobs):
         assert parent.finished_at is not None
@@ -167,3 +140,112 @@ async def test_other_parts_of_a_video(night: Night, part: str) -> None:
     sent = night.service.generations[1].request[field]
     assert sent == first.generation_id if part == "id" else str(sent).endswith(".mp4")
     assert second.state is JobState.SUCCEEDED
+
+
+@pytest.mark.anyio
+async def test_a_child_of_two_parents_takes_a_frame_of_each(night: Night) -> None:
+    """The second one may be in no chain itself."""
+    first, last = make_link("first", {}), make_link("last", {})
+    result = await night.run([first, last, make_link("between", {"last": first, "first": last})])
+    assert result.exit_status == 0
+    jobs = {job.name: job for job in night.jobs()}
+    sent = {str(generation.request["prompt"]): generation.request for generation in night.service.generations}
+    assert decode(sent["between"]["image_url"]) == f"last of {jobs['first'].sha256}"
+    assert decode(sent["between"]["last_image_url"]) == f"first of {jobs['last'].sha256}"
+
+
+def read_end(address: object) -> float:
+    """When an address of the sandbox expires."""
+    return float(dict(parse_qsl(urlsplit(str(address)).query))["expires"])
+
+
+async def wait_for_money(night: Night, chain: list[JobSpec]) -> LinkRecord:
+    """Make the first video only; returns the link of the second job, which is filled."""
+    assert (await night.run(chain, budget=1.0)).exit_status == 3
+    parent, child = night.jobs()
+    assert (parent.state, child.state, child.waits) == (JobState.SUCCEEDED, JobState.PENDING, 0)
+    with night.store() as store:
+        (link,) = store.chains.list_links(child)
+    return link
+
+
+def list_notes(night: Night, name: str) -> list[str]:
+    with night.store() as store:
+        (job,) = store.queries.find_jobs(name)
+        return [move["detail"] for move in store.queries.list_moves(job) if move["from_state"] == move["to_state"]]
+
+
+@pytest.mark.anyio
+async def test_an_address_that_expires_is_asked_for_again_before_its_job_is_claimed(tmp_path: Path) -> None:
+    night = Night(tmp_path, Settings(url_ttl=600.0))
+    chain = make_chain(2, part="video")
+    link = await wait_for_money(night, chain)
+    assert link.fresh_until == pytest.approx(read_end(link.value) - SPARE_SECONDS, abs=1)
+    await anyio.sleep(400)  # it still works, and would have expired before the service has fetched it
+    assert (await night.run(chain)).exit_status == 0
+    sent = night.service.generations[1]
+    assert sent.request["video_url"] != link.value
+    assert read_end(sent.request["video_url"]) - sent.submitted_at >= SPARE_SECONDS
+    taken = "takes the video of shot 0"
+    assert list_notes(night, "shot 1") == [taken, "waits again: the address of the video expires", taken]
+    assert len(night.service.generations) == 2
+
+
+@pytest.mark.anyio
+async def test_an_address_that_lives_is_sent_as_it_is(tmp_path: Path) -> None:
+    night = Night(tmp_path, Settings(url_ttl=3600.0))
+    chain = make_chain(2, part="video")
+    link = await wait_for_money(night, chain)
+    await anyio.sleep(400)
+    assert (await night.run(chain)).exit_status == 0
+    assert night.service.generations[1].request["video_url"] == link.value
+
+
+@pytest.mark.anyio
+async def test_a_job_waits_for_an_address_that_the_service_does_not_name(tmp_path: Path) -> None:
+    """It is not bought, its state says why, and the next run asks again."""
+    night = Night(tmp_path, Settings(url_ttl=600.0))
+    chain = make_chain(2, part="video")
+    await wait_for_money(night, chain)
+    await anyio.sleep(700)
+    (account,) = night.service._state.accounts.values()
+    known, account.generations = account.generations, {}
+    result = await night.run(chain)
+    assert (result.exit_status, result.blocked) == (3, [])
+    _, child = night.jobs()
+    assert (child.state, child.waits) == (JobState.PENDING, 1)
+    assert str(child.error).startswith("no input from shot 0: the service names no address of it")
+    assert [event.job for event in night.events if isinstance(event, LinkNotFilled)] == ["shot 1"]
+    assert not night.service.generations
+    account.generations = known
+    assert (await night.run(chain)).exit_status == 0
+    assert [job.error for job in night.jobs()] == [None, None]
+
+
+@pytest.mark.anyio
+async def test_a_passing_fault_of_a_destination_does_not_end_a_chain(night: Night) -> None:
+    """The frame is asked for again in the same run, after a while."""
+    night.clips = clips = FakeClips(unreadable=True)
+
+    async def return_soon() -> None:
+        await anyio.sleep(20)
+        clips.unreadable = False
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(return_soon)
+        assert (await night.run(make_chain(2))).exit_status == 0
+    assert not [event for event in night.events if isinstance(event, LinkNotFilled)]
+
+
+@pytest.mark.anyio
+async def test_a_link_is_filled_anew_if_its_video_counts_no_more(night: Night) -> None:
+    """By other gates than those that had accepted it, before the child was bought."""
+    night.clips = FakeClips(judge=lambda job: job.take == 2)
+    chain = make_chain(2)
+    await wait_for_money(night, chain)
+    assert (await night.run([replace(job, policy=POLICY, tries=2) for job in chain])).exit_status == 0
+    jobs = {job.name: job for job in night.jobs()}
+    assert jobs["shot 0-take2"].verdict == "accepted"
+    sent = [generation.request.get("image_url") for generation in night.service.generations]
+    taken = f"last of {jobs['shot 0-take2'].sha256}"
+    assert [decode(uri) for uri in sent if uri] == [taken, taken]

@@ -1,0 +1,88 @@
+"""The place of a job in its chain, and what it waits for: as JSON that scripts rely on, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from batchveo.core.formatting import shorten_middle, state_words
+from batchveo.core.gates import Verdict
+from batchveo.core.models import Job, JobState
+from batchveo.store import Store
+from batchveo.store.link_queries import Place
+
+ENDINGS = {"failed": "failed", "cancelled": "was cancelled", "rejected": "was rejected"}
+"""What became of a job that blocks others, after its name."""
+_PLACES = 1000
+"""Chains whose place is kept: the jobs of one are listed together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a pending job waits for: the videos of ``parents``.
+
+    ``cause``: the job that none makes any more, without which it cannot be made; ``None`` if it only waits.
+    """
+
+    parents: Sequence[Job]
+    cause: Job | None = None
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        return "waiting" if self.cause is None else "blocked"
+
+    @property
+    def reason(self) -> str:
+        """Why, in a few words, which follow ``state`` and a colon."""
+        if self.cause is not None:
+            return f"{shorten_middle(self.cause.name)} {ENDINGS[find_ending(self.cause)]}"
+        return " and ".join(f"{shorten_middle(parent.name)} {_describe_parent(parent)}" for parent in self.parents)
+
+
+def find_ending(cause: Job) -> str:
+    """What became of a job that blocks others: a key of ``ENDINGS``."""
+    return "rejected" if cause.state is JobState.SUCCEEDED else cause.state.value
+
+
+def _describe_parent(parent: Job) -> str:
+    if parent.state is not JobState.SUCCEEDED:
+        return f"is {state_words(parent.state)}"
+    return "is not judged yet" if parent.policy and parent.verdict != Verdict.ACCEPTED else "is finished"
+
+
+class ChainRows:
+    """Finds what is to be said of jobs of chains. What blocks them is read once, for the first job that waits."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._blocked: Mapping[int, int] | None = None
+        self.has_links = store.links.has_links()
+        self._read_place = lru_cache(_PLACES)(store.links.read_place)
+
+    def find_place(self, job: Job) -> Place | None:
+        """The chain of a job; ``None`` if it is in none."""
+        return None if job.chain is None else self._read_place(job.chain)
+
+    def find_wait(self, job: Job) -> Wait | None:
+        """What a job waits for; ``None`` if it does not."""
+        if job.state is not JobState.PENDING or not job.waits:
+            return None
+        if self._blocked is None:
+            self._blocked = self._store.chains.find_blocked()
+        cause = self._blocked.get(job.seq)
+        return Wait(
+            parents=self._store.links.list_open_parents(job),
+            cause=None if cause is None else self._store.queries.read_job(cause),
+        )
+
+    def make_row(self, job: Job) -> dict[str, object]:
+        """The part of a row of ``jobs --json`` that is about its chain. Fields are added over time, never removed."""
+        place, wait = self.find_place(job), self.find_wait(job)
+        return {
+            "chain": None if place is None else place.id,
+            "link": None if place is None else job.link,
+            "parents": self._store.links.list_parent_ids(job) if job.link > 1 else [],
+            "blocked_by": None if wait is None or wait.cause is None else wait.cause.id,
+        }

@@ -1,0 +1,48 @@
+"""Chains of jobs for runs on virtual time."""
+
+from __future__ import annotations
+
+from batchveo.core.gates import CheckPolicy
+from batchveo.core.links import ChainPlace, Link, ParentLink
+from batchveo.core.models import JobSpec
+from tests.helpers.factories import make_spec
+
+LITE = "google/veo-3-1-lite-generate-preview"
+FIELDS = {
+    "video": ("video_url", "google/veo3-1-fast-extend-video"),
+    "id": ("previous_interaction_id", "google/gemini-omni-flash-preview"),
+}
+"""The field that takes each part of a video, and a model that has it; all other parts are frames."""
+POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
+
+
+def make_link(
+    name: str, parents: dict[str, JobSpec], *, policy: str | None = None, tries: int | None = None
+) -> JobSpec:
+    """A job that takes each of these parts of the videos of other jobs; without any, the first of a chain."""
+    model = next((FIELDS[part][1] for part in parents if part in FIELDS), LITE)
+    request: dict[str, object] = {"model": model, "prompt": name}
+    links = []
+    place = None
+    for field, (part, parent) in zip(("image_url", "last_image_url"), parents.items(), strict=False):
+        request[FIELDS.get(part, (field,))[0]] = Link(part, parent.id).reference
+        links.append(ParentLink(part=part, parent=parent.id, takes_data=True))
+    if parents:
+        places = [parent.chain for parent in parents.values()]
+        first = next(iter(parents.values()))
+        place = ChainPlace(
+            chain=first.id if first.chain is None else first.chain.chain,
+            link=1 + max(1 if before is None else before.link for before in places),
+            parents=tuple(links),
+        )
+    return make_spec(name, model=model, request=request, chain=place, policy=policy, tries=tries)
+
+
+def make_chain(length: int, name: str = "shot", *, part: str = "last", policy: str | None = None) -> list[JobSpec]:
+    """Jobs that each take a part of the video of the one before."""
+    chain: list[JobSpec] = []
+    for number in range(length):
+        parents = {part: chain[-1]} if chain else {}
+        tries = None if policy is None else 2
+        chain.append(make_link(f"{name} {number}", parents, policy=policy, tries=tries))
+    return chain

@@ -1,0 +1,95 @@
+"""Which take of a parent fills a link, and what people and gates change about that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchveo.core.gates import Judgement, Verdict
+from batchveo.core.models import Job
+from batchveo.core.votes import Vote, VoteKind
+from batchveo.operations.further_takes import add_takes, plan_takes
+from batchveo.store import Store
+from batchveo.store.chains import BlockedCount, LinkRecord
+from tests.helpers.chains import POLICY, make_chain
+from tests.helpers.fake_clips import FakeClips
+from tests.helpers.virtual_run import Night
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> Night:
+    """A chain of two: its first job has two clips, and the second was never begun."""
+    night = Night(tmp_path, clips=FakeClips())
+    await night.run(make_chain(1))
+    with night.store() as store:
+        (parent,) = store.jobs()
+        add_takes(store, plan_takes(store, [parent], 1), now=night.clock.now())
+    await night.run()
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=night.clock.now())
+        store.imports.add_jobs(make_chain(2), run=run, now=night.clock.now())
+    return night
+
+
+def vote(store: Store, kind: VoteKind, job: Job, person: str = "ann") -> None:
+    store.votes.record_vote(Vote(person=person, kind=kind, job=job.seq))
+
+
+def read_family(store: Store) -> tuple[list[Job], LinkRecord]:
+    """The takes of the first job, and the link of the second."""
+    (child,) = store.queries.find_jobs("shot 1")
+    (link,) = store.chains.list_links(child)
+    return store.checks.list_family(store.queries.read_job(link.parent)), link
+
+
+def find_source(store: Store, **changes: bool) -> str | None:
+    _, link = read_family(store)
+    source = store.chains.find_source(link, **changes)
+    return None if source is None else source.name
+
+
+@pytest.mark.anyio
+async def test_people_decide_before_gates_which_take_fills_a_link(night: Night) -> None:
+    with night.store() as store:
+        (first, second), _ = read_family(store)
+        assert find_source(store) == "shot 0"
+        vote(store, VoteKind.REJECT, first)
+        assert find_source(store) == "shot 0-take2"
+        vote(store, VoteKind.REJECT, second)
+        assert find_source(store) is None
+        assert store.chains.count_blocked() == [BlockedCount(state="rejected", jobs=1, example="shot 0")]
+        store.checks.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
+        vote(store, VoteKind.PICK, second)
+        assert find_source(store) == "shot 0-take2"
+        assert store.chains.count_blocked() == []
+        store.votes.undo_latest("ann", now=9.0)
+        assert find_source(store) is None
+        vote(store, VoteKind.PICK, first)
+        vote(store, VoteKind.PICK, second)
+        assert find_source(store) == "shot 0"
+
+
+@pytest.mark.anyio
+async def test_gates_must_accept_what_nobody_picked(night: Night) -> None:
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=night.clock.now())
+        store.imports.add_jobs(make_chain(2, policy=POLICY), run=run, now=night.clock.now())
+        (first, second), _ = read_family(store)
+        assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0")
+        store.checks.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
+        assert (find_source(store), store.chains.count_blocked()) == (None, [])
+        store.checks.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
+        assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0-take2")
+        store.checks.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
+        assert find_source(store) == "shot 0-take2"
+
+
+@pytest.mark.anyio
+async def test_a_picked_take_is_what_the_next_run_makes_the_child_from(night: Night) -> None:
+    with night.store() as store:
+        vote(store, VoteKind.PICK, read_family(store)[0][1])
+    assert (await night.run()).exit_status == 0
+    with night.store() as store:
+        (_, second), link = read_family(store)
+        assert link.taken_from == second.seq
