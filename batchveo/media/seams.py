@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Thumbnail = bytes
 """The brightness of a frame in a small square."""
 _SIDE = 32
-MOST_DIFFERENCE = 8.0
+MOST_DIFFERENCE = 4.0
 """Average difference, of 255, up to which the first frame of a clip is the image that its model was given: models draw
 it anew, with a slight change of brightness."""
 SAME_SHARE = 0.5
