@@ -182,6 +182,7 @@ ONCE = {
         "--cause",
         "--prompt",
         "--takes",
+        "--with-children",
         "--to",
         "--drop",
         "--dry-run",

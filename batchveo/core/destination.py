@@ -80,6 +80,14 @@ def parse_destination(value: str | os.PathLike[str]) -> Destination:
     return _parse_bucket(BUCKET_SCHEMES[scheme], match[2])
 
 
+def parse_bucket(option: str, value: str | os.PathLike[str]) -> BucketUrl:
+    """The bucket that the value of ``option`` names; raises ``UsageError``, also for a folder."""
+    found = parse_destination(value)
+    if not isinstance(found, BucketUrl):
+        raise UsageError(f"{option} {os.fspath(value)!r} is no bucket: write s3://, gs:// or az://bucket/prefix")
+    return found
+
+
 def expand_home(path: str | os.PathLike[str]) -> Path:
     """``path`` with its ``~`` replaced by the home folder; shells do that in few places, config files never.
 

@@ -16,6 +16,7 @@
     │   ├── BudgetReached             the next video would cost more than is left
     │   ├── PricesUnknown             a budget is set, and no prices are known
     │   ├── DiskTrouble               the output folder or the database cannot be written
+    │   ├── InputsBlocked             an input cannot be put where the service fetches it
     │   ├── UploadFailed              a dataset cannot be uploaded; its folder is complete
     │   └── ClusterTrouble            the processes of a run on a cluster cannot be started, or were lost
     ├── Declined                130   a person declined to buy
@@ -144,6 +145,10 @@ class PricesUnknown(StoppedEarly):
 
 class DiskTrouble(StoppedEarly):
     """A video or the database cannot be written: disk full, read-only, no permission."""
+
+
+class InputsBlocked(StoppedEarly):
+    """An input cannot be put where the service fetches it."""
 
 
 class UploadFailed(StoppedEarly):

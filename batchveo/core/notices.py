@@ -85,10 +85,19 @@ class ClipNotMeasured(WarningNotice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkNotFilled(WarningNotice):
-    """``job`` cannot get its input from the video of ``parent``, for ``reason``; it waits."""
+    """``job`` cannot get its input from the video of ``parent``, for ``reason``; it is left to the next run."""
 
     job: str
     parent: str
+    reason: str
+    state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputsNotRemoved(WarningNotice):
+    """Inputs of finished jobs stay in ``bucket`` for now, for ``reason``."""
+
+    bucket: str
     reason: str
 
 

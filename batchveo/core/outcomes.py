@@ -27,6 +27,7 @@ class Stop(StrEnum):
     CREDITS = "credits"
     SERVICE = "service"
     CERTIFICATE = "certificate"
+    INPUTS = "inputs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

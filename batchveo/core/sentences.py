@@ -202,8 +202,14 @@ def _describe_clip_not_measured(*, job: str, error: str) -> str:
     return f"{job}: its clip has no verdict yet, it cannot be read: {error}"
 
 
-def _describe_link_not_filled(*, job: str, parent: str, reason: str) -> str:
-    return f"{job}: it waits for its input from {parent}, which cannot be had yet: {reason}"
+def _describe_inputs_not_removed(*, bucket: str, reason: str) -> str:
+    return f"inputs of finished jobs stay in {bucket} for now: {reason}; the next run tries again to remove them"
+
+
+def _describe_link_not_filled(*, job: str, parent: str, reason: str, state: Path) -> str:
+    text = f"{job} still waits: what it takes from the video of {parent} cannot be had: {reason}"
+    fetch = format_command("verify", "--refetch", state=state)
+    return f"{text}. The next run tries again; if that video is missing or damaged, `{fetch}` lets it be fetched first"
 
 
 def _describe_log_unread(*, error: str) -> str:
@@ -350,6 +356,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "ChecksUnavailable": _describe_checks_unavailable,
     "ClipNotMeasured": _describe_clip_not_measured,
     "ClipRejected": _describe_clip_rejected,
+    "InputsNotRemoved": _describe_inputs_not_removed,
     "LinkNotFilled": _describe_link_not_filled,
     "LogUnread": _describe_log_unread,
     "ModelPutAside": _describe_model_put_aside,

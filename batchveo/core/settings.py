@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars, parse_destination, require_cloud
+from batchveo.core.destination import (
+    BESIDE,
+    BucketUrl,
+    Destination,
+    Sidecars,
+    parse_bucket,
+    parse_destination,
+    require_cloud,
+)
 from batchveo.core.errors import UsageError
 
 USUAL_CONCURRENCY = 10
@@ -32,6 +40,7 @@ class RunSettings:
     """The settings of a run. Times are seconds.
 
     ``output``: a folder, or the URL of a prefix in a bucket. ``sidecars``: their place, for videos in a folder.
+    ``inputs``: the prefix in a bucket through which the service gets inputs of which it takes only an address.
     ``concurrency``: the most generations in flight. ``rate``: the most submits a minute.
     ``downloads``: the most downloads at once.
     ``poll_interval``: the gap between two polls of a generation; adaptive without it. ``poll_rate``: the most polls a
@@ -59,14 +68,17 @@ class RunSettings:
     tries: int = 1
     sidecars: Sidecars = BESIDE
     checks: bool = True
+    inputs: BucketUrl | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output", parse_destination(self.output))  # a library user may pass text
         object.__setattr__(self, "sidecars", Sidecars.named(str(self.sidecars)))
-        if isinstance(self.output, BucketUrl):
+        if self.inputs is not None:
+            object.__setattr__(self, "inputs", parse_bucket("--inputs", self.inputs))
+        if isinstance(self.output, BucketUrl) or self.inputs is not None:
             require_cloud()
-            if self.sidecars != BESIDE:
-                raise UsageError("--sidecars is for folders: in a bucket a sidecar claims the name of its video")
+        if isinstance(self.output, BucketUrl) and self.sidecars != BESIDE:
+            raise UsageError("--sidecars is for folders: in a bucket a sidecar claims the name of its video")
         for name, least in _NUMBERS.items():
             value = getattr(self, name)
             if value is None:

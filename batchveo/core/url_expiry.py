@@ -1,4 +1,4 @@
-"""The time at which a signed URL expires, read from its parameters."""
+"""Signed URLs: the time at which one expires, read from its parameters; and texts without their signatures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ EPOCHS = frozenset({"exp", "e"})
 """Parameters with an epoch; a small number there means something else."""
 _SIGNED = re.compile(r"x-[a-z]{2,8}-expires")
 """Seconds from the date in ``x-...-date`` beside it: of S3, Google Cloud Storage, Alibaba and others."""
+_SIGNED_URL = re.compile(r"(https?://[^\s\"'<>?]+\?)[^\s\"'<>]*?(?:signature|\bsig)=[^\s\"'<>]*", re.IGNORECASE)
 _BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?", re.ASCII)
 
@@ -39,6 +40,11 @@ def expires_at(url: str, received_at: float) -> float | None:
     # a URL that has expired when it arrives shows that a clock is wrong: it is tried as if it had no time
     ends = (end for name, value in parameters.items() for end in _read_ends(name, value, parameters, received_at))
     return min((end for end in ends if SHORTEST <= end - received_at <= LONGEST), default=None)
+
+
+def hide_signatures(text: str) -> str:
+    """``text`` without the query of each signed URL in it: whoever has the signature needs no credentials."""
+    return _SIGNED_URL.sub(r"\1…", text)
 
 
 def _read_ends(name: str, value: str, parameters: dict[str, str], received_at: float) -> Iterator[float]:

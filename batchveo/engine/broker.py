@@ -23,6 +23,10 @@ class TooLate(Exception):
     """The permission to send a request arrived too late to be used; nothing was sent."""
 
 
+class FileUnreadable(OSError):
+    """An input of a job cannot be read now."""
+
+
 class Broker(Protocol):
     """Gives jobs to one worker and takes their outcomes.
 
@@ -53,7 +57,13 @@ class Broker(Protocol):
         """Wait for generations and downloads without a worker; this one looks after them from now on."""
 
     async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file."""
+        """Media type and content of an input file, or of a finished video, by its hash; raises ``FileUnreadable``."""
+
+    async def begin_upload(self, job: Job, sha256: str) -> str:
+        """Record that ``job`` uses an input file in the user's bucket; returns its name there.
+
+        Until the generation of the job has ended, nobody removes it.
+        """
 
     async def wait_finished(self) -> float:
         """Wait until the run is over or the worker is fenced.

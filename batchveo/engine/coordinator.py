@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -10,17 +11,18 @@ from signal import Signals
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.errors import StoppedEarly
+from batchveo.core.errors import StoppedEarly, UsageError
 from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, ignore_event
 from batchveo.core.models import Job, JobState
 from batchveo.core.notices import SubmitsCutOff
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
-from batchveo.engine.broker import ClaimLost
+from batchveo.engine.broker import ClaimLost, FileUnreadable
 from batchveo.engine.budget import Budget
 from batchveo.engine.hooks.runner import HookRunner
 from batchveo.engine.in_flight import InFlightTable
+from batchveo.engine.input_addresses import BucketOpener
 from batchveo.engine.key_limits import KeyThrottles, Label, PerKey
 from batchveo.engine.lifecycle import RunLifecycle
 from batchveo.engine.outcome_handler import OutcomeHandler
@@ -30,20 +32,24 @@ from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import EventBus, RunContext, RunSpec
 from batchveo.engine.stages.checker import Checker
 from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
+from batchveo.engine.stages.input_uploads import InputUploads
 from batchveo.engine.stages.linker import Linker
 from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
+from batchveo.storage.objects import open_objects
 from batchveo.store import MoveLost, Store
 
 _log = logging.getLogger(__name__)
+
+VIDEO_TYPE = "video/mp4"
 
 
 class Coordinator:
     """The run of ``spec`` over an open, locked ``store``, done by ``workers`` workers. Call ``execute`` once.
 
     ``apis``: the clients of the provider, by the labels of the API keys. ``clips``: access to finished clips,
-    by default at their destinations.
+    by default at their destinations; ``open_bucket``: access to the bucket for inputs.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Coordinator:
         reporter: Reporter = ignore_event,
         workers: int = 1,
         clips: ClipInspector | None = None,
+        open_bucket: BucketOpener = open_objects,
     ) -> None:
         self._store = store
         self._settings = settings = spec.settings
@@ -73,8 +80,17 @@ class Coordinator:
         self._assignments = assignments = Assignments(expected=workers)
         prints = spec.service.key_prints(store.keys.read_secret())
         budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
-        inspector = clips or StoredClips(settings.sidecars)
-        self._linker = linker = Linker(context, bus, recorder, PerKey(apis), inspector, judged=settings.checks)
+        self._clips = inspector = clips or StoredClips(settings.sidecars)
+        self._uploads = InputUploads(context, bus, recorder, settings, open_bucket)
+        self._linker = linker = Linker(
+            context,
+            bus,
+            recorder,
+            PerKey(apis),
+            inspector,
+            judged=settings.checks,
+            uploads_videos=settings.inputs is not None,
+        )
         self._checker = checker = Checker(
             context, bus, recorder, settings, inspector, to_judge=spec.to_judge, accepted=linker.add_job
         )
@@ -174,10 +190,24 @@ class Coordinator:
                 return jobs
             await self._bus.wait(self._assignments.find_sharing_time(self._context.now()))
 
-    def read_input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file."""
+    async def read_input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
+        """Media type and content of an input file, or of a finished video; raises ``FileUnreadable``."""
         self._assignments.check_worker(worker)
-        return self._store.imports.read_input_file(sha256)
+        video = self._store.queries.find_video(sha256)
+        if video is None:
+            return self._store.imports.read_input_file(sha256)
+        try:
+            return VIDEO_TYPE, await self._clips.read_clip(video)
+        except (OSError, UsageError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise FileUnreadable(errno.EIO, f"the video of {video.name} cannot be read: {reason}") from None
+
+    async def begin_upload(self, worker: str, job: Job, sha256: str) -> str:
+        """Record that ``job`` uses an input file in the user's bucket; returns its name there once that is safe."""
+        self._assignments.check_worker(worker)
+        is_video = self._store.queries.find_video(sha256) is not None
+        media_type = VIDEO_TYPE if is_video else self._store.imports.read_media_type(sha256)
+        return await self._uploads.begin_upload(job, sha256, media_type)
 
     def send_event(self, event: Event) -> None:
         """Hand ``event`` to the run's reporter."""
@@ -256,6 +286,7 @@ class Coordinator:
             tasks.start_soon(self._reconciler.run)
             tasks.start_soon(self._checker.run)
             tasks.start_soon(self._linker.run)
+            tasks.start_soon(self._uploads.run)
             tasks.start_soon(self._hooks.run)
             tasks.start_soon(self._lifecycle.wait_end)
             self.ready.set()
@@ -264,6 +295,7 @@ class Coordinator:
                 self.remove_worker(worker, "the run ended")
             await self._recorder.wait_durable()
             await self._hooks.finish(is_interrupted=lambda: self._lifecycle.is_interrupted)
+            await self._uploads.finish(is_interrupted=lambda: self._lifecycle.is_interrupted)
             self._outcomes.tasks = None
             tasks.cancel_scope.cancel()
 

@@ -52,7 +52,7 @@ class Attachments:
             self._under_way += size
         try:
             uris = {name: _make_data_uri(*file) for name, file in files.items()}
-            yield {field: _fill_value(value, uris) for field, value in request.items()}
+            yield {field: fill_references(value, uris) for field, value in request.items()}
         finally:
             self._under_way -= size
             self._freed.set()
@@ -68,13 +68,14 @@ def find_references(value: object) -> Iterator[str]:
         yield value.removeprefix(INPUT_PREFIX)
 
 
-def _fill_value(value: object, uris: Mapping[str, str]) -> object:
+def fill_references(value: object, texts: Mapping[str, str]) -> object:
+    """The value with the text for each file, by its SHA-256, in place of its reference; others stay."""
     if isinstance(value, list):
-        return [_fill_value(item, uris) for item in value]
+        return [fill_references(item, texts) for item in value]
     if isinstance(value, Mapping):
-        return {name: _fill_value(item, uris) for name, item in value.items()}
+        return {name: fill_references(item, texts) for name, item in value.items()}
     if isinstance(value, str) and value.startswith(INPUT_PREFIX):
-        return uris[value.removeprefix(INPUT_PREFIX)]
+        return texts.get(value.removeprefix(INPUT_PREFIX), value)
     return value
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, TypeVar, assert_never
 
-from batchveo.core.errors import KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
+from batchveo.core.errors import InputsBlocked, KeyRejected, OutOfCredits, ServiceMisplaced, StoppedEarly
 from batchveo.core.events import SubmitsPaused
 from batchveo.core.models import Job
 from batchveo.core.notices import KeyBlocked
@@ -154,6 +154,8 @@ class KeyThrottles:
                 throttle.refusals.pause_model(job.model)
             case Blocked(stop=Stop.SERVICE, reason=reason) if self._accepted_any and not self._is_misplaced():
                 self._pause_submits(throttle, job, reason, None)
+            case Blocked(stop=Stop.INPUTS, reason=reason):
+                self._bus.stop(InputsBlocked(reason))
             case Blocked():
                 self.block_key(throttle, outcome)
             case _:

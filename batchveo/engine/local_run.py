@@ -13,6 +13,7 @@ from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.input_addresses import BucketOpener
 from batchveo.engine.key_limits import Label
 from batchveo.engine.lifecycle import single_error
 from batchveo.engine.result import RunResult
@@ -22,6 +23,7 @@ from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.engine.worker import Worker
 from batchveo.provider import ApiClient, VideoClient
 from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.objects import open_objects
 from batchveo.store import Store
 
 
@@ -53,7 +55,11 @@ class LocalBroker:
 
     async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """See ``Broker``."""
-        return self._coordinator.read_input_file(self._worker, sha256)
+        return await self._coordinator.read_input_file(self._worker, sha256)
+
+    async def begin_upload(self, job: Job, sha256: str) -> str:
+        """See ``Broker``."""
+        return await self._coordinator.begin_upload(self._worker, job, sha256)
 
     async def wait_finished(self) -> float:
         """See ``Broker``."""
@@ -79,10 +85,22 @@ class Run:
         reporter: Reporter = ignore_event,
         disk: Disk = in_thread,
         clips: ClipInspector | None = None,
+        open_bucket: BucketOpener = open_objects,
     ) -> None:
-        self._coordinator = Coordinator(store, spec, apis, clock=clock, reporter=reporter, clips=clips)
+        self._coordinator = Coordinator(
+            store, spec, apis, clock=clock, reporter=reporter, clips=clips, open_bucket=open_bucket
+        )
         broker = LocalBroker(self._coordinator, "local", clock)
-        self._worker = Worker(broker, apis, videos, spec.settings, durations=spec.durations, disk=disk)
+        self._worker = Worker(
+            broker,
+            apis,
+            videos,
+            spec.settings,
+            durations=spec.durations,
+            disk=disk,
+            catalog=spec.service.catalog,
+            open_bucket=open_bucket,
+        )
 
     async def execute(self) -> RunResult:
         """Run to the end; raises only for bugs."""

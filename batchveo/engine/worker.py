@@ -11,13 +11,16 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.settings import RunSettings
 from batchveo.core.shutdown import ShutdownBudget
 from batchveo.engine.broker import Broker
+from batchveo.engine.input_addresses import BucketOpener, InputAddresses
 from batchveo.engine.key_limits import Label, PerKey
 from batchveo.engine.stages.downloader import Downloader
 from batchveo.engine.stages.poller import Poller
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.provider import ApiClient, VideoClient
+from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.base import Disk, in_thread
+from batchveo.storage.objects import open_objects
 
 
 class Worker:
@@ -25,6 +28,7 @@ class Worker:
 
     ``apis``: the clients of the provider, by the labels of the keys. ``writer``: a name that keeps its unfinished files
     apart from those of other workers. ``poll_share``: the part of the rate of polls that it may use.
+    ``catalog`` knows which inputs the service takes only by an address.
     """
 
     def __init__(
@@ -38,13 +42,16 @@ class Worker:
         disk: Disk = in_thread,
         writer: str = "",
         poll_share: float = 1.0,
+        catalog: Catalog = MODELS,
+        open_bucket: BucketOpener = open_objects,
     ) -> None:
         self._broker = broker
         by_key = PerKey(apis)
         self._polls = Poller(broker, by_key, settings, durations, place=self._queue_job, share=poll_share)
         fetcher = VideoFetcher(videos, settings.output, disk=disk, writer=writer, sidecars=settings.sidecars)
         self._fetches = Downloader(broker, fetcher, settings, place=self._queue_job)
-        self._submits = Submitter(broker, by_key, place=self._queue_accepted)
+        addresses = InputAddresses(broker, settings, catalog, open_bucket)
+        self._submits = Submitter(broker, by_key, addresses, place=self._queue_accepted)
         self._scope = anyio.CancelScope()
 
     async def run(self) -> None:

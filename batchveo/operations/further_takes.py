@@ -43,16 +43,32 @@ def plan_takes(store: Store, jobs: Iterable[Job], count: int, *, catalog: Catalo
 
     Raises ``UsageError`` for a job that is cancelled, and for a count that is not from 1 to ``MOST_AT_ONCE``.
     """
-    if not 1 <= count <= MOST_AT_ONCE:
-        raise UsageError(f"{count} takes: from 1 to {MOST_AT_ONCE} may be asked for at once")
+    check_count(count)
     listed = {job.seq: job for job in jobs}
     _require_wanted(store, listed.values())
-    numbers = dict.fromkeys(seq if job.take_of is None else job.take_of for seq, job in listed.items())
+    numbers = dict.fromkeys(map(find_first, listed.values()))
     firsts = [listed[seq] if seq in listed else store.queries.read_job(seq) for seq in numbers]
-    quotes = store.prices.load_quotes({job.model for job in firsts})
+    usd, unpriced = sum_prices(store, firsts, catalog)
+    return FurtherTakes(firsts=firsts, count=count, usd=usd * count, unpriced=unpriced * count)
+
+
+def check_count(count: int) -> None:
+    """Raise ``UsageError`` unless so many takes of a job may be asked for."""
+    if not 1 <= count <= MOST_AT_ONCE:
+        raise UsageError(f"{count} takes: from 1 to {MOST_AT_ONCE} may be asked for at once")
+
+
+def find_first(job: Job) -> int:
+    """The number of the first take of the family of ``job``."""
+    return job.seq if job.take_of is None else job.take_of
+
+
+def sum_prices(store: Store, jobs: Sequence[Job], catalog: Catalog) -> tuple[float, int]:
+    """What ``jobs`` cost in US dollars, by the latest prices of the database, and how many have no known price."""
+    quotes = store.prices.load_quotes({job.model for job in jobs})
     prices = PriceBook(PriceList({model: quote.pricing for model, quote in quotes.items()}, catalog), store)
-    known = [price.usd for job in firsts if (price := prices.find_price(job.model, job.request)) is not None]
-    return FurtherTakes(firsts=firsts, count=count, usd=sum(known) * count, unpriced=(len(firsts) - len(known)) * count)
+    known = [price.usd for job in jobs if (price := prices.find_price(job.model, job.request)) is not None]
+    return sum(known), len(jobs) - len(known)
 
 
 def add_takes(store: Store, wanted: FurtherTakes, *, now: float) -> list[Job]:
@@ -65,11 +81,12 @@ def add_takes(store: Store, wanted: FurtherTakes, *, now: float) -> list[Job]:
         # seeds are read in the transaction that adds the takes: no two takes may have the same one
         with store.connection.transaction():
             for first in wanted.firsts[start : start + TOGETHER]:
-                added += store.checks.add_takes(first, list(_make_takes(store, first, wanted.count)), now=now)
+                added += store.checks.add_takes(first, list(make_takes(store, first, wanted.count)), now=now)
     return added
 
 
-def _make_takes(store: Store, first: Job, count: int) -> Iterator[NewTake]:
+def make_takes(store: Store, first: Job, count: int) -> Iterator[NewTake]:
+    """``count`` more takes of a job, with further seeds; in the transaction that adds them."""
     used = store.checks.list_seeds(first) if "seed" in first.request else set()
     for _ in range(count):
         request, seed = change_seed(first, used)

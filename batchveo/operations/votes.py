@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from batchveo.core.errors import UsageError
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Standing, Vote, VoteKind
+from batchveo.operations.further_takes import find_first
 from batchveo.store import Store
 
 LONGEST_NAME = 80
@@ -49,7 +50,9 @@ def record_votes(
     vote = Vote(person=check_person(person), kind=kind, job=0, rating=rating, at=now)
     _require_clips(jobs)
     with store.connection.transaction():
-        return [store.votes.record_vote(replace(vote, job=job.seq, shown=(job.seq,))) for job in jobs]
+        votes = [store.votes.record_vote(replace(vote, job=job.seq, shown=(job.seq,))) for job in jobs]
+        _follow_votes(store, jobs, now)
+    return votes
 
 
 def record_act(store: Store, vote: Vote, jobs: Sequence[Job]) -> Vote:
@@ -59,18 +62,29 @@ def record_act(store: Store, vote: Vote, jobs: Sequence[Job]) -> Vote:
     """
     _require_clips(jobs)
     try:
-        return store.votes.record_vote(replace(vote, person=check_person(vote.person)))
+        with store.connection.transaction():
+            recorded = store.votes.record_vote(replace(vote, person=check_person(vote.person)))
+            _follow_votes(store, jobs, vote.at)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    return recorded
 
 
 def undo_vote(store: Store, *, person: str, now: float) -> Vote:
     """Undo the person's latest vote; raises ``UsageError`` if there is none."""
     person = check_person(person)
-    vote = store.votes.undo_latest(person, now=now)
-    if vote is None:
-        raise UsageError(f"there is no vote of {person} to undo")
+    with store.connection.transaction():
+        vote = store.votes.undo_latest(person, now=now)
+        if vote is None:
+            raise UsageError(f"there is no vote of {person} to undo")
+        _follow_votes(store, [store.queries.read_job(vote.job)], now)
     return vote
+
+
+def _follow_votes(store: Store, jobs: Sequence[Job], now: float) -> None:
+    """Let no pending job be made from a take that does not count any more."""
+    for first in dict.fromkeys(find_first(job) for job in jobs if job.chain is not None):
+        store.chains.reopen_links(first, "another take counts now, as people decided", now=now)
 
 
 def list_voted_clips(store: Store) -> Iterator[VotedClip]:

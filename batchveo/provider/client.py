@@ -29,6 +29,7 @@ import httpx
 
 from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
 from batchveo.core.outcomes import PollOutcome, SubmitOutcome
+from batchveo.core.url_expiry import hide_signatures
 from batchveo.provider.api_key import ApiKey
 from batchveo.provider.call_outcomes import (
     interpret_poll,
@@ -323,7 +324,7 @@ class ApiClient:
         logger.debug("%s %s %s: %s in %.0f ms", request.method, request.url.path, about, result, milliseconds)
 
     def _scrub_outcome(self, outcome: AnyOutcome) -> AnyOutcome:
-        """The outcome without the key in its words: a server may echo the key, and words are kept and shown."""
+        """The outcome without secrets in its words: a server may echo the key or an address, and words are kept."""
         for name in ("reason", "word"):
             said = getattr(outcome, name, None)
             if said is not None:
@@ -331,6 +332,7 @@ class ApiClient:
         return outcome
 
     def _scrub(self, words: str) -> str:
+        words = hide_signatures(words)
         return self._key.scrub(words.encode()).decode() if self._key else words
 
 

@@ -79,6 +79,22 @@ class Storage(Protocol):
         """From now on give the video of ``job`` a name that any storage accepts; false if it has that already."""
 
 
+class InputBucket(Protocol):
+    """A prefix of a bucket from which a service fetches inputs. All methods raise ``OSError``."""
+
+    async def find_head(self, key: str) -> object | None:
+        """Something about an object; ``None`` if there is none."""
+
+    async def put(self, key: str, content: bytes, media_type: str) -> None:
+        """Put an object, in place of what may be there."""
+
+    async def sign_url(self, key: str, seconds: float) -> str:
+        """An address at which anybody can read the object, for so many seconds."""
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; it need not exist."""
+
+
 class Disk(Protocol):
     """Runs work that waits for the disk."""
 

@@ -48,6 +48,8 @@ RETRIES = 6
 RETRY_SECONDS = 60.0
 REQUEST_SECONDS = 120.0
 """Enough for one part on a slow line."""
+LONGEST_SIGNED_SECONDS = 7 * 86_400.0
+"""S3 and Google sign an address for a week at most."""
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
     "gs": ("GOOGLE_BASE_URL",),
@@ -112,6 +114,30 @@ class Objects:
                     raise
                 return False
         return True
+
+    async def put(self, key: str, content: bytes, media_type: str) -> None:
+        """Put an object, in place of what may be there."""
+        import obstore
+
+        attributes = {"Content-Type": media_type}
+        with translate_errors(self._locate(key)):
+            await _run_in_thread(partial(obstore.put, self._store, key, content, attributes=attributes))
+
+    async def sign_url(self, key: str, seconds: float) -> str:
+        """An address at which anybody can read the object, for so many seconds; nothing is asked of the store.
+
+        It is a secret: whoever has it needs no credentials. Raises ``StoreRefused`` if the credentials cannot sign.
+        """
+        import obstore
+
+        expires_in = timedelta(seconds=min(seconds, LONGEST_SIGNED_SECONDS))
+        with translate_errors(self._locate(key)):
+            try:
+                # Google's and Azure's may ask for a key first
+                return await _run_in_thread(partial(obstore.sign, self._store, "GET", key, expires_in))
+            except (TypeError, ValueError) as error:
+                said = summarize_answer(str(error))
+                raise StoreRefused(errno.EACCES, f"no address can be signed: {said}", self._locate(key)) from None
 
     async def find_head(self, key: str) -> Head | None:
         """Length and version of an object, ``None`` if there is none."""

@@ -12,13 +12,16 @@ _MAY_BE_GOOD = f"""take.state IN ({UNSETTLED}) OR (take.state = 'succeeded'
     AND (take.seq IN ({PICKED}) OR (take.verdict IS NOT 'rejected' AND take.seq NOT IN ({REFUSED}))))"""
 IS_LIVE = _HAS_TAKE.format(f"take.state = 'pending' OR {_MAY_BE_GOOD}")
 """Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
-_WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
-# the first takes of all families of which a take has ended without a good clip: they are few
+WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
+"""The same, without takes that wait for the video of another job themselves."""
+# the first takes of all families of which a take has ended without a good clip, if anything waits for any; the second
+# parent of a job may be in no chain itself
+_WAITED_FOR = "EXISTS (SELECT 1 FROM links INDEXED BY links_open WHERE value IS NULL)"
 _ENDED = f"""SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_by_state
-        WHERE state IN ('failed', 'cancelled') AND chain IS NOT NULL
+        WHERE state IN ('failed', 'cancelled') AND {_WAITED_FOR}
     UNION SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_rejected
-        WHERE verdict = 'rejected' AND state = 'succeeded' AND chain IS NOT NULL
-    UNION SELECT coalesce(take_of, seq) FROM jobs WHERE seq IN ({REFUSED}) AND chain IS NOT NULL"""
+        WHERE verdict = 'rejected' AND state = 'succeeded' AND {_WAITED_FOR}
+    UNION SELECT coalesce(take_of, seq) FROM jobs WHERE seq IN ({REFUSED}) AND {_WAITED_FOR}"""
 BLOCKED = f"""WITH RECURSIVE ended (seq) AS ({_ENDED}), blocked (seq, cause) AS (
         SELECT links.child, links.parent FROM ended CROSS JOIN links ON links.parent = ended.seq
         CROSS JOIN jobs ON jobs.seq = links.child
@@ -26,7 +29,7 @@ BLOCKED = f"""WITH RECURSIVE ended (seq) AS ({_ENDED}), blocked (seq, cause) AS 
         UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
         CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
         CROSS JOIN jobs ON jobs.seq = links.child
-        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {_WAITS_FOR_NOTHING})"""
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {WAITS_FOR_NOTHING})"""
 """The start of a statement: ``blocked`` has the jobs (``seq``) that wait for a parent that is not live, and those that
 wait for them; ``cause`` is the parent that is to blame, or each of them. It begins at the few parents that have ended:
 looking at each link takes half a second for 600,000."""

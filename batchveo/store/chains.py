@@ -7,11 +7,13 @@ links, which say what it was made of; the values are filled in when it is claime
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
+from batchveo.core.links import ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Connection, Part
@@ -32,12 +34,31 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
     AND EXISTS (SELECT 1 FROM jobs AS take
-        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
 ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
+PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
+    WHERE child = :child ORDER BY part, parent"""
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
 CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
+# the first takes of all jobs that are made from one, or from those that are
+BELOW = f"""WITH RECURSIVE below (seq) AS (
+        SELECT value FROM json_each(:firsts)
+        UNION SELECT coalesce(jobs.take_of, jobs.seq) FROM below CROSS JOIN links ON links.parent = below.seq
+        CROSS JOIN jobs ON jobs.seq = links.child)
+    SELECT {COLUMNS} FROM jobs WHERE seq IN below ORDER BY link, seq"""
+# of one parent: the links with a part of its video, of jobs that may be bought, and of pending ones
+_FILLED = f"""SELECT {_LINK_COLUMNS} FROM links WHERE parent = :parent AND value IS NOT NULL
+    AND (SELECT state FROM jobs WHERE seq = child) IN ({{}}) ORDER BY child"""
+USED = _FILLED.format(MAY_BE_BOUGHT)
+FILLED = _FILLED.format("'pending'")
+TAKE_FROM = """UPDATE links
+    SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL, from_take = :take
+    WHERE child = :child AND parent = :parent AND from_take != :take"""
+# pending -> pending
+COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
+    WHERE seq = :child"""
 SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from, fresh_until = :fresh_until
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
 # pending -> pending
@@ -48,7 +69,8 @@ NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
         count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
-    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
+        WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
     CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
@@ -122,23 +144,36 @@ class Chains(Part):
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
 
+    def list_parent_links(self, child: Job) -> list[ParentLink]:
+        """All links of a job, with the ids of its parents."""
+        rows = self._db.execute(PARENT_LINKS, {"child": child.seq})
+        return [ParentLink(part=row["part"], parent=row["parent"], takes_data=bool(row["takes_data"])) for row in rows]
+
     def find_source(self, link: LinkRecord, *, judged: bool = True) -> Job | None:
         """The take whose video fills a link; ``None`` while there is none.
 
         That is the first that people picked; without a pick, the first that people did not reject and, if it has
-        gates, these accepted. ``judged``: whether gates decide; if not, a clip without a verdict will do.
+        gates, these accepted. ``judged``: whether gates decide; if not, a clip without a verdict will do. A link that
+        takes a later take waits for this one, though others may be finished before.
         """
         family = map(job_of, self._db.execute(FAMILY, {"parent": link.parent}).fetchall())
-        clips = [take for take in family if take.state is JobState.SUCCEEDED and take.take >= link.from_take]
-        standings = self._votes.read_standings(take.seq for take in clips)
-        picked = [take for take in clips if take.seq in standings and standings[take.seq].is_picked]
+        takes = [take for take in family if take.take >= link.from_take]
+        standings = self._votes.read_standings(take.seq for take in takes)
         refused = {seq for seq, standing in standings.items() if standing.is_rejected}
-        good = picked or [take for take in clips if take.seq not in refused and _passes_gates(take, judged=judged)]
-        return good[0] if good else None
+        for take in takes:
+            if take.state is JobState.SUCCEEDED and take.seq in standings and standings[take.seq].is_picked:
+                return take
+        for take in takes:
+            is_lost = take.seq in refused or take.verdict == Verdict.REJECTED
+            if take.state is JobState.SUCCEEDED and not is_lost and _passes_gates(take, judged=judged):
+                return take
+            if link.from_take > 1 and not is_lost and take.state not in (JobState.FAILED, JobState.CANCELLED):
+                return None
+        return None
 
-    def count_blocked(self) -> list[BlockedCount]:
-        """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
+    def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
+        """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""
@@ -189,6 +224,32 @@ class Chains(Part):
                 child = self._queries.read_job(link.child)
                 self._transitions.record_note(child, f"waits again: {reason}", run=run, now=now)
 
+    def reopen_links(self, parent: int, reason: str, *, now: float) -> None:
+        """Let the pending jobs wait anew that would be made from a take of ``parent`` that does not count any more."""
+        with self._transaction():
+            for link in map(_link_of, self._db.execute(FILLED, {"parent": parent}).fetchall()):
+                source = self.find_source(link)
+                if source is None or source.seq != link.taken_from:
+                    self.open_again(link, reason, run=None, now=now)
+
+    def list_used(self, parent: int) -> list[LinkRecord]:
+        """The links of jobs that were bought with a part of the video of ``parent``, the first take of a family."""
+        return [_link_of(row) for row in self._db.execute(USED, {"parent": parent})]
+
+    def list_below(self, firsts: Iterable[int]) -> list[Job]:
+        """The first takes numbered ``firsts``, and of all jobs made from them, parents before their children."""
+        return list(map(job_of, self._db.execute(BELOW, {"firsts": json.dumps(list(firsts))})))
+
+    def take_from(self, child: Job, takes: Mapping[int, int]) -> None:
+        """Let the links of a pending job take the video of a later take of its parents.
+
+        ``takes``: the number of the first take that will do, by the number of the parent; other links stay.
+        """
+        with self._transaction():
+            for parent, take in takes.items():
+                self._db.execute(TAKE_FROM, {"child": child.seq, "parent": parent, "take": take})
+            self._db.execute(COUNT_OPEN, {"child": child.seq})
+
     def note_unfilled(self, link: LinkRecord, reason: str) -> None:
         """Record with a waiting job why a link of it could not be filled; that ends when it is."""
         with self._transaction():
@@ -206,8 +267,6 @@ def describe_part(part: str) -> str:
 
 
 def _passes_gates(take: Job, *, judged: bool) -> bool:
-    if take.verdict == Verdict.REJECTED:
-        return False
     return not judged or take.verdict == Verdict.ACCEPTED or not parse_policy(take.policy).gates
 
 

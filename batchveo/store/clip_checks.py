@@ -17,6 +17,7 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import JUDGED_FIRST, NOT_NEEDED, UNNEEDED, Move
+from batchveo.store.chains import COUNT_OPEN
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
@@ -79,8 +80,6 @@ ADD_TAKE = """INSERT INTO jobs
 COPY_LINKS = """INSERT INTO links (child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until)
     SELECT :child, parent, part, takes_data, value, sha256, taken_from, from_take, fresh_until
     FROM links WHERE child = :like"""
-COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child = seq AND value IS NULL)
-    WHERE seq = :child"""
 # the same request with other seeds: those of a matrix have numbers near each other
 SEEDS_NEAR = """SELECT json_extract(request, '$.seed') AS seed FROM jobs
     WHERE (seq BETWEEN :first - :near AND :first + :near OR take_of BETWEEN :first - :near AND :first + :near)

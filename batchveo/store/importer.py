@@ -125,9 +125,10 @@ PLACE_LINKS = """UPDATE jobs SET link = json_extract(named.chain, '$[1]'),
         chain = (SELECT seq FROM jobs AS first WHERE first.id = json_extract(named.chain, '$[0]')),
         waits = (SELECT count(*) FROM links WHERE child = jobs.seq AND value IS NULL)
     FROM temp.named WHERE named.chain IS NOT NULL AND jobs.id = named.id AND jobs.link = 1"""
-PLACE_FIRSTS = """UPDATE jobs SET chain = seq WHERE chain IS NULL AND seq IN (
-    SELECT DISTINCT first.seq FROM temp.named CROSS JOIN jobs AS first ON first.id = json_extract(named.chain, '$[0]')
-    WHERE named.chain IS NOT NULL)"""
+_FIRSTS = """(SELECT first.seq FROM temp.named CROSS JOIN jobs AS first
+    ON first.id = json_extract(named.chain, '$[0]') WHERE named.chain IS NOT NULL)"""
+PLACE_FIRSTS = f"""UPDATE jobs SET chain = coalesce(take_of, seq)
+    WHERE chain IS NULL AND (seq IN {_FIRSTS} OR take_of IN {_FIRSTS})"""
 ADD_CATALOG = """INSERT INTO catalogs (digest, made, source, first_used) VALUES (:digest, :made, :source, :now)
     ON CONFLICT DO NOTHING"""
 # pending -> pending, once for a call: a million jobs are not each compared with the unknown models

@@ -26,7 +26,11 @@ CARD = """seq, id, name, state, held, model, manifest, attempts, error, cost_usd
         json_extract(request, '$.aspect_ratio')) AS wanted,
     iif(length(meta) <= 4000, CAST(meta AS BLOB), NULL) AS meta,
     (SELECT json_array(duration_seconds, width, height, fps) FROM measures
-        WHERE job = jobs.seq AND measures.sha256 = jobs.sha256) AS measured"""
+        WHERE job = jobs.seq AND measures.sha256 = jobs.sha256) AS measured,
+    link, waits, (SELECT json_array(id, name) FROM jobs AS first WHERE first.seq = jobs.chain) AS chain,
+    iif(link > 1, (SELECT json_group_array(json_array(parents.id, parents.name, links.part))
+        FROM links CROSS JOIN jobs AS parents ON parents.seq = links.parent WHERE links.child = jobs.seq), '[]')
+        AS parents"""
 """The columns of a card; the prompt in its first ``:clip`` characters.
 
 Texts out of JSON are bytes: they may have halves of characters, which Python does not decode as UTF-8.
@@ -43,8 +47,15 @@ VALUES = """SELECT CAST(each.key AS BLOB) AS key,
     FROM (SELECT {} AS content FROM jobs ORDER BY seq DESC LIMIT :most) AS latest, json_each(latest.content) AS each
     WHERE each.type IN ('text', 'integer', 'real') AND length(each.value) <= 60 GROUP BY 1, 2 ORDER BY jobs DESC"""
 LATEST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
-MOVED_SINCE = f"""SELECT {CARD} FROM jobs
-    WHERE seq IN (SELECT DISTINCT job FROM events NOT INDEXED WHERE id > :since LIMIT :most)"""
+# with the jobs that are blocked by one that moved, or are no longer
+MOVED_SINCE = f"""WITH RECURSIVE moved (seq) AS (
+        SELECT DISTINCT job FROM events NOT INDEXED WHERE id > :since LIMIT :most),
+    below (seq) AS (
+        SELECT coalesce(take_of, jobs.seq) FROM moved CROSS JOIN jobs ON jobs.seq = moved.seq
+        WHERE state IN ('pending', 'failed', 'cancelled') OR verdict = 'rejected'
+        UNION SELECT links.child FROM below CROSS JOIN links ON links.parent = below.seq WHERE links.value IS NULL
+        LIMIT :most)
+    SELECT {CARD} FROM jobs WHERE seq IN (SELECT seq FROM moved UNION SELECT seq FROM below) LIMIT :most"""
 # many texts differ only in an id: the commonest show the causes
 ERRORS = """SELECT coalesce(error, '') AS error, model, count(*) AS jobs, min(seq) AS example
     FROM jobs INDEXED BY jobs_failed
@@ -62,7 +73,10 @@ _BEYOND = 2**62
 
 
 class Order(StrEnum):
-    """How the gallery is sorted. ``PROMPT``: jobs of one prompt together; in other orders, unknown values come last."""
+    """How the gallery is sorted; unknown values come last.
+
+    ``PROMPT``: jobs of one prompt together. ``CHAIN``: chain by chain, link by link, then the jobs of none.
+    """
 
     MANIFEST = "manifest"
     ADDED = "newest"
@@ -72,6 +86,7 @@ class Order(StrEnum):
     TIME = "time"
     RATING = "rating"
     PROMPT = "prompt"
+    CHAIN = "chain"
 
 
 class Choice(StrEnum):
@@ -81,13 +96,21 @@ class Choice(StrEnum):
     REJECTED = "rejected"
 
 
+class Waits(StrEnum):
+    """What becomes of a pending job that needs another job's video: it is being made, or cannot be had now."""
+
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+
+
 class Kind(NamedTuple):
-    """What jobs are counted by; each part is a filter."""
+    """What jobs are counted by; each part is a filter. ``waits`` is a ``Waits``."""
 
     state: str
     model: str
     manifest: str
     split: str | None
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +118,19 @@ class Filter:
     """A choice of jobs. ``words`` must all be in name, prompt, error or ids, in any case.
 
     ``rejected``: only clips that their gates rejected. ``choice``: only those that people picked, or rejected.
-    ``where``: only jobs for which it is true.
+    ``where``: only jobs for which it is true. ``chain``: only the jobs of the chain whose first job has that id.
     """
 
     states: tuple[JobState, ...] = ()
     model: str | None = None
     manifest: str | None = None
     split: str | None = None
+    waits: Waits | None = None
     words: tuple[str, ...] = ()
     rejected: bool = False
     choice: Choice | None = None
     where: Condition | None = None
+    chain: str | None = None
 
     @classmethod
     def of(cls, text: str, **others: object) -> Filter:
@@ -120,11 +145,12 @@ class Filter:
             model=None if "model" in parts else self.model,
             manifest=None if "manifest" in parts else self.manifest,
             split=None if "split" in parts else self.split,
+            waits=None if "waits" in parts else self.waits,
         )
 
     def has_kind(self, kind: Kind) -> bool:
         """Whether jobs of this kind are among the chosen ones."""
-        wanted = (self.model, self.manifest, self.split)
+        wanted = (self.model, self.manifest, self.split, self.waits)
         return (not self.states or kind.state in self.states) and all(
             one is None or one == other for one, other in zip(wanted, kind[1:], strict=True)
         )

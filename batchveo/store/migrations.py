@@ -470,18 +470,24 @@ CREATE TABLE links (
 ) WITHOUT ROWID;
 CREATE INDEX links_by_parent ON links (parent);
 CREATE INDEX links_open ON links (parent) WHERE value IS NULL;
+CREATE TABLE uploads (
+    bucket TEXT NOT NULL,
+    name TEXT NOT NULL,
+    job INTEGER NOT NULL REFERENCES jobs (seq),
+    PRIMARY KEY (bucket, name, job)
+) WITHOUT ROWID;
 CREATE INDEX jobs_by_chain ON jobs (chain, link) WHERE chain IS NOT NULL;
 DROP INDEX jobs_ready;
 CREATE INDEX jobs_ready ON jobs (priority, run)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0;
-CREATE INDEX links_ready ON jobs (priority, run, link)
+CREATE INDEX links_ready ON jobs (priority, run, link DESC)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0 AND link > 1;
 CREATE INDEX jobs_waiting ON jobs (chain, link) WHERE state = 'pending' AND waits > 0;
 """
 
 
 def chains(db: sqlite3.Connection) -> None:
-    """Jobs whose input is another job's video: their links, their place in the chain, what they wait for."""
+    """Jobs whose input is another job's video: their links, their place in the chain; inputs that are uploaded."""
     _run_script(db, _CHAINS)
 
 

@@ -25,28 +25,36 @@ from batchveo.core.destination import expand_home
 from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.expressions import list_fields, split_name
 from batchveo.core.fields import BEFOREHAND, FIELDS, META, REQUEST, Condition
+from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
-from batchveo.store.job_search import Choice, Filter, Kind, Order, text_of
+from batchveo.store.job_search import Choice, Filter, Kind, Order, Waits, text_of
 
 TABLES = (
     # ``kind``: the number of a ``Kind``; ``prompt``: a hash of the prompt
     """CREATE TABLE found.entries (seq INTEGER PRIMARY KEY, kind INTEGER, finished REAL, cost REAL, seconds REAL,
-        prompt INTEGER, name TEXT)""",
+        prompt INTEGER, name TEXT, chain INTEGER, link INTEGER, is_blocked INTEGER)""",
     "CREATE TABLE found.texts (seq INTEGER PRIMARY KEY, text BLOB)",
     """CREATE TABLE found.matches (search INTEGER, seq INTEGER, kind INTEGER, PRIMARY KEY (search, seq))
         WITHOUT ROWID""",
+    # the jobs that wait for videos of others; ``touched`` are those that are looked at again
+    "CREATE TABLE found.waiting (seq INTEGER PRIMARY KEY, is_blocked INTEGER)",
+    "CREATE TABLE found.touched (seq INTEGER PRIMARY KEY, is_copied INTEGER)",
     """CREATE TABLE found.moves (event INTEGER, from_state TEXT, to_state TEXT, moves INTEGER,
         PRIMARY KEY (event, from_state, to_state)) WITHOUT ROWID""",
 )
 LATEST = """SELECT (SELECT coalesce(max(seq), 0) FROM jobs) AS job, (SELECT coalesce(max(id), 0) FROM events) AS event,
-    (SELECT coalesce(max(number), 0) FROM rewrites) AS rewrite"""
+    (SELECT coalesce(max(number), 0) FROM rewrites) AS rewrite,
+    (SELECT coalesce(max(id), 0) FROM verdicts) AS verdict, (SELECT coalesce(max(id), 0) FROM votes) AS vote"""
 # texts out of JSON are bytes: they may have halves of characters, which Python does not decode as UTF-8
-COPY_ENTRIES = """INSERT INTO found.entries SELECT seq, count_kind(state, model, manifest,
-        iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL)),
+_IS_BLOCKED = "(SELECT is_blocked FROM found.waiting WHERE waiting.seq = jobs.seq)"
+COPY_ENTRIES = f"""INSERT INTO found.entries SELECT seq, count_kind(state, model, manifest,
+        iif(json_type(meta, '$.split') = 'text', CAST(json_extract(meta, '$.split') AS BLOB), NULL),
+        {_IS_BLOCKED}),
     iif(state IN ('succeeded', 'failed'), coalesce(finished_at, 0), NULL), cost_usd, completed_at - submitted_at,
-    hash_text(coalesce(CAST(json_extract(request, '$.prompt') AS BLOB), request)), name FROM jobs WHERE """
+    hash_text(coalesce(CAST(json_extract(request, '$.prompt') AS BLOB), request)), name, chain, link,
+    {_IS_BLOCKED} FROM jobs WHERE """
 COPY_TEXTS = """INSERT INTO found.texts SELECT seq,
     fold_texts(name, CAST(json_extract(request, '$.prompt') AS BLOB), error, id, generation_id) FROM jobs WHERE """
 FORGET_ENTRIES = "DELETE FROM found.entries WHERE {} RETURNING kind"
@@ -59,7 +67,38 @@ FORGET_SEARCH = "DELETE FROM found.matches WHERE search = :search"
 NEW = "seq > :after AND seq <= :upto"
 MOVED = "seq IN (SELECT job FROM events WHERE id > :after AND id <= :upto)"
 REWRITTEN = "seq IN (SELECT job FROM rewrites WHERE number > :after AND number <= :upto)"
+JUDGED = "seq IN (SELECT job FROM verdicts WHERE id > :after AND id <= :upto)"
+VOTED = """seq IN (SELECT coalesce(votes.job, undone.job)
+    FROM votes LEFT JOIN votes AS undone ON undone.id = votes.undoes WHERE votes.id > :after AND votes.id <= :upto)"""
 LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
+HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
+# the rows to copy, the first of their chains, and all that waits for one of them: it may be blocked now, or no longer
+TOUCH = """INSERT INTO found.touched
+    WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of, chain FROM jobs WHERE {}),
+    below (seq) AS (
+        SELECT coalesce(take_of, seq) FROM copied
+        UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
+        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
+        WHERE links.value IS NULL AND links.child <= :job)
+    SELECT seq, max(is_copied) FROM (SELECT seq, 1 AS is_copied FROM copied UNION ALL SELECT seq, 0 FROM below
+        UNION ALL SELECT DISTINCT chain, 0 FROM copied WHERE chain IS NOT NULL) GROUP BY seq"""
+FORGET_WAITS = "DELETE FROM found.waiting WHERE seq IN (SELECT seq FROM found.touched)"
+COPY_WAITS = f"""INSERT INTO found.waiting
+    WITH RECURSIVE blocked (seq) AS (
+        SELECT links.child FROM found.touched CROSS JOIN links ON links.child = touched.seq
+        CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND (NOT {IS_LIVE} OR NOT {WAITS_FOR_NOTHING} AND EXISTS (
+            SELECT 1 FROM jobs AS take CROSS JOIN found.waiting ON waiting.seq = take.seq
+            WHERE (take.seq = links.parent OR take.take_of = links.parent) AND is_blocked))
+        UNION SELECT links.child FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
+        CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
+        CROSS JOIN found.touched ON touched.seq = links.child CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {WAITS_FOR_NOTHING})
+    SELECT touched.seq, touched.seq IN (SELECT seq FROM blocked)
+    FROM found.touched CROSS JOIN jobs ON jobs.seq = touched.seq WHERE jobs.state = 'pending' AND jobs.waits > 0"""
+TOUCHED = f"""SELECT jobs.seq FROM found.touched CROSS JOIN found.entries AS entries ON entries.seq = touched.seq
+    CROSS JOIN jobs ON jobs.seq = touched.seq WHERE NOT touched.is_copied AND touched.seq <= :job
+    AND (entries.is_blocked IS NOT {_IS_BLOCKED} OR entries.chain IS NOT jobs.chain)"""
 UNPRICED = "SELECT seq FROM jobs WHERE completed_at IS NOT NULL AND cost_usd IS NULL ORDER BY seq LIMIT 10000"
 # of all events up to one: ``event`` is the last of those whose moves are in the copy
 COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
@@ -71,6 +110,7 @@ CHOSEN = {
     Choice.PICKED: "seq IN (SELECT job FROM standings WHERE picks > rejects)",
     Choice.REJECTED: "seq IN (SELECT job FROM standings WHERE rejects > picks)",
 }
+OF_CHAIN = "seq IN (SELECT seq FROM jobs WHERE chain = (SELECT seq FROM jobs WHERE id = :chain))"
 REJECTED = "seq IN (SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected')"
 RATED = "SELECT job FROM standings WHERE rating IS NOT NULL ORDER BY rating DESC, job"
 OTHER_WORDS = "NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT instr(text, CAST(value AS BLOB)))"
@@ -83,6 +123,7 @@ ORDERS = {
     Order.TIME: "entries.seconds DESC, entries.seq",
     Order.RATING: "entries.seq",
     Order.PROMPT: "entries.seq",
+    Order.CHAIN: "entries.chain IS NULL, entries.chain, entries.link, entries.seq",
 }
 """What each order sorts by; rated jobs and groups of a prompt are put into their order after that."""
 
@@ -106,6 +147,8 @@ SEARCH_STEP = 20_000
 SEARCH_SECONDS = 0.3
 """Time for one answer: with a million jobs a search may take several, each of which shows how far it came."""
 _ALL = 2**62
+MOMENT = 0.1
+"""Seconds that an answer waits for counts that are brought up to date."""
 REST_FACTOR = 10.0
 """Times as long as it took, a search that may have other matches by now is used again."""
 _FOLLOWED = frozenset(
@@ -129,7 +172,7 @@ _FOLLOWED = frozenset(
 class Matches:
     """The jobs at some positions of an order, and the counts of all that match.
 
-    ``counts``: by ``state``, ``model``, ``manifest`` and ``split``, those that the other filters match.
+    ``counts``: by ``state``, ``model``, ``manifest``, ``split`` and ``waits``, those that the other filters match.
     ``newer``: how many were finished after ``upto``. ``compared``: how many jobs were searched in the time that there
     was; ``None`` if it was enough. ``groups``: the sizes of the groups of all jobs, if they are grouped.
     """
@@ -170,7 +213,7 @@ class _Search:
 
 @dataclass(slots=True)
 class _Copy:
-    """The copy in an open database; up to which job, event and rewrite it is complete.
+    """The copy in an open database; up to which job, event, rewrite, verdict and vote it is complete.
 
     ``counted`` is the last event whose moves it has. ``kinds`` are numbered in the order in which they were met;
     ``jobs_of`` counts the jobs of each number. ``unpriced`` are the jobs whose price may come without a move.
@@ -181,6 +224,9 @@ class _Copy:
     job: int = 0
     event: int = 0
     rewrite: int = 0
+    verdict: int = 0
+    vote: int = 0
+    has_links: bool = False
     counted: int = 0
     kinds: dict[Kind, int] = field(default_factory=dict)
     jobs_of: Counter[int] = field(default_factory=Counter)
@@ -190,17 +236,26 @@ class _Copy:
 
     def is_ahead(self) -> bool:
         """Whether the database has less than was copied, so that it is another one."""
-        job, event, rewrite = self.db.execute(LATEST).fetchone()
-        return bool(job < self.job or event < self.event or rewrite < self.rewrite)
+        latest = self.db.execute(LATEST).fetchone()
+        return any(there < here for there, here in zip(latest, self._position, strict=True))
+
+    @property
+    def _position(self) -> tuple[int, ...]:
+        return self.job, self.event, self.rewrite, self.verdict, self.vote
 
     def take_over(self) -> None:
         """Copy what is new; a row that changes meanwhile has a number beyond these, and is copied again."""
-        job, event, rewrite = self.db.execute(LATEST).fetchone()
-        if self.job == 0:  # rows that are copied below are as the moves and rewrites of before left them
-            self.event, self.rewrite = event, rewrite
+        job, event, rewrite, verdict, vote = self.db.execute(LATEST).fetchone()
+        self.has_links = bool(self.db.execute(HAS_LINKS).fetchone()[0])
+        if self.job == 0:  # rows that are copied below are as all changes of before left them
+            self.event, self.rewrite, self.verdict, self.vote = event, rewrite, verdict, vote
         self.job = self._copy_rows(NEW, self.job, job)
         self.event = self._copy_rows(MOVED, self.event, event)
         self.rewrite = self._copy_rows(REWRITTEN, self.rewrite, rewrite)
+        if self.has_links:  # whether others are blocked depends on what gates and people say
+            self._copy_rows(JUDGED, self.verdict, verdict)
+            self._copy_rows(VOTED, self.vote, vote)
+        self.verdict, self.vote = verdict, vote
         self._copy_prices()
         while self.counted + BLOCK <= event:
             self.db.execute(ADD_MOVES, {"after": self.counted, "upto": self.counted + BLOCK})
@@ -208,8 +263,21 @@ class _Copy:
 
     def _copy_rows(self, condition: str, after: int, upto: int) -> int:
         for first in range(after, upto, ROWS_AT_ONCE):
-            self._replace_rows(condition, {"after": first, "upto": min(first + ROWS_AT_ONCE, upto)})
+            bounds = {"after": first, "upto": min(first + ROWS_AT_ONCE, upto)}
+            others = self._follow_waits(condition, bounds) if self.has_links else []
+            self._replace_rows(condition, bounds)
+            if others:
+                self._replace_rows(LISTED, {"seqs": json.dumps(others)})
         return upto
+
+    def _follow_waits(self, condition: str, bounds: Mapping[str, int]) -> list[int]:
+        """Find out which jobs wait or are blocked, now that these changed; the numbers of others that are concerned."""
+        job = bounds["upto"] if condition == NEW else self.job
+        self.db.execute("DELETE FROM found.touched")
+        self.db.execute(TOUCH.format(condition), {**bounds, "job": job})
+        self.db.execute(FORGET_WAITS)
+        self.db.execute(COPY_WAITS)
+        return [row["seq"] for row in self.db.execute(TOUCHED, {"job": job})]
 
     def _copy_prices(self) -> None:
         unpriced = {row["seq"] for row in self.db.execute(UNPRICED)}
@@ -319,12 +387,12 @@ class _Copy:
         )
         return first + rest
 
-    def list_groups(self, wanted: Filter, search: _Search | None) -> list[list[int]]:
-        """The numbers of all jobs, those of one prompt together."""
-        groups: dict[int, list[int]] = {}
-        query, params = self._compile("entries.seq, entries.prompt", wanted, search, Order.PROMPT)
+    def list_groups(self, wanted: Filter, search: _Search | None, order: Order) -> list[list[int]]:
+        """The numbers of all jobs, those of one prompt or of one chain together."""
+        groups: dict[int | None, list[int]] = {}
+        query, params = self._compile(f"entries.seq, entries.{order}", wanted, search, order)
         for row in self.db.execute(query, params):
-            groups.setdefault(row["prompt"], []).append(row["seq"])
+            groups.setdefault(row[str(order)], []).append(row["seq"])
         return list(groups.values())
 
     def count_newer(self, wanted: Filter, search: _Search | None, upto: float) -> int:
@@ -411,6 +479,9 @@ def _compile_search(wanted: Filter) -> tuple[list[str], dict[str, object]]:
         params["others"] = json.dumps(others)
     if wanted.rejected:
         conditions.append(REJECTED)
+    if wanted.chain is not None:
+        conditions.append(OF_CHAIN)
+        params["chain"] = wanted.chain
     if wanted.choice is not None:
         conditions.append(CHOSEN[wanted.choice])
     if wanted.where is not None:
@@ -444,6 +515,7 @@ class PageIndex:
         self._copy: _Copy | None = None
         self._thread: Thread | None = None
         self._has_failed = False
+        self._waits: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -489,10 +561,10 @@ class PageIndex:
                 newer = copy.count_newer(wanted, search, upto)
                 over = sum(_count_part("state", wanted, copy.kinds, jobs_of).get(state, 0) for state in OVER)
                 seqs = copy.list_finished(wanted, search, at=at, most=most, upto=upto, finished=over - newer)
-            elif order is Order.PROMPT:
+            elif order in (Order.PROMPT, Order.CHAIN):
                 if total > MOST_GROUPED:
                     raise UsageError(f"at most {MOST_GROUPED:,} jobs can be grouped; a filter makes them fewer")
-                grouped = copy.list_groups(wanted, search)
+                grouped = copy.list_groups(wanted, search, order)
                 seqs = [seq for group in grouped for seq in group][at : at + most]
                 groups = list(map(len, grouped))
             elif order is Order.RATING:
@@ -513,6 +585,16 @@ class PageIndex:
         with self._use_copy() as copy:
             counts = _count_kinds(Filter(), copy.kinds, copy.jobs_of)
         return {f"{name}s": Counter(counts[name]).most_common(MOST_CHOICES) for name in ("model", "manifest", "split")}
+
+    def count_waits(self) -> dict[str, int]:
+        """How many jobs wait for videos of others, and how many are blocked, when the copy was last up to date.
+
+        It is brought up to date first, if that takes a moment only.
+        """
+        self.refresh_soon()
+        if self._thread is not None:
+            self._thread.join(MOMENT)
+        return dict(self._waits)
 
     def count_moves(self, edges: Sequence[int]) -> list[Moves]:
         """How often each move was made, from the event after each of ``edges`` (ids of events) to the next."""
@@ -550,6 +632,7 @@ class PageIndex:
             self._drop_copy()  # it has no journal, so it may be damaged
             raise
         self._has_failed = False
+        self._waits = _count_part("waits", Filter(), self._copy.kinds, self._copy.jobs_of)
         return self._copy
 
     def _drop_copy(self) -> None:
@@ -570,13 +653,14 @@ def _open_copy(path: Path) -> _Copy:
     copy = _Copy(db, identity)
     kinds, jobs_of = copy.kinds, copy.jobs_of
 
-    def count_kind(state: str, model: str, manifest: str, split: object) -> int:
-        kind = Kind(state, model, manifest, text_of(split))
+    def count_kind(state: str, model: str, manifest: str, split: object, is_blocked: int | None) -> int:
+        waits = None if is_blocked is None else Waits.BLOCKED if is_blocked else Waits.WAITING
+        kind = Kind(state, model, manifest, text_of(split), waits)
         number = kinds.setdefault(kind, len(kinds))
         jobs_of[number] += 1
         return number
 
-    db.create_function("count_kind", 4, count_kind)
+    db.create_function("count_kind", 5, count_kind)
     register_functions(db)
     db.create_function("fold_texts", -1, _fold_texts, deterministic=True)
     db.create_function("hash_text", 1, hash, deterministic=True)

@@ -68,6 +68,7 @@ JOBS_IN_STATE = f"""SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT seq FROM job
 MODELS = "SELECT DISTINCT model FROM jobs"
 JOB = f"SELECT {COLUMNS} FROM jobs WHERE seq = :seq"
 SAME_FILE = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND sha256 IS NOT NULL AND seq != :seq LIMIT 1"
+VIDEO = f"SELECT {COLUMNS} FROM jobs WHERE sha256 = :sha256 AND state = 'succeeded' ORDER BY seq LIMIT 1"
 # of the rows of a group SQLite shows the one with the maximum
 HIGHEST_COSTS = """SELECT max(cost_usd) AS usd, request FROM jobs WHERE model = :model AND cost_usd > 0
     GROUP BY json_extract(request, '$.duration'), json_extract(request, '$.num_frames'),
@@ -244,6 +245,11 @@ class Queries(Part):
     def read_job(self, seq: int) -> Job:
         """The job numbered ``seq``."""
         return job_of(self._db.execute(JOB, {"seq": seq}).fetchone())
+
+    def find_video(self, sha256: str) -> Job | None:
+        """A job whose video has that hash."""
+        row = self._db.execute(VIDEO, {"sha256": sha256}).fetchone()
+        return None if row is None else job_of(row)
 
     def find_same_video(self, job: Job) -> Job | None:
         """Another job whose video has the same bytes as that of ``job``."""

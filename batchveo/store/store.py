@@ -13,6 +13,7 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
+from batchveo.store.chain_places import ChainPlaces
 from batchveo.store.chains import Chains
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.clip_figures import ClipFigures
@@ -29,6 +30,7 @@ from batchveo.store.queries import Counts, Queries
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
+from batchveo.store.uploads import Uploads
 from batchveo.store.votes import Votes
 
 
@@ -56,7 +58,9 @@ class Store:
         self.checks = ClipChecks(connection, queries, transitions)
         votes = self.votes = Votes(connection)
         self.chains = Chains(connection, queries, transitions, votes)
+        self.uploads = Uploads(connection)
         self.links = LinkQueries(connection)
+        self.places = ChainPlaces(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

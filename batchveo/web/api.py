@@ -17,8 +17,9 @@ from batchveo.core.errors import BatchveoError
 from batchveo.core.fields import parse_condition
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.job_search import Choice, Filter, Order
+from batchveo.store.job_search import Choice, Filter, Order, Waits
 from batchveo.web import serializers
+from batchveo.web.chains import make_strip
 from batchveo.web.charts.data import make_charts
 from batchveo.web.clip_checks import find_near_copies
 
@@ -36,7 +37,7 @@ def list_jobs(request: Request) -> Response:
     ``upto``: a moment; in the order by finish, later ones are only counted (``newer``). ``counts``: the jobs by state,
     model, manifest and split, if the index was asked. ``groups``: the sizes of the groups of one prompt.
     ``scanned``: if there was no time to search all jobs, how many were searched; the same question goes on with it.
-    ``copies`` of a card: how many other clips look the same.
+    ``copies`` of a card: how many other clips look the same; its place in a chain is described in ``chains``.
     """
     query = request.query_params
     wanted, at = read_filter(query), read_number(query, "at") or 0
@@ -58,11 +59,9 @@ def list_jobs(request: Request) -> Response:
                 "groups": matches.groups,
                 "scanned": None if matches.compared is None else {"jobs": matches.compared, "total": total},
             }
+        cards = serializers.make_cards(store, found, request.app.state.presence)
     copies = request.app.state.near_copies.find_counts()
-    cards = [
-        {**card, "copies": copies.get(card["seq"], 0)}
-        for card in serializers.make_cards(found, request.app.state.presence)
-    ]
+    cards = [{**card, "copies": copies.get(card["seq"], 0)} for card in cards]
     return make_answer({"jobs": cards, "at": at, "order": order, "now": time.time(), **facts})
 
 
@@ -71,17 +70,22 @@ def show_job(request: Request) -> Response:
     videos, presence = request.app.state.videos, request.app.state.presence
     with open_store(request) as store:
         job = find_job(store, request)
-        detail = {**serializers.make_detail(store, job, videos), "near": find_near_copies(store, job)}
+        detail = {
+            **serializers.make_detail(store, job, videos),
+            **make_strip(store, job, presence),
+            "near": find_near_copies(store, job),
+        }
         return make_answer({**serializers.read_card(store, job, presence), **detail})
 
 
 def show_progress(request: Request) -> Response:
     """Counts, money, speed and the cards that changed after the event ``since``."""
     since = read_number(request.query_params, "since")
-    request.app.state.index.refresh_soon()  # while the page is open, so that a search need not wait
+    waits = request.app.state.index.count_waits()  # while the page is open, so that a search need not wait
     with open_store(request) as store:
         presence = request.app.state.presence
-        return make_answer(serializers.make_progress(store, since=since, now=time.time(), presence=presence))
+        progress = serializers.make_progress(store, since=since, now=time.time(), presence=presence)
+        return make_answer({**progress, "waits": waits})
 
 
 def list_failures(request: Request) -> Response:
@@ -152,15 +156,19 @@ def read_filter(query: QueryParams) -> Filter:
         states = tuple(JobState(text) for text in query.getlist("state"))
     except ValueError:
         raise HTTPException(400, "there is no such state") from None
-    choice, where = query.get("choice"), query.get("where", "").strip()
+    choice, waits, where = query.get("choice"), query.get("waits"), query.get("where", "").strip()
     if choice not in (None, *Choice):
         raise HTTPException(400, "there is no such choice")
+    if waits not in (None, *Waits):
+        raise HTTPException(400, "waits is waiting or blocked")
     return Filter.of(
         query.get("q", "")[:1000],
         states=states,
         model=query.get("model"),
         manifest=query.get("manifest"),
         split=query.get("split"),
+        waits=None if waits is None else Waits(waits),
+        chain=query.get("chain"),
         rejected=query.get("gate") == "rejected",
         choice=None if choice is None else Choice(choice),
         where=parse_condition(where) if where else None,

@@ -113,6 +113,7 @@ _ROUTES = [
     Route("/api/cancel", changes.cancel_jobs, methods=["POST"]),
     Route("/api/resolve", changes.resolve_jobs, methods=["POST"]),
     Route("/api/reprompt", changes.replace_prompt, methods=["POST"]),
+    Route("/api/anew", changes.make_anew, methods=["POST"]),
     Route("/api/takes", changes.add_takes, methods=["POST"]),
     Route("/videos/{id}.mp4", media.send_video),
     Route("/posters/{id}.jpg", media.send_poster),

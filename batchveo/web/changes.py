@@ -14,7 +14,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.failure_causes import find_cause
 from batchveo.core.models import Job, JobState
 from batchveo.engine.price_book import PriceBook
-from batchveo.operations import further_takes, manage, remake
+from batchveo.operations import chain_remake, further_takes, manage, remake
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.provider.catalog.user_catalog import find_catalog
 from batchveo.store import Store
@@ -101,6 +101,31 @@ async def add_takes(request: Request) -> Response:
     return await change_store(request, add)
 
 
+async def make_anew(request: Request) -> Response:
+    """Make ``jobs`` (ids), and all that is made from their videos, anew; ``expected`` as ``preview_change`` told it."""
+
+    def remake_them(store: Store, body: Body) -> dict[str, object]:
+        with store.connection.transaction():
+            planned = _plan_anew(store, body)
+            if _identify_anew(planned) != body.get("expected"):
+                raise UsageError("these chains have moved since you were asked; look at them again")
+            chain_remake.remake_chains(store, planned, now=time.time(), catalog=find_catalog())
+            return {"done": planned.videos}
+
+    return await change_store(request, remake_them)
+
+
+def _plan_anew(store: Store, body: Body) -> chain_remake.ChainRemake:
+    return chain_remake.plan_chains(store, find_selected(store, body), catalog=find_catalog())
+
+
+def _identify_anew(planned: chain_remake.ChainRemake) -> str:
+    """A text that is the same as long as the same videos are made anew in the same way."""
+    return _identify(
+        (step.first.id, *((job.id, job.state) for job in step.jobs)) for steps in planned.rounds for step in steps
+    )
+
+
 def _plan_takes(store: Store, body: Body) -> further_takes.FurtherTakes:
     takes = body.get("takes")
     if type(takes) is not int:
@@ -134,11 +159,14 @@ async def _change_jobs(request: Request, act: str, change: Change) -> Response:
 
 
 async def preview_change(request: Request) -> Response:
-    """What ``act`` (``retry``, ``cancel``, ``resolve``, ``takes``) would do to ``jobs`` (ids), or all of a ``cause``.
+    """What ``act`` would do to ``jobs`` (ids), or all of a ``cause``.
 
+    ``act``: ``retry``, ``cancel``, ``resolve``, ``takes``, or ``anew`` (the jobs with all that is made from them).
     ``jobs``: how many of them it can be done to; ``others``: to how many it cannot. ``usd``: what those cost when they
     are submitted, by the latest list of prices or what their models have cost; ``unpriced`` of them have no price.
     ``expected`` goes into the request that does it: it is refused if the jobs are others or in another state by then.
+    ``following``: the ``jobs`` that wait for the videos of these, with ``usd`` and ``unpriced``; ``made``: how many
+    jobs were bought with their earlier videos.
     """
 
     def preview(store: Store, body: Body) -> dict[str, object]:
@@ -146,19 +174,34 @@ async def preview_change(request: Request) -> Response:
             planned = _plan_takes(store, body)
             cost = {"usd": planned.usd, "unpriced": planned.unpriced}
             return {"jobs": planned.takes, "others": 0, **cost, "expected": _identify_takes(store, planned)}
+        if body.get("act") == "anew":
+            remade = _plan_anew(store, body)
+            cost = {"usd": round(remade.usd, 6), "unpriced": remade.unpriced}
+            return {"jobs": remade.videos, "others": 0, **cost, "expected": _identify_anew(remade)}
         named = find_selected(store, body)
         jobs = choose_eligible(named, str(body.get("act")))
-        prices = list(price_jobs(store, jobs))
-        known = [price for price in prices if price is not None]
         return {
-            "jobs": len(jobs),
+            **_sum_jobs(store, jobs),
             "others": len(named) - len(jobs),
-            "usd": round(sum(known), 6),
-            "unpriced": len(prices) - len(known),
             "expected": _identify_jobs(jobs),
+            **_describe_chains(store, jobs, str(body.get("act"))),
         }
 
     return await change_store(request, preview, writing=False)
+
+
+def _describe_chains(store: Store, jobs: Sequence[Job], act: str) -> dict[str, object]:
+    if act not in ("retry", "cancel") or not store.links.has_links():
+        return {}
+    following = store.places.list_following(jobs, only_these=act == "cancel")
+    return {"following": _sum_jobs(store, following), "made": store.places.count_made(jobs)}
+
+
+def _sum_jobs(store: Store, jobs: Sequence[Job]) -> dict[str, object]:
+    """How many there are, and what they cost."""
+    prices = list(price_jobs(store, jobs))
+    known = [price for price in prices if price is not None]
+    return {"jobs": len(jobs), "usd": round(sum(known), 6), "unpriced": len(prices) - len(known)}
 
 
 def _find_jobs(store: Store, body: Body, act: str) -> list[Job]:

@@ -152,7 +152,7 @@ def _make_group(store: Store, group: TakeGroup, person: str, presence: VideoPres
     jobs = [store.queries.read_job(seq) for seq in group.seqs]
     measured = {job.seq: store.checks.read_measures(job) for job in jobs}
     near = link_near_copies(measured)
-    cards = serializers.make_cards(store.search.read_cards(group.seqs), presence)
+    cards = serializers.make_cards(store, store.search.read_cards(group.seqs), presence)
     return {
         "id": group.id,
         "prompt": jobs[0].prompt,

@@ -22,7 +22,16 @@ BRAND = "batchveo"
 ICON = "icon.svg"
 STATE_ICONS = ("icon-running.svg", "icon-done.svg", "icon-failed.svg", "icon-doubt.svg")
 """Icons of a tab, by what became of the jobs: each has a shape of its own."""
-STYLES = ("tokens.css", "layout.css", "gallery.css", "panel.css", "choose.css", "vendor/uPlot.min.css", "charts.css")
+STYLES = (
+    "tokens.css",
+    "layout.css",
+    "gallery.css",
+    "panel.css",
+    "strip.css",
+    "choose.css",
+    "vendor/uPlot.min.css",
+    "charts.css",
+)
 ENTRY = "main.js"
 LICENSE = "vendor/uPlot.LICENSE"
 """The license of the library that draws charts; every copy of its code includes it."""

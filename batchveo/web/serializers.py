@@ -18,6 +18,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
+from batchveo.store.chain_places import Wait
 from batchveo.store.job_search import CLIP, standing_of, text_of
 from batchveo.store.page_index import PageIndex
 from batchveo.web.clip_checks import make_checks
@@ -36,17 +37,21 @@ LONGEST_DATA = 100
 _CARD_COLUMNS = (
     *("seq", "id", "name", "state", "model", "manifest", "seed", "cost_usd", "bytes"),
     *("generation_id", "attempts", "not_before", "submitted_at", "completed_at", "finished_at"),
-    *("take", "verdict", "gate"),
+    *("take", "verdict", "gate", "link"),
 )
 
 
-def make_cards(found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False) -> list[dict[str, object]]:
-    """Jobs as the gallery shows them, with the problems of their videos."""
+def make_cards(
+    store: Store, found: Sequence[sqlite3.Row], presence: VideoPresence, *, anew: bool = False
+) -> list[dict[str, object]]:
+    """Jobs as the gallery shows them, with the problems of their videos, and what they wait for."""
     problems = presence.find_problems(found, anew=anew)  # type: ignore[arg-type]
-    return [_make_card(row, problems.get(row["id"])) for row in found]
+    waiting = [row["seq"] for row in found if row["waits"]]
+    waits = store.places.find_waits(waiting) if waiting else {}
+    return [_make_card(row, problems.get(row["id"]), waits.get(row["seq"])) for row in found]
 
 
-def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
+def _make_card(row: sqlite3.Row, problem: Problem | None, wait: Wait | None) -> dict[str, object]:
     """``video``: whether a video can be played; ``problem``: what is wrong with it."""
     error, standing = row["error"], standing_of(row["votes"])
     return {
@@ -54,6 +59,7 @@ def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
         "prompt": text_of(row["prompt"]),
         "split": text_of(row["split"]),
         **_describe_clip(row),
+        **_describe_place(row, wait),
         "labels": _list_labels(text_of(row["meta"])),
         "choice": "picked" if standing.is_picked else "rejected" if standing.is_rejected else None,
         "rating": standing.rating,
@@ -62,6 +68,21 @@ def _make_card(row: sqlite3.Row, problem: Problem | None) -> dict[str, object]:
         "error": None if error is None else error[:CLIP],
         "video": row["state"] == "succeeded" and row["file"] is not None and not (problem and problem.gone),
         "problem": problem and problem.make_row(),
+    }
+
+
+def _describe_place(row: sqlite3.Row, wait: Wait | None) -> dict[str, object]:
+    """``chain``: the first job of the chain, ``None`` if it is in none; ``parents``, with the ``part`` that is taken.
+
+    ``blocked_by``, ``waiting_for``: the job whose video is waited for, with its ``state``; at most one of both.
+    """
+    first = json.loads(row["chain"]) if row["chain"] else None
+    other = None if wait is None else {"id": wait.id, "name": wait.name, "state": wait.state}
+    return {
+        "chain": first and {"id": first[0], "name": first[1]},
+        "parents": [{"id": key, "name": name, "part": part} for key, name, part in json.loads(row["parents"])],
+        "blocked_by": other if wait and wait.is_blocked else None,
+        "waiting_for": other if wait and not wait.is_blocked else None,
     }
 
 
@@ -93,7 +114,7 @@ def _plain(value: object) -> object:
 
 def read_card(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
     """The card of one job, with a new check of its video."""
-    (card,) = make_cards(store.search.read_cards([job.seq]), presence, anew=True)
+    (card,) = make_cards(store, store.search.read_cards([job.seq]), presence, anew=True)
     return card
 
 
@@ -173,7 +194,7 @@ def make_progress(store: Store, *, since: int | None, now: float, presence: Vide
         "run": None if run is None else dict(run),
         "cursor": cursor,
         "many": many,
-        "changed": [] if many else make_cards(moved, presence),
+        "changed": [] if many else make_cards(store, moved, presence),
     }
 
 

@@ -19,6 +19,7 @@ from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
 from batchveo.store.page_index import PageIndex
 from batchveo.web import serializers
+from batchveo.web.chains import is_continued, make_lines
 from batchveo.web.charts.data import make_charts
 from batchveo.web.file_presence import VideoPresence, is_plain_file
 from batchveo.web.page import make_static_page
@@ -85,14 +86,17 @@ def write_report(
     copies = _Embedded(
         partial(make_preview, width=WIDTH, height=HEIGHT), room=PREVIEW_BYTES if previews and has_media_extra() else 0
     )
+    cards = serializers.make_cards(store, found, presence)
+    records = [store.queries.read_job(int(str(card["seq"]))) for card in cards]
+    lines, line_of = make_lines(store, records)
     jobs = []
-    for card in serializers.make_cards(found, presence):
-        job = store.queries.read_job(int(str(card["seq"])))
+    for card, job in zip(cards, records, strict=True):
         video = video_at(job, videos) if card["video"] else None
         # what people decided is on the cards; who decided stays here
         detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": [], "command": None}
         cause = read_cause(job.error, job.state.value)
         row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
+        row |= {"line": line_of.get(job.id), "repeats": is_continued(job)}
         pictures.add(job, video)
         copies.add(job, video)
         shown = {"video": True} if job.id in copies.by_id else {}
@@ -101,6 +105,7 @@ def write_report(
         choices, charts = serializers.list_choices(index), _make_charts(store, index, now, redaction)
     data = {
         "jobs": jobs,
+        "lines": [redaction.clean_row(line) for line in lines],
         "progress": redaction.clean_row(_make_progress(store, now, presence)),
         "choices": _label_choices(choices, labels),
         "failures": [redaction.clean_row(cause) for cause in serializers.list_failures(store)],

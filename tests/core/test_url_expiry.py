@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.url_expiry import LONGEST, expires_at
+from batchveo.core.url_expiry import LONGEST, expires_at, hide_signatures
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -82,3 +82,22 @@ def test_no_value_breaks_it(name: str, value: str) -> None:
     """Likewise."""
     found = expires_at(f"https://x/v?{name}={value}&X-Amz-Date=20260921T141320Z", NOW)
     assert found is None or found > NOW
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Expires=900&X-Amz-Credential=me&X-Amz-Signature=5ecret",
+        "x-goog-signature=5ecret&x-goog-date=1",
+        "sv=2024&se=2026&sig=5ecret%3D",
+        "Expires=1&Signature=5ecret~&Key-Pair-Id=K",
+    ],
+)
+def test_no_signature_stays_in_a_text(query: str) -> None:
+    """Whatever a server says around the address, and if the text is cut within it."""
+    url = f"https://b.example/a/b.png?{query}"
+    for said in (f'cannot read "{url}": 403', f"<{url}> and {url}", url[:-3]):
+        hidden = hide_signatures(said)
+        assert "5ec" not in hidden
+        assert "https://b.example/a/b.png?…" in hidden
+    assert hide_signatures("see https://b.example/?q=design= and sig=x") == "see https://b.example/?q=design= and sig=x"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -100,6 +102,22 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
     async with open_coordinator([make_spec(inputs=(image,))]) as at_work:
         broker = await at_work.broker()
         assert await broker.read_input_file(sha256) == ("image/png", content)
+
+
+async def test_an_upload_is_on_record_before_it_begins(open_coordinator: CoordinatorOpener, tmp_path: Path) -> None:
+    """Once for each job, under a name by its content."""
+    (tmp_path / "cat.png").write_bytes(b"a cat")
+    sha256 = hashlib.sha256(b"a cat").hexdigest()
+    image = InputFile(sha256=sha256, media_type="image/png", path=str(tmp_path / "cat.png"))
+    async with open_coordinator([make_spec(inputs=(image,))], inputs="s3://bucket/inputs") as at_work:
+        broker = await at_work.broker()
+        job = await broker.claim()
+        name = await broker.begin_upload(job, sha256)
+        assert name.partition("/")[2] == f"{sha256}.png"
+        with closing(sqlite3.connect(at_work.process.store.path)) as db:
+            rows = db.execute("SELECT bucket, name, job FROM uploads").fetchall()
+        assert rows == [("s3://bucket/inputs", name, job.seq)]
+        assert await broker.begin_upload(job, sha256) == name
 
 
 async def test_an_event_arrives_once(open_coordinator: CoordinatorOpener) -> None:

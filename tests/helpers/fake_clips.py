@@ -56,5 +56,8 @@ class FakeClips:
         self.frames.append((job.name, part))
         return f"{part} of {job.sha256}".encode()
 
+    async def read_clip(self, job: Job) -> bytes:
+        return (Path(str(job.folder)) / str(job.file)).read_bytes()
+
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         self.noted[job.name] = content

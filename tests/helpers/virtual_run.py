@@ -32,6 +32,7 @@ from batchveo.sandbox import Service, Settings, transport
 from batchveo.storage.base import at_once
 from batchveo.store import Store
 from tests.helpers.factories import make_spec
+from tests.helpers.fake_bucket import FakeBucket
 from tests.helpers.fake_clips import FakeClips
 
 BASE_URL = "http://127.0.0.1:8642"
@@ -55,6 +56,8 @@ class Night:
     """The only key of the runs that come."""
     hooks: Hooks = field(default_factory=Hooks)
     clips: ClipInspector = field(default_factory=lambda: FakeClips())
+    bucket: FakeBucket = field(default_factory=FakeBucket)
+    """The bucket for inputs, if ``inputs`` is among the settings of a run."""
     poll_rate: float | None = 1.0
     """The most polls a second, a sixth of a real run's: they are most of what a run on virtual time costs. ``None``: as
     a real run."""
@@ -127,7 +130,17 @@ class Night:
                     describe_job=describe_job,
                 )
                 told, apis = self.events.append, {self.key.name: api}
-                going = Run(store, spec, apis, videos, clock=self.clock, reporter=told, disk=at_once, clips=self.clips)
+                going = Run(
+                    store,
+                    spec,
+                    apis,
+                    videos,
+                    clock=self.clock,
+                    reporter=told,
+                    disk=at_once,
+                    clips=self.clips,
+                    open_bucket=self.bucket.open,
+                )
                 return await going.execute()
 
     async def killed(

@@ -90,6 +90,18 @@ async def test_an_echoed_key_is_scrubbed() -> None:
     assert outcome == Refused(reason="HTTP 400: bad key ***")
 
 
+async def test_an_echoed_signature_is_hidden() -> None:
+    """A service that cannot fetch an input may name its signed address."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        said = "cannot fetch https://b.example/in/a.png?X-Amz-Expires=900&X-Amz-Signature=5ecret"
+        return httpx.Response(400, json={"message": said, "statusCode": 400})
+
+    async with api(handler) as service:
+        outcome = await service.submit({}, client_request_id="x")
+    assert outcome == Refused(reason="HTTP 400: cannot fetch https://b.example/in/a.png?…")
+
+
 async def test_a_cut_message_holds_no_half_key() -> None:
     """The key goes before the message is cut."""
 

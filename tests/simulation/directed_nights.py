@@ -52,10 +52,12 @@ def direct_night(group: str, worker: str, seed: int, left: frozenset[Situation])
     at_once = rng.choice(AT_ONCE) if group not in ALONE else 1
     chosen = rng.sample(named, k=min(at_once, len(named)))
     others = set(wanted) - set(named)
+    aims = frozenset(aim for aim in left if aim.fault in chosen or aim.fault in others)
     faults = {**MIXED_IN.get(group, {}), **{fault: 1.0 if fault in FATAL else 0.8 / len(chosen) for fault in chosen}}
+    if group == "nothing" and {aim.state for aim in aims} == {"failed"}:
+        faults["generation-error"] = 0.6  # few jobs are left to fail
     if group == "the log" and "401" in chosen:
         faults["401"] = 0.15  # a submit that gets it ends the run
-    aims = frozenset(aim for aim in left if aim.fault in chosen or aim.fault in others)
     if worker == LOCAL and group in ("nothing", "the clock") and any(aim.state == "claimed" for aim in aims):
         # what a death after the intent leaves
         aims |= {Situation(NONE, "pending", "after-intent", LOCAL)}
@@ -106,6 +108,7 @@ def direct_night(group: str, worker: str, seed: int, left: frozenset[Situation])
         loses_database=group == "a lost database",
         group_turns=rng.choice([0, 3, GROUP_TURNS]),
         aims=aims,
+        chains=("frames", "joined") if any(aim.state == "waiting" for aim in aims) else (),
     )
 
 

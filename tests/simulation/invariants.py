@@ -13,12 +13,14 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.sandbox import Generation
+from batchveo.sandbox.prices import to_usd
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from batchveo.store.transitions import Transitions
-from tests.simulation.world import PRICE, REFUSALS, WITHOUT_END, Plan, WatchedNight, ending_of
+from tests.simulation.chains import check_links, check_sent, waits_rightly
+from tests.simulation.world import WITHOUT_END, Plan, WatchedNight, ending_of, may_be_refused
 
 S = JobState
 
@@ -29,8 +31,8 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     bought = _bought(night)
     budget = plan.run["budget"]
     if budget is not None:
-        alive = sum(len(generations) for generations in bought.values())
-        assert alive * PRICE <= budget + 0.01, f"{alive} videos bought on a budget of {budget}"
+        spent = to_usd(sum(one.credits for generations in bought.values() for one in generations))
+        assert spent <= budget + 0.01, f"{spent} spent on a budget of {budget}"
     for job in jobs:
         generations = bought.get(job.id, [])
         assert len(generations) <= 1, f"{job.name} was bought {len(generations)} times"
@@ -43,6 +45,8 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     _check_places(plan, night)
     _check_takes(plan, night, jobs)
     store = night.look()
+    check_sent(plan.list_jobs(), jobs, night.service.generations, good_at=night.observer.good_at, is_good=plan.is_good)
+    check_links(store, jobs)
     committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
     assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
     counted = Counter((job.state, job.held) for job in jobs)
@@ -63,12 +67,14 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
         assert job.generation_id == generations[0].id
         assert job.state is S.SUCCEEDED or job.error
     for job in jobs.values():
-        assert job.state in (S.SUCCEEDED, S.FAILED, S.PENDING, S.IN_DOUBT, S.GENERATING)
+        assert job.state in (S.SUCCEEDED, S.FAILED, S.PENDING, S.IN_DOUBT, S.GENERATING) or (
+            job.state is S.CANCELLED and plan.cancels
+        )
         if job.state is S.GENERATING:
             assert job.error
             assert ending_of(night, job) in WITHOUT_END
-        if job.state is S.PENDING:
-            assert plan.run["budget"] is not None or REFUSALS & set(plan.service.faults)
+        if job.state is S.PENDING and not (job.waits and waits_rightly(night.look(), job)):
+            assert may_be_refused(plan)
         if job.state is S.IN_DOUBT:
             assert job.held
     if plan.rejects is not None:

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 from unittest import mock
 
+from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.sandbox import Generation, Service
@@ -21,9 +22,11 @@ from batchveo.sandbox.seeded_random import FaultPlan
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, DOWNLOAD, MODEL, POLL
 from batchveo.storage.local import FolderGone, FolderStorage, FolderTarget, FolderWriter
 from batchveo.storage.video_file import VideoFile
+from batchveo.store.chains import Chains, LinkRecord
 from batchveo.store.clip_checks import ClipChecks, Judged
 from batchveo.store.database import Connection
 from batchveo.store.transitions import Transitions
+from tests.helpers.fake_clips import FakeClips
 from tests.simulation.situations import BETWEEN, GIVEN_UP, NONE, POSSIBLE, RENAMED, Situation
 
 ON_SUBMIT = frozenset({*BEFORE_ACCEPTING, *MODEL, *AFTER_ACCEPTING, "401"})
@@ -78,6 +81,11 @@ class Observer:
         self.is_given_up: Callable[[str], bool] = lambda worker: False
         self.note_beginning: Callable[[], None] = lambda: None
         """Called when a process begins."""
+        self.now: Callable[[], float] = float
+        self.good_at: dict[str, float] = {}
+        """When the video of each job was verified, and accepted if it has gates."""
+        self.list_children: Callable[[Job], list[str]] = lambda parent: []
+        """The ids of the jobs that wait for the video of a job."""
         self.list_looked_up: Callable[[], list[tuple[str, str, str | None]]] = list
         """The jobs that the log is read for: id, state, client request id."""
         self._rng = random.Random(seed)
@@ -106,6 +114,14 @@ class Observer:
         self._unflushed.clear()
         self._met.clear()
         self.note_beginning()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Inside, a process of which nothing is wanted writes the state."""
+        works, dead = self.works, self.dead
+        self.works = self.dead = False
+        yield
+        self.works, self.dead = works, dead
 
     def wants(self, fault: str, state: str, worker: str = "") -> bool:
         """Whether the night looks for a situation with this fault and state."""
@@ -181,7 +197,7 @@ class Observer:
         last = {each.job: each for each in self._unflushed}
         self._unflushed.clear()
         for each in last.values():
-            if each.step == "outcome":
+            if each.step in ("outcome", "link"):
                 self._met.pop((each.job, each.worker == GIVEN_UP), None)
         self.pass_points(
             [Situation(each.fault, each.state, f"after-{each.step}", each.worker) for each in last.values()]
@@ -217,8 +233,8 @@ class Observer:
         elif asked := dict(request.query).get("generation_id"):
             accounts = service._state.accounts.values()
             made = next((each.generations[asked] for each in accounts if asked in each.generations), None)
-            if made is not None:
-                job = name_job(made.client_request_id)
+            # a video that is good already is asked for its address
+            if made is not None and (job := name_job(made.client_request_id)) not in self.good_at:
                 yield from ((fault, job, "generating") for fault in self._find_poll_faults(service, made))
         elif request.path.startswith(FILES_PREFIX):
             found = service._state.find_file(request.path.removeprefix(FILES_PREFIX).removesuffix(".mp4"))
@@ -273,6 +289,9 @@ class Observer:
                 (Transitions, "apply_move", self._wrap_move),
                 (Transitions, "mark_sent", self._wrap_mark),
                 (ClipChecks, "record_verdict", self._wrap_verdict),
+                (FakeClips, "take_frame", self._wrap_frame),
+                (Chains, "fill_frame", self._wrap_fill),
+                (Chains, "fill_text", self._wrap_fill),
                 (Connection, "flush", self._wrap_flush),
                 (Connection, "_commit", self._wrap_commit),
                 (VideoFile, "publish_part", self._wrap_publish),
@@ -290,6 +309,7 @@ class Observer:
                 self.lock_database("", "pending")
             job = claim(transitions, **options)
             if job is not None:
+                assert not job.waits, f"{job.name} was claimed, and waits"
                 self.add_write(_Write(job.id, "intent", NONE, "pending", self.worker))
             return job
 
@@ -299,10 +319,40 @@ class Observer:
         def verdict_seen(checks: ClipChecks, *arguments: Any, **options: Any) -> Judged:
             self.pass_points([])
             judged = record(checks, *arguments, **options)
+            if judged.job.verdict == Verdict.ACCEPTED:
+                self.good_at.setdefault(judged.job.id, self.now())
             self.pass_points([])  # written, and not on disk
             return judged
 
         return verdict_seen
+
+    def _wrap_frame(self, take: Callable[..., Awaitable[bytes]]) -> Callable[..., Awaitable[bytes]]:
+        async def frame_seen(clips: FakeClips, job: Job, part: str) -> bytes:
+            self.pass_points([])
+            waiting = self.list_children(job)
+            if self.wants("input-gone", "waiting") and self._rng.random() < 0.5:
+                for child in waiting:
+                    self.note_fault("input-gone", child, "waiting")
+                raise OSError(errno.EIO, "input-gone")
+            frame = await take(clips, job, part)
+            self.pass_points([])
+            return frame
+
+        return frame_seen
+
+    def _wrap_fill(self, fill: Callable[..., bool]) -> Callable[..., bool]:
+        def fill_seen(chains: Chains, link: LinkRecord, *arguments: Any, **options: Any) -> bool:
+            child = chains._queries.read_job(link.child)
+            write = self.describe_write(child, "waiting", "link")
+            self.pass_before(write)
+            if not chains._db.in_transaction:
+                self.lock_database(child.id, "waiting")
+            filled = fill(chains, link, *arguments, **options)
+            if filled:
+                self.add_write(write)
+            return filled
+
+        return fill_seen
 
     def _wrap_mark(self, mark: Callable[..., None]) -> Callable[..., None]:
         def mark_seen(transitions: Transitions, job: Job, **options: Any) -> None:
@@ -322,6 +372,8 @@ class Observer:
             if not transitions._db.in_transaction:
                 self.lock_database(job.id, write.state)
             moved = apply(transitions, job, move, **options)
+            if moved.state is JobState.SUCCEEDED and moved.policy is None:
+                self.good_at.setdefault(moved.id, self.now())
             self.add_write(write)
             return moved
 
@@ -388,7 +440,9 @@ def name_job(client_request_id: str | None) -> str:
 
 
 def name_state(transitions: Transitions, job: Job) -> str:
-    """The state of ``job``, with the two halves of ``submitting`` apart."""
+    """The state of ``job``, with the two halves of ``submitting`` apart, and those of ``pending``."""
+    if job.state is JobState.PENDING and job.waits:
+        return "waiting"
     if job.state is not JobState.SUBMITTING:
         return job.state
     return "sent" if transitions._was_sent(job) else "claimed"

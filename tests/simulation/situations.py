@@ -4,10 +4,12 @@
   world's are the disk, the database and the clock; the wire's are lost and repeated calls between a worker and its
   coordinator; mishaps are a worker's. ``none``: all goes well.
 - **state**: the state of the job in the hands of whoever acts for it. ``submitting`` is two: ``claimed`` (the intent is
-  recorded, and no byte may have left) and ``sent`` (marked: the request may have arrived).
+  recorded, and no byte may have left) and ``sent`` (marked: the request may have arrived). A ``waiting`` job is a
+  pending one that waits for the video of another job.
 - **crash**: where the process dies next, before anything else befalls that job. Each durable step has three points:
   ``before-X`` (it is not written), ``X-not-flushed`` (it is written, and lost), ``after-X`` (it is on disk, and nobody
-  has acted on it), for the intent, the mark and the outcome; a video's file has ``before-rename`` and ``after-rename``.
+  has acted on it), for the link, the intent, the mark and the outcome; a video's file has ``before-rename`` and
+  ``after-rename``.
   ``between-steps``: it dies while it waits. ``none``: it lives.
 - **worker**: ``local`` (in the coordinator's process), ``remote`` (in another process, the only one), ``remotes`` (one
   of several), ``given-up`` (in another process, and the coordinator counts it as dead).
@@ -35,10 +37,13 @@ from batchveo.sandbox.settings import (
 
 NONE = "none"
 BETWEEN = "between-steps"
-STATES = ("pending", "claimed", "sent", "in_doubt", "generating", "downloading", "succeeded", "failed")
+STATES = ("waiting", "pending", "claimed", "sent", "in_doubt", "generating", "downloading", "succeeded", "failed")
 WORKERS = LOCAL, REMOTE, REMOTES, GIVEN_UP = "local", "remote", "remotes", "given-up"
 POINTS: Mapping[str, tuple[str, ...]] = {
-    **{step: (f"before-{step}", f"{step}-not-flushed", f"after-{step}") for step in ("intent", "mark", "outcome")},
+    **{
+        step: (f"before-{step}", f"{step}-not-flushed", f"after-{step}")
+        for step in ("link", "intent", "mark", "outcome")
+    },
     "rename": ("before-rename", "after-rename"),
 }
 """The points of each durable step at which a process may die."""
@@ -53,7 +58,7 @@ RENAMED = (NONE, "slow-body", "ignore-range", "changed-etag", "name-refused")
 """Faults of a download that end with a file nevertheless."""
 ENDS_RUN = frozenset({"disk-full", "folder-gone", "database-full", "database-locked"})
 LOG = ("401", "log-429", "late-log")
-WRITTEN = ("pending", "claimed", "sent", "in_doubt", "generating", "downloading", "failed")
+WRITTEN = ("waiting", "pending", "claimed", "sent", "in_doubt", "generating", "downloading", "failed")
 """The states that a step of a run leaves."""
 WIRE = {
     "call-lost": ("claimed", "sent", "generating", "downloading"),
@@ -74,6 +79,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "the disk": dict.fromkeys(("disk-full", "folder-gone", "name-refused", "file-refused"), ("downloading",)),
     "the database": dict.fromkeys(("database-full", "database-locked"), WRITTEN),
     "the clock": dict.fromkeys(("clock-back", "clock-ahead"), WRITTEN),
+    "chains": {"input-gone": ("waiting",)},
     "a lost database": {"database-lost": ("succeeded",)},
     "the wire": WIRE,
     "mishaps": dict.fromkeys(MISHAPS, ("claimed", "sent", "generating", "downloading")),
@@ -98,6 +104,8 @@ class Situation(NamedTuple):
 def list_steps(fault: str, state: str) -> tuple[str, ...]:
     """The durable steps that may be the next one of a job in ``state`` that ``fault`` has struck."""
     match state:
+        case "waiting":
+            return ("link",)
         case "pending":
             return ("intent",) if fault == NONE else ()
         case "claimed":

@@ -19,6 +19,7 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine import recorder
 from batchveo.engine.cluster.remote_broker import PERMISSION_SECONDS
+from batchveo.operations.manage import cancel_jobs, retry_jobs
 from batchveo.provider import ApiKey, NamedKey
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.mock_transport import make_transport
@@ -26,6 +27,7 @@ from batchveo.sandbox.settings import VIDEO
 from batchveo.store import Store
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import KEY, Night, specs
+from tests.simulation.chains import SHAPES, check_result, make_chains, waits_rightly
 from tests.simulation.observer import Observer, name_state
 from tests.simulation.remote_run import RemotePlan, RemoteRun, far_of, only_crashes
 from tests.simulation.situations import BETWEEN, HEAVY, LOCAL, REMOTE, REMOTES, Situation
@@ -79,6 +81,10 @@ class Plan:
     rejects: float | None = None
     """The chance that the gate of a job rejects a clip; ``None`` if the jobs have no gates."""
 
+    chains: tuple[str, ...] = ()
+    """The forms of the chains that the manifest has besides its single jobs."""
+    cancels: bool = False
+    """Whether jobs are cancelled between two runs, and some of them retried before the last ones."""
     in_folders: bool = False
     """Whether a template puts the videos into folders, and another one does from the first whole run on."""
 
@@ -88,7 +94,7 @@ class Plan:
 
     def list_jobs(self, template: str = "first") -> list[JobSpec]:
         """The jobs of the manifest; ``template`` names the folder that all are in."""
-        jobs = specs(self.jobs)
+        jobs = [*make_chains(self.chains), *specs(self.jobs)]
         if self.in_folders:
             jobs = [replace(job, stem=f"{template}/{number % 3}/{job.stem}") for number, job in enumerate(jobs)]
         return jobs if self.rejects is None else [replace(job, policy=POLICY) for job in jobs]
@@ -144,7 +150,24 @@ def plan_of(seed: int) -> Plan:
     if rng_of_gates.random() < 0.4:
         plan = replace(plan, rejects=rng_of_gates.choice([0.2, 0.5, 0.9]))
     plan = replace(plan, in_folders=random.Random(seed + 6).random() < 0.4)
+    plan = _with_chains(plan, random.Random(seed + 7))
     return _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
+
+
+def _with_chains(plan: Plan, rng: random.Random) -> Plan:
+    """``plan`` with chains in each second night, of which a budget may end in the middle."""
+    shapes = tuple(rng.choice(sorted(SHAPES)) for _ in range(rng.choice([0, 0, 1, 2, 3])))
+    budget = plan.run["budget"]
+    if budget is not None:
+        budget = round(budget + rng.uniform(0, len(make_chains(shapes))), 2)
+    url_ttl = plan.service.url_ttl if not shapes else rng.choice([None, 60.0, 900.0])
+    return replace(
+        plan,
+        chains=shapes,
+        cancels=bool(shapes) and rng.random() < 0.3,
+        run={**plan.run, "budget": budget},
+        service=replace(plan.service, url_ttl=url_ttl),
+    )
 
 
 def _with_losses(plan: Plan) -> Plan:
@@ -181,6 +204,7 @@ class WatchedNight(Night):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.true_clock = self.clock
+        self.observer.now = self.true_clock.now
 
     def look(self) -> Store:
         """The database, open from the first look to the end of the night: to open it takes longer than most looks."""
@@ -216,14 +240,20 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
     jobs = plan.list_jobs()
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
     observer.note_beginning = lambda: _note_clock(night)
+    observer.list_children = lambda parent: _list_children(night, parent)
+    rng = random.Random(plan.seed + 8)
     with observer.watching(), mock.patch.object(recorder, "GROUP_TURNS", plan.group_turns):
         for number, kill in enumerate(plan.kills):
             night.key = plan.keys[number % len(plan.keys)]
             await _run_until_death(plan, night, jobs, kill)
             after_run(night)
+            if plan.cancels:
+                _cancel_one(night, rng)
         if plan.aims:
             await _pursue(plan, night, jobs, after_run)
         observer.works = False
+        if plan.cancels:
+            _retry_some(night, rng)
         await _come_to_an_end(plan, night, plan.list_jobs("second"), after_run)
     return night
 
@@ -244,6 +274,29 @@ async def _run_until_death(plan: Plan, night: WatchedNight, jobs: Sequence[JobSp
     if killed:
         store = night.look()
         night.observer.note_death_between(Counter(name_state(store.transitions, job) for job in store.jobs()))
+
+
+def _cancel_one(night: WatchedNight, rng: random.Random) -> None:
+    """Cancel a pending job, of a chain if there is one."""
+    with night.observer.resting(), night.store() as store:
+        pending = [job for job in store.jobs(JobState.PENDING) if job.take == 1]
+        chosen = [job for job in pending if job.chain is not None] or pending
+        if chosen and rng.random() < 0.5:
+            cancel_jobs(store, [rng.choice(chosen)], now=night.true_clock.now())
+
+
+def _retry_some(night: WatchedNight, rng: random.Random) -> None:
+    """Make some of the cancelled jobs pending again."""
+    with night.observer.resting(), night.store() as store:
+        retried = [job for job in store.jobs(JobState.CANCELLED) if job.take == 1 and rng.random() < 0.5]
+        retry_jobs(store, retried, now=night.true_clock.now())
+
+
+def _list_children(night: WatchedNight, parent: Job) -> list[str]:
+    """The ids of the jobs that wait for the video of ``parent``."""
+    store = night.look()
+    links = store.chains.list_open_links(parent.seq if parent.take_of is None else parent.take_of)
+    return [store.queries.read_job(link.child).id for link in links]
 
 
 async def _pursue(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
@@ -300,7 +353,7 @@ async def _come_to_an_end(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpe
         jobs_now = night.jobs()
         after = [(job.state, job.held, job.verdict) for job in jobs_now]
         unchanged = unchanged + 1 if after == before else 0
-        if unchanged >= _runs_to_be_sure(plan) and not any(_moves_still(night, job) for job in jobs_now):
+        if unchanged >= _runs_to_be_sure(plan) and not any(_moves_still(plan, night, job) for job in jobs_now):
             await _lose(plan, night, jobs)
             after_run(night)
             return
@@ -327,13 +380,20 @@ def _runs_to_be_sure(plan: Plan) -> int:
     return 1 if len(plan.keys) == 1 else len(plan.keys) + 1
 
 
-def _moves_still(night: Night, job: Job) -> bool:
+def may_be_refused(plan: Plan) -> bool:
+    """Whether jobs may be pending in the end: for want of money, or since the service refuses them."""
+    return plan.run["budget"] is not None or bool(REFUSALS & set(plan.service.faults))
+
+
+def _moves_still(plan: Plan, night: WatchedNight, job: Job) -> bool:
     """Whether a further run would bring ``job`` on: the service has no more to say of some generations.
 
     A run that a 401 ends in its first moment changes nothing, and is not the last one.
     """
     if job.state is JobState.IN_DOUBT:
         return not job.held
+    if job.waits and job.state is JobState.PENDING and not may_be_refused(plan):
+        return not waits_rightly(night.look(), job)
     return job.state in UNDER_WAY and (ending_of(night, job) not in WITHOUT_END or job.error is None)
 
 
@@ -373,7 +433,8 @@ async def _run_at_most(
 
 async def _whole(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], number: int) -> None:
     if plan.remote is None:
-        await night.run(jobs, **plan.run)
+        result = await night.run(jobs, **plan.run)
+        check_result(night.look(), night.jobs(), result)
     else:
         calm = number >= MOST_MISHAPS or bool(plan.aims)
         await _make_remote_run(plan, plan.remote, night, calm=calm).live(jobs)

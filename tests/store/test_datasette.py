@@ -90,7 +90,7 @@ def test_the_pages(state: Path, metadata: dict[str, Any], immutable: bool) -> No
     async def look(get: Get) -> None:
         database = await get("/night.json")
         shown = {table["name"] for table in database["tables"] if not table["hidden"]}
-        checks = {"policies", "measures", "verdicts", "scores", "votes", "links"}
+        checks = {"policies", "measures", "verdicts", "scores", "votes", "links", "uploads"}
         assert shown == {"jobs", "attempts", "events", "runs", "catalogs"} | checks
         assert {"videos", "unfinished", "failures", "spending", "history"} <= {v["name"] for v in database["views"]}
         jobs = await get("/night/jobs")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.chains import make_chain
 from tests.web.conftest import Night
 
 if TYPE_CHECKING:
@@ -21,18 +22,33 @@ VIEWS = {
     "failures": "#failures .cause",
     "charts": "#charts .chart",
     "job": "dialog[open] h2",
+    "chain": ".strip-link .strip-sign",
+    "film": ".film-said:not(:empty)",
 }
 """Each view, and what is there once it is shown."""
 
 
+JOBS = {"job": "refused 1", "chain": "shot 1", "film": "shot 0"}
+
+
+def add_chain(night: Night) -> None:
+    """A chain whose first link is made."""
+    night.cancel_pending()
+    night.add(*make_chain(3))
+    night.succeed()
+
+
 def show(page: Page, url: str, view: str, night: Night) -> None:
-    page.goto(f"{url}/#/{view}/{night.named('refused 1').id}" if view == "job" else f"{url}/#/{view}")
+    page.goto(f"{url}/#/job/{night.named(JOBS[view]).id}" if view in JOBS else f"{url}/#/{view}")
+    if view == "film":
+        page.get_by_role("button", name="Play the chain").click()
     page.locator(VIEWS[view]).first.wait_for()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
 def test_axe_finds_nothing(new_page: Open, url: str, night: Night, scheme: str, width: int) -> None:
     """No violation of any rule, the mere recommendations among them."""
+    add_chain(night)
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = new_page(url, width=width, color_scheme=scheme, bypass_csp=True)
     for view in VIEWS:
@@ -43,6 +59,7 @@ def test_axe_finds_nothing(new_page: Open, url: str, night: Night, scheme: str, 
 
 def test_nothing_moves_for_those_who_asked_for_that(new_page: Open, url: str, night: Night) -> None:
     """No transition and no animation is left."""
+    add_chain(night)
     page = new_page(url, reduced_motion="reduce")
     moving = """[...document.querySelectorAll("*")].filter((node) => {
         const { transitionDuration, animationName } = getComputedStyle(node);

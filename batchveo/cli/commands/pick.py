@@ -18,6 +18,7 @@ from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.display.table import Column, print_table
 from batchveo.operations import manage, votes
+from batchveo.operations.chain_remake import describe_outdated
 from batchveo.operations.votes import VotedClip
 from batchveo.store import Store
 
@@ -89,7 +90,9 @@ def command(
             raise UsageError("--undo undoes your latest vote: it takes no job")
         with Store.existing(state) as store:
             vote = votes.undo_vote(store, person=person, now=time.time())
-            click.echo(f"{store.queries.read_job(vote.job).name} is not {UNDONE[vote.kind]} any more", err=True)
+            job = store.queries.read_job(vote.job)
+            click.echo(f"{job.name} is not {UNDONE[vote.kind]} any more", err=True)
+            _print_outdated(store, [job])
         return 0
     if not keys and listed is None:
         if reject or rate is not None or over is not None:
@@ -101,8 +104,14 @@ def command(
             return _prefer(store, chosen, over, person)
         kind = VoteKind.REJECT if reject else VoteKind.RATE if rate is not None else VoteKind.PICK
         done = votes.record_votes(store, chosen, kind, person=person, now=time.time(), rating=rate)
-    click.echo(f"{format_count(len(done), 'clip')} {DONE[kind]} by {person}", err=True)
+        click.echo(f"{format_count(len(done), 'clip')} {DONE[kind]} by {person}", err=True)
+        _print_outdated(store, chosen)
     return 0
+
+
+def _print_outdated(store: Store, jobs: list[Job]) -> None:
+    for sentence in describe_outdated(store, jobs):
+        click.echo(sentence, err=True)
 
 
 def _read_lines(listed: TextIO | None) -> list[str]:

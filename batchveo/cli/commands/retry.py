@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from batchveo.core.formatting import format_count, format_usd
 from batchveo.core.hints import address_options, format_command
 from batchveo.core.models import JobState
 from batchveo.operations import manage, remake
+from batchveo.operations.chain_remake import ChainRemake, describe_left, plan_chains, remake_chains
 from batchveo.operations.further_takes import FurtherTakes, add_takes, plan_takes
 from batchveo.store import Store
 
@@ -70,6 +71,12 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
     help="Make N more takes of each job, with further seeds; its clip stays.",
 )
 @option(
+    "--with-children",
+    is_flag=True,
+    envvar=None,
+    help="Make each job anew, and all jobs of its chain that are made from its video.",
+)
+@option(
     "--to",
     "new",
     metavar="NAME",
@@ -88,7 +95,7 @@ WAYS = {"new": "--to", "prompt": "--prompt", "takes": "--takes"}
 @catalogue_option
 @option("--dry-run", is_flag=True, envvar=None, help="With --to: check and count, and write nothing.")
 @confirm_above_option
-@option("-y", "--yes", is_flag=True, envvar=None, help="With --takes: do not ask for confirmation.")
+@option("-y", "--yes", is_flag=True, envvar=None, help="With --takes and --with-children: do not ask.")
 def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
     """Set failed jobs to pending again: all of them, or the named JOBs, which may also be cancelled ones.
 
@@ -97,13 +104,32 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
 
     --prompt gives one job another prompt, --takes N makes more takes of finished or named jobs.
 
+    In a chain, the jobs that wait for the video of a retried JOB go on. Those that were made from an earlier video of
+    it stay as they are, unless --with-children makes them anew as well.
+
     With --model OLD --to NEW, pending and failed jobs of a model that ends are replaced by new jobs under another
     model, after their requests are checked for it.
     """
+    _check_options(jobs, options)
+    where = read_where(options["where"])
+    if options["new"] is not None:
+        return _remake(jobs, state, options["new"].strip(), where, options)
+    if options["prompt"] is not None:
+        return _replace_prompt(jobs, state, options["prompt"], options)
+    if options["with_children"]:
+        return _remake_chains(jobs, state, where, options)
+    if options["takes"] is not None:
+        return _add_takes(jobs, state, options["takes"], where, options)
+    return _retry(jobs, state, where, options)
+
+
+def _check_options(jobs: Sequence[str], options: dict[str, Any]) -> None:
+    """Raise ``UsageError`` for options that do not belong together."""
     if bool(jobs) + bool(options["state_is"]) + options["everything"] > 1:
         raise UsageError("name the jobs to retry, or give --all or --state-is")
-    ways = [option for name, option in WAYS.items() if options[name] is not None]
-    if len(ways) > 1:
+    ways = ["--with-children"] if options["with_children"] else []
+    ways += [option for name, option in WAYS.items() if options[name] is not None]
+    if len(ways) > 1 and ways != ["--with-children", "--takes"]:
         raise UsageError(f"give one of {' and '.join(ways)}")
     if options["drop"] and ways not in (["--to"], ["--prompt"]):
         raise UsageError("--drop needs --to or --prompt")
@@ -111,14 +137,6 @@ def command(jobs: tuple[str, ...], state: Path, **options: Any) -> int:
         raise UsageError("--dry-run needs --model OLD --to NEW")
     if ways and (options["cause"] is not None or options["everything"]):
         raise UsageError(f"--cause and --all are not for {ways[0]}")
-    where = read_where(options["where"])
-    if options["new"] is not None:
-        return _remake(jobs, state, options["new"].strip(), where, options)
-    if options["prompt"] is not None:
-        return _replace_prompt(jobs, state, options["prompt"], options)
-    if options["takes"] is not None:
-        return _add_takes(jobs, state, options["takes"], where, options)
-    return _retry(jobs, state, where, options)
 
 
 def _retry(jobs: Sequence[str], state: Path, where: Condition | None, options: dict[str, Any]) -> int:
@@ -135,6 +153,7 @@ def _retry(jobs: Sequence[str], state: Path, where: Condition | None, options: d
         )
         done = manage.retry_jobs(store, chosen, now=time.time())
         click.echo(f"{format_count(done, 'job')} set to pending", err=True)
+        _print_each(describe_left(store, chosen))
         if done:
             _print_next(store, state)
         elif not jobs and JobState.CANCELLED not in states:
@@ -166,6 +185,9 @@ def _replace_prompt(jobs: Sequence[str], state: Path, prompt: str, options: dict
         (old,) = manage.select_jobs(store, jobs)
         new = remake.replace_prompt(store, old, prompt, drop=options["drop"], now=time.time(), catalog=catalog)
         click.echo(f"{new.name!r} is pending with the other prompt, as job {new.id}; {old.id} is cancelled", err=True)
+        if following := len(store.chains.list_below([new.seq])) - 1:
+            click.echo(f"{_count_followers(following)} for it", err=True)
+        _print_each(describe_left(store, [old], replaced=True))
         _print_next(store, state)
     return 0
 
@@ -181,21 +203,66 @@ def _add_takes(jobs: Sequence[str], state: Path, count: int, where: Condition | 
         chosen = manage.choose_jobs(store, jobs, states=states, models=options["models"], where=where)
         planned = plan_takes(store, chosen, count, catalog=catalog)
         click.echo(_describe_takes(planned), err=True)
-        is_dear = planned.usd > options["confirm_above"] or planned.unpriced
-        if is_dear and not options["yes"] and not is_confirmed():
+        if not _is_affordable(planned, options):
             return DECLINED
         if add_takes(store, planned, now=time.time()):
+            _print_each(describe_left(store, planned.firsts))
             _print_next(store, state)
     return 0
+
+
+def _is_affordable(planned: FurtherTakes | ChainRemake, options: dict[str, Any]) -> bool:
+    """Whether it is cheap, or whoever pays agrees."""
+    is_dear = planned.usd > options["confirm_above"] or planned.unpriced
+    return not is_dear or options["yes"] or is_confirmed()
 
 
 def _describe_takes(planned: FurtherTakes) -> str:
     if not planned.takes:
         return "no such jobs: no takes to add"
+    takes, jobs = format_count(planned.takes, "more take"), format_count(len(planned.firsts), "job")
+    return f"{takes} of {jobs}; {_describe_price(planned, planned.takes)}"
+
+
+def _describe_price(planned: FurtherTakes | ChainRemake, videos: int) -> str:
     price = f"up to {format_usd(planned.usd)}" if planned.usd or not planned.unpriced else "an unknown amount"
     more = f", and {planned.unpriced:,} of them have no known price" if planned.unpriced and planned.usd else ""
-    takes, jobs = format_count(planned.takes, "more take"), format_count(len(planned.firsts), "job")
-    return f"{takes} of {jobs}; {'it costs' if planned.takes == 1 else 'they cost'} {price}{more}"
+    return f"{'it costs' if videos == 1 else 'they cost'} {price}{more}"
+
+
+def _remake_chains(jobs: Sequence[str], state: Path, where: Condition | None, options: dict[str, Any]) -> int:
+    if not (jobs or options["state_is"] or options["models"] or where):
+        raise UsageError("name the jobs to make anew with their children, or give --state-is, --model or --where")
+    states = _read_states(options, list(JobState), "made anew") or [JobState.SUCCEEDED]
+    catalog = read_catalogue(options["catalogue"])
+    with Store.existing(state) as store:
+        note_unknown_scores(store, where)
+        chosen = manage.choose_jobs(store, jobs, states=states, models=options["models"], where=where)
+        planned = plan_chains(store, chosen, options["takes"], catalog=catalog)
+        click.echo(_describe_chains(planned), err=True)
+        if not _is_affordable(planned, options):
+            return DECLINED
+        remake_chains(store, planned, now=time.time(), catalog=catalog)
+        if planned.videos:
+            _print_next(store, state)
+    return 0
+
+
+def _describe_chains(planned: ChainRemake) -> str:
+    if not planned.videos:
+        return "nothing to add: all of it is pending already" if planned.chosen else "no such jobs: nothing to add"
+    parts = {"more take": planned.added, "job made again": planned.videos - planned.added}
+    words = ", ".join(_count_parts(number, what) for what, number in parts.items() if number)
+    return f"{format_count(planned.videos, 'video')} to be made: {words}; {_describe_price(planned, planned.videos)}"
+
+
+def _count_parts(number: int, what: str) -> str:
+    return f"{number:,} jobs made again" if what == "job made again" and number > 1 else format_count(number, what)
+
+
+def _print_each(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        click.echo(sentence, err=True)
 
 
 def _print_next(store: Store, state: Path) -> None:
@@ -216,8 +283,8 @@ def _remake(jobs: Sequence[str], state: Path, new: str, where: Condition | None,
         )
         if not options["dry_run"]:
             remake.remake_jobs(store, made, now=time.time(), catalog=catalog)
-        for line in _describe(made, dry=options["dry_run"]):
-            click.echo(line, err=True)
+        _print_each(_describe(made, dry=options["dry_run"]))
+        _print_each(describe_left(store, [old for old, _ in made.successors], replaced=True))
         if made.added and not options["dry_run"]:
             _print_next(store, state)
     return 0
@@ -229,10 +296,17 @@ def _describe(made: remake.Remake, *, dry: bool) -> Iterator[str]:
     if made.known:
         them = "it" if made.known == 1 else "them"
         yield f"{format_count(made.known, 'job')} {would}cancelled: {made.new} has the same as {them} already"
+    if made.followers:
+        yield f"{_count_followers(len(made.followers), would)} for them"
     yield from map(str, made.defaults)
     yield from _list_left(made)
     if dry:
         yield "nothing was written"
+
+
+def _count_followers(jobs: int, would: str = "") -> str:
+    waits = "would wait" if would else "waits" if jobs == 1 else "wait"
+    return f"{format_count(jobs, 'job')} further down the chain {waits}"
 
 
 def _list_left(made: remake.Remake) -> Iterator[str]:

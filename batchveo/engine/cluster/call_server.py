@@ -12,7 +12,7 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
-from batchveo.engine.broker import ClaimLost, Fenced
+from batchveo.engine.broker import ClaimLost, Fenced, FileUnreadable
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import single_error
@@ -99,6 +99,8 @@ class CallServer:
             pending.error = None
         except (ClaimLost, Fenced) as error:
             pending.error = error
+        except FileUnreadable as error:  # of one job, which the worker reports
+            pending.error = error
         except Exception as error:  # noqa: BLE001 - it ends the run, and is raised there
             self._coordinator.fail(error)
             pending.error = Fenced(f"the run cannot continue: {error}")
@@ -124,7 +126,10 @@ class CallServer:
             case Method.TAKE_OVER:
                 return await self._wait_for_result(lambda: coordinator.take_over(worker, most=MOST_TAKEN_OVER)) or ()
             case Method.INPUT_FILE:
-                return coordinator.read_input_file(worker, cast("str", call.arguments[0]))
+                return await coordinator.read_input_file(worker, cast("str", call.arguments[0]))
+            case Method.UPLOAD:
+                job, sha256 = cast("tuple[Job, str]", call.arguments)
+                return await coordinator.begin_upload(worker, job, sha256)
         return None
 
     async def _claim_jobs(self, worker: str) -> Sequence[Job]:

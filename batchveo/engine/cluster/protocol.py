@@ -57,6 +57,7 @@ class Method(StrEnum):
     RECORD = "record"
     TAKE_OVER = "take_over"
     INPUT_FILE = "input_file"
+    UPLOAD = "upload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

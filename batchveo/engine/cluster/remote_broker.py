@@ -124,6 +124,10 @@ class RemoteBroker:
     async def _fetch_input_file(self, sha256: str) -> tuple[str, bytes]:
         return cast("tuple[str, bytes]", (await self._call_method(Method.INPUT_FILE, sha256)).value)
 
+    async def begin_upload(self, job: Job, sha256: str) -> str:
+        """See ``Broker``."""
+        return cast("str", (await self._call_method(Method.UPLOAD, job, sha256)).value)
+
     async def wait_finished(self) -> float:
         """See ``Broker``."""
         await self._over.wait()
@@ -205,7 +209,7 @@ class RemoteBroker:
         self._over.set()
 
 
-SENT_ALONE = frozenset({Method.CLAIM, Method.TAKE_OVER, Method.INPUT_FILE})
+SENT_ALONE = frozenset({Method.CLAIM, Method.TAKE_OVER, Method.INPUT_FILE, Method.UPLOAD})
 """Calls that may wait long or have large answers: each travels by itself."""
 MOST_CALLS = 256
 """Calls in one message."""

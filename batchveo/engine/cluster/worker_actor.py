@@ -73,6 +73,7 @@ class WorkerActor:
                     disk=self._disk,
                     writer=name,
                     poll_share=spec.poll_share,
+                    catalog=spec.service.catalog,
                 )
                 await worker.run()
             tasks.cancel_scope.cancel()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -18,9 +20,11 @@ from batchveo.core.models import Job
 from batchveo.media.worker import check_extra, measure_video, take_frame
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import add_to_bucket_sidecar, add_to_sidecar
-from batchveo.storage.stored_video import BucketVideo, local_copy, video_at
+from batchveo.storage.stored_video import LARGEST_COPY, BucketVideo, local_copy, video_at
 
 Found = TypeVar("Found")
+
+CHANGED = "its content has changed since it was downloaded"
 
 
 class ClipInspector(Protocol):
@@ -36,6 +40,9 @@ class ClipInspector(Protocol):
 
     async def take_frame(self, job: Job, part: str) -> bytes:
         """A frame of the clip as a PNG image, see ``checks.frames``; raises ``OSError`` if it cannot be had."""
+
+    async def read_clip(self, job: Job) -> bytes:
+        """The whole clip, as it was downloaded and verified; raises ``OSError``."""
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
         """Add keys to the sidecar of the clip, if it has one; raises ``OSError``."""
@@ -64,6 +71,10 @@ class StoredClips:
         """See ``ClipInspector``; of the file that was downloaded and verified, and of no other."""
         return await self._decode(job, partial(take_frame, part=part))
 
+    async def read_clip(self, job: Job) -> bytes:
+        """See ``ClipInspector``."""
+        return await anyio.to_thread.run_sync(_read_clip, job)
+
     async def _decode(self, job: Job, decode: Callable[..., Awaitable[Found]]) -> Found:
         self._limiter = self._limiter or anyio.CapacityLimiter(self.at_once)  # needs a running event loop
         async with AsyncExitStack() as stack:
@@ -73,7 +84,7 @@ class StoredClips:
             found = await decode(path, limiter=self._limiter)
             # what happened to the file since is no reason to buy the clip again; after the pass, since it takes a while
             if await anyio.to_thread.run_sync(measure_file, path) != (job.bytes, job.sha256):
-                raise OSError("its content has changed since it was downloaded")
+                raise OSError(CHANGED)
             return found
 
     async def add_to_sidecar(self, job: Job, content: Mapping[str, object]) -> None:
@@ -83,3 +94,13 @@ class StoredClips:
             await add_to_bucket_sidecar(job, video, content)
         elif (sidecar := self._sidecars.of(Path(job.folder or ""), job.file or "")) is not None:
             await anyio.to_thread.run_sync(partial(add_to_sidecar, job, sidecar, content))
+
+
+def _read_clip(job: Job) -> bytes:
+    with local_copy(video_at(job)) as path:
+        if path.stat().st_size > LARGEST_COPY:
+            raise OSError(errno.EFBIG, "too large to be uploaded", str(path))
+        content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != job.sha256:
+        raise OSError(CHANGED)
+    return content

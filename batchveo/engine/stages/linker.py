@@ -10,9 +10,9 @@ import anyio
 
 from batchveo.core.errors import UsageError
 from batchveo.core.links import GENERATION, VIDEO
-from batchveo.core.models import Job
+from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.core.notices import LinkNotFilled
-from batchveo.core.outcomes import Completed
+from batchveo.core.outcomes import Blocked, Completed, PollError
 from batchveo.core.rate_limit import compute_backoff
 from batchveo.core.url_expiry import expires_at
 from batchveo.engine.key_limits import PerKey
@@ -21,7 +21,7 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.provider import ApiClient
-from batchveo.store.chains import LinkRecord
+from batchveo.store.chains import LinkRecord, describe_part
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Linker:
     """Fills the links of pending jobs as soon as the video that they wait for is verified, and its gates accept it.
 
     ``add_job`` takes a job as soon as that is so; those of earlier runs are found at the start. ``judged``: the gates
-    of a job decide whether its video is good.
+    of a job decide whether its video is good. ``uploads_videos``: a video without an address is uploaded.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Linker:
         clips: ClipInspector,
         *,
         judged: bool,
+        uploads_videos: bool = False,
     ) -> None:
         self._context = context
         self._bus = bus
@@ -67,6 +68,7 @@ class Linker:
         self._apis = apis
         self._clips = clips
         self._judged = judged
+        self._uploads_videos = uploads_videos
         self._parents = DelayQueue()
         self._troubles: Counter[int] = Counter()
         self._busy = 0
@@ -140,6 +142,7 @@ class Linker:
                 continue
             try:
                 if await self._fill_link(link, source, images):
+                    _log.info("job %s: %s goes to job number %d", source.id, describe_part(link.part), link.child)
                     await self._recorder.wait_durable()
                     self._bus.notify()
             except (OSError, UsageError) as error:
@@ -163,7 +166,8 @@ class Linker:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
             self._context.store.chains.note_unfilled(link, f"no input from {source.name}: {reason}")
-            self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
+            state = self._context.store.path
+            self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason, state=state))
 
     async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""
@@ -172,21 +176,29 @@ class Linker:
             value = source.generation_id or ""
             return chains.fill_text(link, source, value, run=run, now=self._context.now())
         if link.part == VIDEO:
-            address = await self._find_address(source)
+            value = await self._find_video(link, source)
             now = self._context.now()
-            fresh_until = find_fresh_end(address, now)
-            return chains.fill_text(link, source, address, fresh_until=fresh_until, run=run, now=now)
+            fresh_until = None if value.startswith(INPUT_PREFIX) else find_fresh_end(value, now)
+            return chains.fill_text(link, source, value, fresh_until=fresh_until, run=run, now=now)
         frame = (source.seq, link.part)
         if frame not in images:
             images[frame] = await self._clips.take_frame(source, link.part)
         # should the video have been replaced or rejected meanwhile, ``check_links`` sees it
         return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
-    async def _find_address(self, source: Job) -> str:
-        """A fresh address of a finished video: the one it was downloaded from may have expired."""
+    async def _find_video(self, link: LinkRecord, source: Job) -> str:
+        """A fresh address of a finished video: the one it was downloaded from may have expired.
+
+        If the service names none any more, the reference of the file, which is sent or uploaded.
+        """
         outcome = await self._apis.for_job(source).poll(source.generation_id or "")
         if isinstance(outcome, Completed):
             return outcome.url
+        may_pass = isinstance(outcome, Blocked) or (
+            isinstance(outcome, PollError) and not (outcome.unknown or outcome.final)
+        )
+        if not may_pass and (link.takes_data or self._uploads_videos):
+            return f"{INPUT_PREFIX}{source.sha256}"
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 
     def _find_source(self, link: LinkRecord) -> Job | None:

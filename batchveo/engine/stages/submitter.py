@@ -7,13 +7,16 @@ from contextlib import suppress
 
 from anyio.abc import TaskGroup
 
+from batchveo.core.errors import UsageError
 from batchveo.core.models import Job
-from batchveo.core.outcomes import RejectedTemporarily, SubmitOutcome, SubmitUncertain
+from batchveo.core.outcomes import Blocked, RejectedTemporarily, Stop, SubmitOutcome, SubmitUncertain
 from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
+from batchveo.engine.input_addresses import InputAddresses
 from batchveo.engine.input_files import Attachments
 from batchveo.engine.key_limits import PerKey
 from batchveo.engine.stages.failures import UNEXPECTED, describe_unexpected
 from batchveo.provider import ApiClient
+from batchveo.storage.object_errors import StoreUnavailable
 
 
 class Submitter:
@@ -22,9 +25,17 @@ class Submitter:
     ``place`` gets each job as it is after the submit.
     """
 
-    def __init__(self, broker: Broker, apis: PerKey[ApiClient], *, place: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        apis: PerKey[ApiClient],
+        addresses: InputAddresses,
+        *,
+        place: Callable[[Job], None],
+    ) -> None:
         self._broker = broker
         self._apis = apis
+        self._addresses = addresses
         self._attachments = Attachments(broker.read_input_file)
         self._place = place
 
@@ -40,7 +51,14 @@ class Submitter:
         """
         if job.client_request_id is None:
             raise ValueError(f"job {job.id} was not claimed")
-        async with self._attachments.fill_request(job.request) as request:
+        try:
+            addressed = await self._addresses.fill_request(job)
+        except StoreUnavailable as error:
+            return RejectedTemporarily(reason=f"its input cannot be uploaded: {error.strerror}")
+        except (OSError, UsageError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            return Blocked(stop=Stop.INPUTS, reason=f"an input cannot be sent: {reason}")
+        async with self._attachments.fill_request(addressed) as request:
             # the mark is on disk before the first byte leaves: from then on the request may have arrived
             return await self._apis.for_job(job).submit(
                 request, client_request_id=job.client_request_id, before_send=lambda: self._broker.mark_sent(job)

@@ -22,7 +22,7 @@ from batchveo.core.models import CatalogInfo
 from batchveo.core.version import __version__
 from batchveo.provider.catalog.file_format import FORMAT, CatalogError, read_param
 from batchveo.provider.catalog.model import Model, Rule
-from batchveo.provider.catalog.parameters import Media, Param, ParamType, Value, find_addresses
+from batchveo.provider.catalog.parameters import Media, Param, ParamType, Value, find_address_parts, find_addresses
 
 LARGEST_FILE = 16 * 1024 * 1024
 """Bytes of a catalogue; the service's takes 120 kB."""
@@ -125,6 +125,13 @@ class Catalog(Mapping[str, Model]):
         params = self._addresses if known is None else known.media_params
         for name in (name for name in request if name in params):
             yield from (text for kind, text in find_addresses(params[name], request[name]) if kind is media)
+
+    def find_url_only(self, model: str, request: Mapping[str, Value]) -> Iterator[str]:
+        """Yield the addresses of files in a request that no data URI may replace; none of an unknown model."""
+        known = self.get(model)
+        params = {} if known is None else known.media_params
+        for name in (name for name in request if name in params):
+            yield from (text for part, text in find_address_parts(params[name], request[name]) if not part.takes_data)
 
     @cached_property
     def _content(self) -> _Content:

@@ -113,22 +113,27 @@ class Param:
 
 
 def find_addresses(param: Param, value: Value) -> Iterator[tuple[Media, str]]:
-    """Yield the addresses of files in ``value``, at any depth, each with what it leads to.
+    """Yield the addresses of files in ``value``, at any depth, each with what it leads to."""
+    yield from ((leaf.media, text) for leaf, text in find_address_parts(param, value) if leaf.media is not None)
+
+
+def find_address_parts(param: Param, value: Value) -> Iterator[tuple[Param, str]]:
+    """Yield the addresses of files in ``value``, at any depth, each with the part of the parameter that takes it.
 
     Of alternatives those count that the value fits: a field ``url`` may be that of an image, or of a video.
     """
     if param.media is not None and isinstance(value, str):
-        yield param.media, value
+        yield param, value
     for part in param.alternatives:
         if next(find_violations(part, value), None) is None:
-            yield from find_addresses(part, value)
+            yield from find_address_parts(part, value)
     if param.items is not None and isinstance(value, list):
         for item in value:
-            yield from find_addresses(param.items, item)
+            yield from find_address_parts(param.items, item)
     if isinstance(value, Mapping):
         for name, part in param.fields.items():
             if name in value:
-                yield from find_addresses(part, value[name])
+                yield from find_address_parts(part, value[name])
 
 
 @dataclass(frozen=True, slots=True)

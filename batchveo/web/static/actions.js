@@ -25,19 +25,33 @@ function createActions(source, changed) {
   }
 
   const pendingAgain = (n) => `${Words.counted(n, "job")} ${n === 1 ? "is" : "are"} pending again.`;
-  const retry = (job) =>
-    act({ title: `Retry “${clip(job.name)}”?`, text: [PAID], yes: "Retry" }, "retry", seen(job), pendingAgain);
-  const cancel = (job) =>
+  async function retry(job) {
+    const found = await chainOf(job, "retry");
+    if (found?.made) return retryOrAnew([job.id], found, () => {}, `Retry “${clip(job.name)}”?`);
+    return act(
+      { title: `Retry “${clip(job.name)}”?`, text: [PAID, ...following(found)], yes: "Retry" },
+      "retry",
+      seen(job),
+      pendingAgain,
+    );
+  }
+  const cancel = async (job) =>
     act(
       {
         title: `Cancel “${clip(job.name)}”?`,
-        text: ["It is not submitted, and costs nothing. Retrying brings it back."],
+        text: [
+          "It is not submitted, and costs nothing. Retrying brings it back.",
+          ...blocking(await chainOf(job, "cancel")),
+        ],
         yes: "Cancel the job",
       },
       "cancel",
       seen(job),
       () => "The job is cancelled.",
     );
+  // What the rest of its chain is to the change of a job; a job of no chain has none.
+  const chainOf = (job, verb) =>
+    job.chain ? source.act("preview", { act: verb, jobs: [job.id] }).catch(() => undefined) : undefined;
   const resubmit = (job) =>
     act(
       {
@@ -89,19 +103,71 @@ function createActions(source, changed) {
     });
     if (!found) return;
     if (!found.jobs) return toast("None of these jobs can be changed so: they have moved.", { wrong: true });
+    if (found.made && which.jobs && act === "retry")
+      return retryOrAnew(which.jobs, found, after, `Retry ${Words.counted(found.jobs, "job")}?`);
     const agreed = await ask(question(found));
     if (agreed === null) return;
-    const body = { ...which, expected: found.expected, ...(agreed === true ? {} : agreed) };
+    await send(act, { ...which, expected: found.expected, ...(agreed === true ? {} : agreed) }, after);
+  }
+
+  async function send(act, body, after) {
     try {
       const { done } = await source.act(act, body);
-      toast(
-        `${Words.counted(done, "job")} ${done === 1 ? "is" : "are"} ${agreed.how === "fail" ? "given up" : RESULT[act]}.`,
-      );
+      const became = body.how === "fail" ? "given up" : RESULT[act];
+      toast(`${Words.counted(done, act === "anew" ? "video" : "job")} ${done === 1 ? "is" : "are"} ${became}.`);
       after();
     } catch (error) {
       toast(error.message, { wrong: true });
     }
     changed();
+  }
+
+  // Of jobs from whose videos others were made, these can be made anew as well.
+  async function retryOrAnew(jobs, found, after, title) {
+    const anew = await source.act("preview", { act: "anew", jobs }).catch((error) => {
+      toast(error.message, { wrong: true });
+    });
+    if (!anew) return;
+    const agreed = await ask({
+      title,
+      text: [plural(PAID, found.jobs), price(found), ...following(found)],
+      fields: [
+        {
+          name: "how",
+          label: `${Words.counted(found.made, "job")} ${found.made === 1 ? "was" : "were"} made from an earlier video:`,
+          kind: "choice",
+          options: [
+            ["stay", `Leave ${found.made === 1 ? "it" : "them"} as ${found.made === 1 ? "it is" : "they are"}`],
+            ["anew", `Make all that follows anew as well: ${Words.counted(anew.jobs, "video")}. ${price(anew)}`],
+          ],
+        },
+      ],
+      yes: "Retry",
+    });
+    if (agreed === null) return;
+    await send(
+      agreed.how === "anew" ? "anew" : "retry",
+      { jobs, expected: (agreed.how === "anew" ? anew : found).expected },
+      after,
+    );
+  }
+
+  // A clip, and all that is made from it, once more.
+  async function makeAnew(job) {
+    await actOnMany(
+      "anew",
+      { jobs: [job.id] },
+      () => {},
+      (found) => ({
+        title: `Make “${clip(job.name)}” and what follows anew?`,
+        text: [
+          "Each link gets another take, which begins with the new take of the one before. The clips that you have stay.",
+          plural(PAID, found.jobs),
+          price(found),
+        ],
+        yes: `Make ${Words.counted(found.jobs, "video")}`,
+      }),
+    );
   }
 
   const others = ({ others }) =>
@@ -116,7 +182,7 @@ function createActions(source, changed) {
       () => {},
       (found) => ({
         title: `Retry all ${Words.counted(found.jobs, "job")} that failed so?`,
-        text: [REFUSED, plural(PAID, found.jobs), price(found)],
+        text: [REFUSED, plural(PAID, found.jobs), price(found), ...following(found)],
         yes: `Retry ${Words.number(found.jobs)}`,
       }),
     );
@@ -124,13 +190,17 @@ function createActions(source, changed) {
     retry: (jobs, after) =>
       actOnMany("retry", { jobs }, after, (found) => ({
         title: `Retry ${Words.counted(found.jobs, "job")}?`,
-        text: [plural(PAID, found.jobs), price(found), REFUSED, ...others(found)],
+        text: [plural(PAID, found.jobs), price(found), ...following(found), REFUSED, ...others(found)],
         yes: `Retry ${Words.number(found.jobs)}`,
       })),
     cancel: (jobs, after) =>
       actOnMany("cancel", { jobs }, after, (found) => ({
         title: `Cancel ${Words.counted(found.jobs, "job")}?`,
-        text: ["They are not submitted, and cost nothing. Retrying brings them back.", ...others(found)],
+        text: [
+          "They are not submitted, and cost nothing. Retrying brings them back.",
+          ...blocking(found),
+          ...others(found),
+        ],
         yes: `Cancel ${Words.number(found.jobs)}`,
       })),
     resolve: (jobs, after) =>
@@ -219,11 +289,12 @@ function createActions(source, changed) {
 
   const edit = ["Edit the prompt", "pencil", reprompt, ""];
   const takes = [`${TAKES} more takes`, "plus", moreTakes, ""];
+  const anew = ["Make anew from here", "again", makeAnew, "", hasMore];
   const BUTTONS = {
     failed: [["Retry", "again", retry, "primary"], edit, takes],
     cancelled: [["Retry", "again", retry, "primary"], edit],
     pending: [["Cancel the job", "ban", cancel, ""], edit, takes],
-    succeeded: [takes],
+    succeeded: [takes, anew],
     in_doubt: [
       ["It bought nothing: submit again", "again", resubmit, "danger"],
       ["It bought this generation …", "down", take, ""],
@@ -234,15 +305,19 @@ function createActions(source, changed) {
   const buttons = (job) =>
     !source.canAct
       ? []
-      : (BUTTONS[job.state] || []).map(([text, sign, does, kind]) =>
-          el("button", { type: "button", class: kind, onclick: () => does(job) }, icon(sign), text),
-        );
+      : (BUTTONS[job.state] || [])
+          .filter(([, , , , fits]) => fits === undefined || fits(job))
+          .map(([text, sign, does, kind]) =>
+            el("button", { type: "button", class: kind, onclick: () => does(job) }, icon(sign), text),
+          );
 
   return { buttons, bulk, retryCause };
 }
 
 const COLUMNS = ["id", "name", "state", "model", "file"];
-const RESULT = { retry: "pending again", cancel: "cancelled", resolve: "pending again" };
+const RESULT = { retry: "pending again", cancel: "cancelled", resolve: "pending again", anew: "to be made anew" };
+// Whether other jobs are made from its video.
+const hasMore = ({ id, strip }) => Boolean(strip) && strip.links.at(-1).id !== id;
 const plural = (text, jobs) =>
   jobs === 1 ? text : text.replace("submits it", "submits them").replace("what it makes", "what they make");
 
@@ -251,6 +326,24 @@ function price({ jobs, usd, unpriced }) {
   if (unpriced === jobs) return jobs === 1 ? "Its price is not known." : "Their price is not known.";
   const rest = unpriced ? `; ${Words.counted(unpriced, "job")} without a known price` : "";
   return `This costs up to ${Money.words(usd)}${rest}.`;
+}
+
+// The jobs that wait for the videos of others, and what becomes of them.
+function following(found) {
+  const { jobs } = found?.following ?? {};
+  if (!jobs) return [];
+  return [
+    `${Words.counted(jobs, "job")} that ${jobs === 1 ? "waits" : "wait"} for this in ${jobs === 1 ? "its chain goes" : "their chains go"} on afterwards. ${price(found.following)}`,
+  ];
+}
+
+function blocking(found) {
+  const { jobs } = found?.following ?? {};
+  return jobs
+    ? [
+        `${Words.counted(jobs, "job")} of the chain ${jobs === 1 ? "is" : "are"} blocked then, until it is made again.`,
+      ]
+    : [];
 }
 
 // A question may stay open for hours: its answer is about the request that it showed.

@@ -66,7 +66,8 @@ function createCard(source, { lost, picked, select }) {
     cut(link, job.name);
     link.title = job.name;
     check.setAttribute("aria-label", `Select ${job.name}`);
-    parts.prompt.textContent = job.prompt || "";
+    const why = state.why && el("strong", { class: "card-why" }, `${state.why} · `); // a card has it in its picture
+    parts.prompt.replaceChildren(...[why, job.prompt].filter(Boolean));
     parts.clip.textContent = clip(job).join(" · ");
     parts.clip.title = Object.entries(job.labels)
       .map(([key, value]) => `${key}: ${value}`)
@@ -97,18 +98,21 @@ function createCard(source, { lost, picked, select }) {
 
   // What tells one clip from others of its model.
   const clip = (job) =>
-    [...Words.clip(job), ...Object.values(job.labels), job.seed === null ? "" : `seed ${job.seed}`].filter(
-      Boolean,
-    );
+    [
+      job.chain && `Link ${job.link}`,
+      ...Words.clip(job),
+      ...Object.values(job.labels),
+      job.seed === null ? "" : `seed ${job.seed}`,
+    ].filter(Boolean);
 
   function fillMedia(job, state) {
-    const key = `${job.id} ${job.state} ${job.held} ${job.finished_at} ${job.error} ${job.problem?.says} ${frame}`;
+    const key = `${job.id} ${job.state} ${job.held} ${job.finished_at} ${job.error} ${job.problem?.says} ${state.word} ${state.why} ${frame}`;
     if (shown === key) return;
     shown = key;
     stop();
     clearTimeout(waiting);
     if (!job.video) {
-      parts.media.replaceChildren(notice(state, state.word, job.problem ? job.problem.says : job.error));
+      parts.media.replaceChildren(notice(state, state.word, job.problem?.says ?? job.error ?? state.why));
       return;
     }
     const poster = source.poster(job);

@@ -5,7 +5,7 @@ import { el, icon } from "./dom.js";
 import * as Words from "./words.js";
 
 const TYPING = 220;
-const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
+const TEXTS = ["model", "manifest", "split", "q", "gate", "choice", "where", "waits", "chain"];
 const NOTHING = {
   ...Object.fromEntries(TEXTS.map((key) => [key, ""])),
   states: [],
@@ -29,6 +29,12 @@ const ORDERS = {
   time: "Longest generation first",
   rating: "Best rated first",
   prompt: "Grouped by prompt",
+  chain: "Grouped by chain",
+};
+// Pending jobs that need the video of another job.
+const WAITS = {
+  waiting: { word: "Waiting for a video", icon: "link", tone: "waiting" },
+  blocked: { word: "Blocked", icon: "unlink", tone: "doubt" },
 };
 const OPERATORS = {
   "==": "is",
@@ -45,6 +51,7 @@ function parseFilter(query) {
     ...Object.fromEntries(TEXTS.map((key) => [key, params.get(key) || ""])),
     gate: params.get("gate") === "rejected" ? "rejected" : "",
     choice: Object.hasOwn(SAID, params.get("choice")) ? params.get("choice") : "",
+    waits: Object.hasOwn(WAITS, params.get("waits")) ? params.get("waits") : "",
     order: Object.hasOwn(ORDERS, params.get("order")) ? params.get("order") : "",
     list: params.get("as") === "list",
   };
@@ -65,6 +72,7 @@ function createFilters(form, source, chosen) {
   let known = {}; // the counts of all jobs
   let narrowed; // of those that the filters match
   let fields;
+  let chain; // the first job of the chain that is looked at
   const set = (changes) => {
     wanted = { ...wanted, ...changes };
     mark();
@@ -141,8 +149,22 @@ function createFilters(form, source, chosen) {
     clearTimeout(timer);
     set({ q: search.value, where: builder.condition.value.trim() });
   });
-  const buttons = new Map(Words.ORDER.map((state) => [state, chip(state)]));
-  chips.append(...buttons.values());
+  const buttons = new Map(
+    Words.ORDER.map((state) => [
+      state,
+      chip(Words.STATES[state], () => {
+        const others = wanted.states.filter((one) => one !== state);
+        set({ states: others.length === wanted.states.length ? [...others, state] : others });
+      }),
+    ]),
+  );
+  const waits = new Map(
+    Object.entries(WAITS).map(([name, words]) => [
+      name,
+      chip(words, () => set({ waits: wanted.waits === name ? "" : name })),
+    ]),
+  );
+  chips.append(...buttons.values(), ...waits.values());
 
   function open(yes) {
     more.setAttribute("aria-expanded", String(yes));
@@ -161,20 +183,9 @@ function createFilters(form, source, chosen) {
     return select;
   }
 
-  function chip(state) {
-    const { word, icon: sign, tone } = Words.STATES[state];
-    const button = el(
-      "button",
-      { type: "button", class: `chip tone-${tone}`, "aria-pressed": "false", hidden: true },
-      icon(sign),
-      word,
-      el("span", {}),
-    );
-    button.addEventListener("click", () => {
-      const others = wanted.states.filter((one) => one !== state);
-      set({ states: others.length === wanted.states.length ? [...others, state] : others });
-    });
-    return button;
+  function chip({ word, icon: sign, tone }, onclick) {
+    const attributes = { class: `chip tone-${tone}`, "aria-pressed": "false", hidden: true, onclick };
+    return el("button", { type: "button", ...attributes }, icon(sign), word, el("span", {}));
   }
 
   // A condition is put together from a field, an operator and a value, or written.
@@ -288,21 +299,23 @@ function createFilters(form, source, chosen) {
     mark();
   }
 
-  // All jobs by state; while there is a filter, those that the others match.
-  function count(states, fitting) {
-    if (states) known = { ...known, state: states };
+  // All jobs by state and by what they wait for; while there is a filter, those that the others match.
+  function count(all, fitting) {
+    if (all) known = { ...known, ...all };
     if (fitting !== undefined) narrowed = fitting ?? undefined;
     tally();
   }
 
   function tally() {
     const counts = { ...known, ...narrowed };
-    for (const [state, button] of buttons) {
-      const jobs = counts.state?.[state] ?? 0;
-      button.lastChild.textContent = Words.number(jobs);
-      button.hidden = !jobs && !wanted.states.includes(state);
-    }
+    for (const [state, button] of buttons) tallyChip(button, counts.state?.[state], wanted.states.includes(state));
+    for (const [name, button] of waits) tallyChip(button, counts.waits?.[name], wanted.waits === name);
     for (const [key, select] of Object.entries(selects)) tallySelect(select, key, counts[key] ?? {});
+  }
+
+  function tallyChip(button, jobs = 0, isUsed) {
+    button.lastChild.textContent = Words.number(jobs);
+    button.hidden = !jobs && !isUsed;
   }
 
   function tallySelect(select, key, counts) {
@@ -320,11 +333,8 @@ function createFilters(form, source, chosen) {
   }
 
   function mark() {
-    for (const [state, button] of buttons) {
-      const pressed = wanted.states.includes(state);
-      button.setAttribute("aria-pressed", pressed);
-      if (pressed) button.hidden = false;
-    }
+    for (const [state, button] of buttons) press(button, wanted.states.includes(state));
+    for (const [name, button] of waits) press(button, wanted.waits === name);
     if (document.activeElement !== search) search.value = wanted.q;
     if (document.activeElement !== builder.condition) builder.condition.value = wanted.where;
     said.value = wanted.choice || (wanted.gate && "gate");
@@ -335,11 +345,17 @@ function createFilters(form, source, chosen) {
     showActive();
   }
 
+  function press(button, isPressed) {
+    button.setAttribute("aria-pressed", isPressed);
+    if (isPressed) button.hidden = false;
+  }
+
   // What narrows the gallery without being seen elsewhere, each with a way to take it back.
   function showActive() {
     const used = [
       ...Object.keys(selects).map((key) => [wanted[key] && selects[key].name_(wanted[key]), { [key]: "" }]),
       [said.value && said.selectedOptions[0]?.textContent, { gate: "", choice: "" }],
+      [wanted.chain && `Chain of ${chain?.name ?? "…"}`, { chain: "" }],
       [wanted.where, { where: "" }, "code"],
     ].filter(([text]) => text);
     active.hidden = !used.length;
@@ -376,6 +392,12 @@ function createFilters(form, source, chosen) {
     count,
     explain,
     search,
+    // The first job of the chain that is looked at, if it is known.
+    nameChain: (first) => {
+      if (!wanted.chain || first?.id !== wanted.chain || chain?.id === first.id) return;
+      chain = first;
+      showActive();
+    },
     // The order that the server chose.
     ordered: (name) => {
       if (!wanted.order && name) order.value = name;

@@ -6,6 +6,7 @@ import { el, toast } from "./dom.js";
 import { createPages } from "./pages.js";
 import { arrange, chooseShape, MOST_PIXELS } from "./positions.js";
 import { matches } from "./source.js";
+import * as Words from "./words.js";
 
 const BEYOND = 600; // pixels that are drawn above and below the window
 const STILL = 150; // milliseconds without a scroll after which the scale of a very tall gallery is set right
@@ -107,10 +108,16 @@ function createGallery(source, container, { lost, picked }) {
       const node = headings.get(group) ?? el("p", { class: "group-title", role: "presentation" });
       if (!headings.has(group)) container.append(node);
       headings.set(group, node);
-      const prompt = pages.at(first)?.prompt;
-      node.replaceChildren(el("strong", {}, prompt ?? "…"), ` ${jobs} ${jobs === 1 ? "job" : "jobs"}`);
+      const [name, kind] = nameGroup(pages.at(first));
+      node.replaceChildren(el("strong", {}, name ?? "…"), ` ${kind}${Words.counted(jobs, "job")}`);
       node.style.transform = `translateY(${y - shift}px)`;
     }
+  }
+
+  // What the jobs of a group have in common, by the first of them.
+  function nameGroup(job) {
+    if (pages.state().order !== "chain" || !job) return [job?.prompt, ""];
+    return job.chain ? [job.chain.name, "chain of "] : ["In no chain", ""];
   }
 
   function put(index, card) {
@@ -223,6 +230,7 @@ function createGallery(source, container, { lost, picked }) {
     grown: pages.grown,
     advance: pages.advance,
     question: pages.question,
+    first: () => pages.at(0),
     onCount: (to) => {
       listener = to;
     },

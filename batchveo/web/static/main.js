@@ -55,7 +55,7 @@ const panel = createPanel(source, actions, {
 const live = createLive(byId("live"));
 const progress = createProgress(source, byId("progress"), (now) => {
   live.hear(now);
-  filters.count(now.counts);
+  filters.count({ state: now.counts, waits: now.waits });
   const badge = byId("failures-badge");
   badge.hidden = !now.counts.failed;
   badge.textContent = Words.number(now.counts.failed);
@@ -70,7 +70,7 @@ const progress = createProgress(source, byId("progress"), (now) => {
     offerChoices();
   }
   const all = now.many || now.back;
-  if (all || now.changed.some((job) => job.id === panel.showing())) panel.refresh();
+  if (all || now.changed.some((job) => panel.follows(job.id))) panel.refresh();
   if (view === "failures" && (all || now.changed.length || failures.missed())) failures.show();
   if (view === "charts") charts.hear(now);
 });
@@ -99,6 +99,7 @@ gallery.onCount(({ total = 0, order, counts, late, scanned, newer, wrong }) => {
   }
   filters.count(undefined, isAll(wanted) ? null : counts);
   filters.ordered(order);
+  filters.nameChain(gallery.first()?.chain);
   panel.retop();
   picked.sees({ total, question: gallery.question });
   const jobs = Words.counted(total, "job");

@@ -173,7 +173,7 @@ function createPages(source, { heard, draw, failed }) {
     if (total !== undefined && !counts && all !== total) refreshSoon(TOGETHER);
   }
 
-  const isSorted = () => !["manifest", "newest", "name", "prompt"].includes(order);
+  const isSorted = () => !["manifest", "newest", "name", "prompt", "chain"].includes(order);
 
   function put(index, job) {
     pages.get(Math.floor(index / PAGE)).jobs[index % PAGE] = job;

@@ -4,6 +4,7 @@ import { byId, copy, cut, el, icon, keepFocus } from "./dom.js";
 import * as Moments from "./moments.js";
 import * as Money from "./money.js";
 import { createPlayer } from "./player.js";
+import { createStrip } from "./strip.js";
 import * as Words from "./words.js";
 
 // `lost(job)` hears of videos that do not play, `seen(job)` of each job as it is now.
@@ -11,8 +12,21 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
   const dialog = byId("job");
   let open;
   let unplayed;
+  let shown; // the job as it was last
+  const screen = el("div");
+  const place = el("div");
+  const strip = createStrip(source, {
+    lost,
+    // the film plays in the place of the job's own video
+    filmed: (film) => {
+      if (!open || !shown) return;
+      fill(shown);
+      if (!film) dialog.querySelector(".strip-play")?.focus({ preventScroll: true });
+    },
+  });
 
   async function show(id) {
+    if (open !== id) strip.close();
     open = id;
     try {
       const job = await source.job(id);
@@ -43,20 +57,16 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
   }
 
   function fill(job) {
+    shown = job;
     const state = Words.state(job);
     const kept = dialog.querySelector(".player");
-    const video = !job.video
-      ? job.problem && missing(state)
-      : unplayed === videoKey(job)
-        ? missing(Words.unplayed(job))
-        : kept?.dataset.of === videoKey(job)
-          ? kept
-          : player(job);
+    const video = strip.film() ?? own(job, state, kept);
+    const chain = strip.show(job);
+    const cause = job.blocked_by ?? job.waiting_for;
     const top_ = dialog.dataset.of === job.id && dialog.querySelector(".panel-top");
-    const inside = el(
+    const about = el(
       "div",
-      { class: "panel-in" },
-      video,
+      { class: "panel-about" },
       el(
         "div",
         { class: "panel-state" },
@@ -65,6 +75,7 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
           "p",
           {},
           job.problem && !job.video ? "" : state.says,
+          cause && [" ", el("a", { href: `#/job/${encodeURIComponent(cause.id)}` }, "Open that job"), "."],
           job.unlinked && " This report does not link to it: it lies in another part of the disk.",
         ),
       ),
@@ -92,11 +103,25 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
         ],
       ),
     );
+    // what plays, and what is scrolled, stays where it is
     keepFocus(dialog, () => {
-      if (top_) dialog.querySelector(".panel-in").replaceWith(inside);
-      else dialog.replaceChildren(top(job), inside);
+      put(screen, video);
+      put(place, chain);
+      if (top_) dialog.querySelector(".panel-about").replaceWith(about);
+      else dialog.replaceChildren(top(job), el("div", { class: "panel-in" }, screen, place, about));
     });
     dialog.dataset.of = job.id;
+  }
+
+  function put(slot, node) {
+    if (slot.firstChild !== (node || null)) slot.replaceChildren(...(node ? [node] : []));
+  }
+
+  // The job's own video, or why it cannot be shown.
+  function own(job, state, kept) {
+    if (!job.video) return job.problem && missing(state);
+    if (unplayed === videoKey(job)) return missing(Words.unplayed(job));
+    return kept?.dataset.of === videoKey(job) ? kept : player(job);
   }
 
   function top(job) {
@@ -183,7 +208,12 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
   }
 
   function keydown(event) {
-    if (event.target.closest("video, input, select, pre") || event.altKey || event.ctrlKey || event.metaKey)
+    if (
+      event.target.closest("video, input, select, pre, .strip-list") ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey
+    )
       return;
     const step = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
     if (!step) return;
@@ -199,7 +229,9 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     const was = open;
     open = undefined;
     unplayed = undefined;
-    dialog.replaceChildren();
+    shown = undefined;
+    strip.close();
+    for (const node of [dialog, screen, place]) node.replaceChildren();
     delete dialog.dataset.of;
     closed(was);
   });
@@ -218,6 +250,8 @@ function createPanel(source, actions, { beside, closed, lost, seen }) {
     refresh,
     retop,
     showing: () => open,
+    // Whether what it shows depends on a job.
+    follows: (id) => open !== undefined && (open === id || strip.has(id)),
     close: () => {
       if (dialog.open) dialog.close();
     },
@@ -255,6 +289,7 @@ function facts(job) {
   const place = job.source && `${job.source}${job.line ? `, line ${job.line}` : ""}`;
   return listOf([
     ["Model", job.model],
+    ["Made from", job.parents.length ? job.parents.map(madeFrom) : undefined],
     ["Seed", job.seed],
     ["Repeat", job.index > 0 ? `number ${job.index + 1} of the same request` : undefined],
     ["Cost", job.cost_usd === null ? undefined : Money.words(job.cost_usd)],
@@ -277,6 +312,12 @@ function facts(job) {
     ],
   ]);
 }
+
+const madeFrom = ({ id, name, part }, index) => [
+  index ? ", " : "",
+  `${Words.part(part)} of `,
+  el("a", { href: `#/job/${encodeURIComponent(id)}` }, name),
+];
 
 // What was measured, what gates and people say.
 function checks(job) {

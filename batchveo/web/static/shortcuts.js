@@ -32,6 +32,7 @@ const KEYS = [
       [", .", "One frame back, on"],
       ["< >", "Slower, faster"],
       ["l", "Repeat"],
+      ["← → in a chain", "Next, previous link; Home, End too"],
     ],
   ],
 ];

@@ -2,7 +2,7 @@
 
 import { isTrueOf } from "./behind.js";
 
-const FILTERS = ["model", "manifest", "split", "q", "gate", "choice", "where"];
+const FILTERS = ["model", "manifest", "split", "q", "gate", "choice", "where", "waits", "chain"];
 const NOT_HERE = {
   gone: true,
   word: "Not on disk",
@@ -14,6 +14,8 @@ function matches(job, wanted) {
   if (wanted.states.length && !wanted.states.includes(job.state)) return false;
   for (const key of ["model", "manifest", "split", "choice"])
     if (wanted[key] && job[key] !== wanted[key]) return false;
+  if (wanted.chain && job.chain?.id !== wanted.chain) return false;
+  if (wanted.waits && waitsOf(job) !== wanted.waits) return false;
   if (wanted.gate && job.verdict !== wanted.gate) return false;
   if (wanted.where && !isTrueOf(wanted.where, job)) return false;
   const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
@@ -24,6 +26,8 @@ function matches(job, wanted) {
     .toLowerCase();
   return words.every((word) => text.includes(word));
 }
+
+const waitsOf = (job) => (job.blocked_by ? "blocked" : job.waiting_for ? "waiting" : null);
 
 // The orders of the server, for the jobs of a report; what is not known comes last.
 const falling = (value) => (jobs) =>
@@ -36,12 +40,19 @@ const SORTS = {
   time: falling((job) => (job.completed_at && job.submitted_at ? job.completed_at - job.submitted_at : null)),
   rating: falling((job) => job.rating),
 };
-const COUNTED = ["state", "model", "manifest", "split"];
+const COUNTED = ["state", "model", "manifest", "split", "waits"];
+const GROUPS = { prompt: (job) => job.prompt, chain: (job) => job.chain?.id };
 
-// Puts the jobs of one prompt together; the sizes of the groups.
-function groupByPrompt(jobs) {
+// Puts the jobs of one prompt, or of one chain, together; the sizes of the groups.
+function groupBy(order, jobs) {
+  const keyOf = GROUPS[order];
+  if (order === "chain") jobs.sort((a, b) => !a.chain - !b.chain || a.link - b.link || a.seq - b.seq);
   const groups = new Map();
-  for (const job of jobs) groups.set(job.prompt, [...(groups.get(job.prompt) ?? []), job]);
+  for (const job of jobs) {
+    const key = keyOf(job);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(job);
+  }
   jobs.splice(0, jobs.length, ...[...groups.values()].flat());
   return [...groups.values()].map((group) => group.length);
 }
@@ -100,11 +111,13 @@ function live() {
 
 function kept(data) {
   const byId = new Map(data.jobs.map((job) => [job.id, job]));
+  const hasChains = data.lines.length > 0;
+  for (const job of data.jobs) job.waits = waitsOf(job);
   function page(wanted, at, most) {
     const found = data.jobs.filter((job) => matches(job, wanted));
-    const order = wanted.order || "manifest";
+    const order = wanted.order || (hasChains ? "chain" : "manifest");
     SORTS[order]?.(found);
-    const groups = order === "prompt" ? groupByPrompt(found) : undefined;
+    const groups = order in GROUPS ? groupBy(order, found) : undefined;
     return {
       jobs: found.slice(at, at + most),
       matching: found.length,
@@ -137,7 +150,9 @@ function kept(data) {
     page: async (wanted, at, most) => page(wanted, at, most),
     job: async (id) => {
       if (!byId.has(id)) throw new Error("This job is not in the report.");
-      return byId.get(id);
+      const job = byId.get(id);
+      const line = data.lines[job.line];
+      return { ...job, strip: line && { ...line, links: line.links.map((link) => byId.get(link)) } };
     },
     progress: async () => data.progress,
     failures: async () => ({ causes: data.failures }),

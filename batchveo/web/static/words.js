@@ -60,6 +60,27 @@ const gateFailed = ({ gate }) => ({
   tone: "failed",
   says: `The clip is kept, and left out of exports: ${gate} does not hold.`,
 });
+const CAUSES = { failed: "failed", cancelled: "was cancelled", rejected: "was rejected" };
+// A pending job whose parent has no video to begin from.
+const blocked = ({ blocked_by: { name, state } }) => ({
+  word: "Blocked",
+  icon: "unlink",
+  tone: "doubt",
+  why: `${name} ${CAUSES[state] ?? "has no video"}`,
+  says: `Needs the video of ${name}, which ${CAUSES[state] ?? "is not there"}. It goes on once that job is made again.`,
+});
+const waiting = ({ waiting_for: { name, state } }) => ({
+  word: "Waiting",
+  icon: "link",
+  tone: "waiting",
+  why: `needs ${name}`,
+  says:
+    state === "open"
+      ? `Waits for ${name}, whose gates cannot decide yet: score the clip, or pick it.`
+      : `Waits for the video of ${name}.`,
+});
+const PARTS = { first: "first frame", last: "last frame", video: "video", id: "generation id" };
+const part = (name) => PARTS[name] ?? `frame at ${name} s`;
 const ORDER = [
   "succeeded",
   "downloading",
@@ -74,6 +95,8 @@ const ORDER = [
 // A finished job whose file is gone or damaged is no success to whoever looks for the video.
 function state(job) {
   if (job.held) return HELD;
+  if (job.blocked_by) return blocked(job);
+  if (job.waiting_for) return waiting(job);
   if (job.state !== "succeeded") return STATES[job.state];
   if (!job.problem)
     return CHOICES[job.choice] ?? (job.verdict === "rejected" ? gateFailed(job) : STATES.succeeded);
@@ -143,4 +166,4 @@ function measure({ name, value, unit }) {
 // The mean of people's ratings, beside a word.
 const rated = (job) => (job.rating ? ` · ${Math.round(job.rating * 10) / 10} of 5` : "");
 
-export { clip, counted, field, measure, model, number, ORDER, rated, STATES, size, span, state, unplayed };
+export { clip, counted, field, measure, model, number, ORDER, part, rated, STATES, size, span, state, unplayed };

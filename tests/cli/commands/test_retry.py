@@ -13,6 +13,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.cli.dragons import add_two_models, list_rows
 from tests.helpers.busy_database import moved_on
+from tests.helpers.chains import LITE, make_chain
 from tests.helpers.factories import make_spec
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
@@ -137,6 +138,9 @@ def test_what_does_not_fit_the_new_model_is_listed_like_problems_of_a_manifest(
         (["--all", "--takes", "1"], "--cause and --all are not for --takes"),
         (["--takes", "2"], "name the jobs to make more takes of"),
         (["fox", "--takes", "0"], "0 takes: from 1 to 100"),
+        (["fox", "--with-children", "--takes", "0"], "0 takes: from 1 to 100"),
+        (["--with-children"], "name the jobs to make anew with their children"),
+        (["--with-children", "--all"], "--cause and --all are not for --with-children"),
     ],
 )
 def test_options_that_go_together(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +185,66 @@ def test_more_takes_are_priced_and_a_person_is_asked(
     assert "no such jobs: no takes to add" in capsys.readouterr().err
     names = [row["name"] for row in list_rows(capsys, "--where", "take > 1")]
     assert names == [*(f"dragon-take{n}" for n in (2, 3, 4, 5)), "fox-take2"]
+
+
+def test_a_chain_is_made_anew_from_a_link_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Priced and asked for as takes are; what is pending already is not added again."""
+    with Store(USUAL_STATE) as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs(make_chain(3, "sea"), run=run, now=1.0)
+        for _ in range(2):
+            job = moved_on(store, run, JobState.GENERATING, JobState.DOWNLOADING, JobState.SUCCEEDED, now=2.0)
+            (link,) = store.chains.list_open_links(job.seq)
+            store.chains.fill_text(link, job, "https://x/y.mp4", run=run, now=3.0)
+    capsys.readouterr()
+    monkeypatch.setattr(run_command, "is_person_there", lambda: True)
+    monkeypatch.setattr(run_command, "ask_yes", lambda question: False)
+    (first,) = (row["id"] for row in list_rows(capsys, "sea 0"))
+    assert status_of(["retry", "sea 0", "--takes", "1"]) == 0
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        (
+            "1 job stays as it is, made from the video before; "
+            f"`batchveo retry {first} --with-children` makes it anew as well"
+        ),
+        "next: batchveo resume --base-url s",
+    ]
+    assert status_of(["retry", "sea 1", "--with-children", "--confirm-above", "0.2"]) == 130
+    assert status_of(["retry", "sea 0", "--with-children", "--yes", "--confirm-above", "0.2"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "1 video to be made: 1 more take; it costs up to $0.50",
+        "1 video to be made: 1 more take; it costs up to $0.50",
+        "next: batchveo resume --base-url s",
+    ]
+    assert status_of(["retry", "sea 0", "--with-children"]) == 0
+    assert capsys.readouterr().err.splitlines() == ["nothing to add: all of it is pending already"]
+    names = {row["name"] for row in list_rows(capsys, "--state-is", "pending")}
+    assert names == {"sea 0-take2", "sea 1-take2", "sea 2"}
+
+
+def test_what_follows_in_a_chain_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """If its parent is asked for otherwise, it waits for the new one."""
+    with Store(USUAL_STATE) as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs(make_chain(3, "sea"), run=run, now=1.0)
+        (last,) = store.queries.find_jobs("sea 2")
+    assert status_of(["retry", "sea 0", "--prompt", "A calm sea"]) == 0
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "2 jobs further down the chain wait for it",
+        "next: batchveo resume --base-url s",
+    ]
+    order = ["retry", "sea 1", "--model", LITE, "--to", "veo-3.1-lite-generate-001"]
+    assert status_of([*order, "--dry-run"]) == 0
+    assert "1 job further down the chain would wait for them" in capsys.readouterr().err
+    assert status_of(order) == 0
+    assert "1 job further down the chain waits for them" in capsys.readouterr().err
+    assert [row["model"] for row in list_rows(capsys, "--state-is", "pending")] == [
+        LITE,
+        "veo-3.1-lite-generate-001",
+        LITE,
+    ]
+    assert status_of(["show", last.id]) == 0
 
 
 def test_the_jobs_of_one_cause(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from batchveo.store.chains import BlockedCount, LinkRecord
 from tests.helpers.chains import FIELDS, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
-from tests.helpers.virtual_run import Night
+from tests.helpers.virtual_run import Night, specs
 
 
 @pytest.fixture
@@ -119,6 +119,22 @@ async def test_a_cancelled_parent_blocks_its_children(night: Night) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_second_parent_in_no_chain_blocks_its_child(night: Night) -> None:
+    first, last = make_link("first", {}), make_link("last", {})
+    between = make_link("between", {"last": first, "first": last})
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=0.0)
+        store.imports.add_jobs([first, last, between], run=run, now=0.0)
+        store.manual.cancel_job(store.queries.find_jobs("last")[0], now=0.0)
+    result = await night.run()
+    assert result.exit_status == 1
+    assert result.blocked == [BlockedCount(state="cancelled", jobs=1, example="last")]
+    # those of other manifests are not this run's
+    result = await night.run(specs(1))
+    assert (result.exit_status, result.blocked) == (0, [])
+
+
+@pytest.mark.anyio
 async def test_a_frame_that_cannot_be_had_is_asked_for_by_the_next_run(night: Night) -> None:
     night.clips = FakeClips(unreadable=True)
     result = await night.run(make_chain(2))
@@ -205,7 +221,10 @@ async def test_an_address_that_lives_is_sent_as_it_is(tmp_path: Path) -> None:
 async def test_a_job_waits_for_an_address_that_the_service_does_not_name(tmp_path: Path) -> None:
     """It is not bought, its state says why, and the next run asks again."""
     night = Night(tmp_path, Settings(url_ttl=600.0))
-    chain = make_chain(2, part="video")
+    first, second = make_chain(2, part="video")
+    assert second.chain is not None
+    by_url = tuple(replace(parent, takes_data=False) for parent in second.chain.parents)
+    chain = [first, replace(second, chain=replace(second.chain, parents=by_url))]
     await wait_for_money(night, chain)
     await anyio.sleep(700)
     (account,) = night.service._state.accounts.values()

@@ -10,10 +10,14 @@ import pytest
 
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted
+from batchveo.core.settings import RunSettings
 from batchveo.engine.broker import Broker
+from batchveo.engine.input_addresses import InputAddresses
 from batchveo.engine.key_limits import PerKey
 from batchveo.engine.stages.submitter import Submitter
 from batchveo.provider import ApiClient, ApiKey
+from batchveo.provider.catalog import MODELS
+from batchveo.storage.objects import open_objects
 from tests.helpers.factories import make_job
 
 
@@ -31,7 +35,9 @@ class NoFiles:
 
 
 def submitter(api: ApiClient, broker: NoFiles) -> Submitter:
-    return Submitter(cast("Broker", broker), PerKey({"": api}), place=lambda job: None)
+    asked = cast("Broker", broker)
+    addresses = InputAddresses(asked, RunSettings(), MODELS, open_objects)
+    return Submitter(asked, PerKey({"": api}), addresses, place=lambda job: None)
 
 
 @pytest.mark.anyio

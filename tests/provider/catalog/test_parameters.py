@@ -37,3 +37,12 @@ def test_addresses_are_found_by_the_model(
 ) -> None:
     """At any depth, without those of other media; of an unknown model by the names that other models use."""
     assert list(MODELS.find_addresses(model, request_, media)) == found
+
+
+def test_addresses_that_no_data_uri_may_replace() -> None:
+    """By the part that takes each; nothing is known of other models."""
+    find = MODELS.find_url_only
+    assert list(find("google/veo-3.1-i2v", {"image_url": A, "prompt": B})) == [A]
+    assert list(find("google/veo-3-1-lite-generate-preview", {"image_url": A})) == []
+    assert list(find("google/veo-3.1-reference-to-video", {"image_urls": [A, B]})) == [A, B]
+    assert list(find("acme/unknown", {"image_url": A})) == []

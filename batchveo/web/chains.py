@@ -1,0 +1,59 @@
+"""The chain of a job as the page shows it: a strip of its links in order, and the branches beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from batchveo.core.links import LAST, LINK_PREFIX, Link
+from batchveo.core.models import Job
+from batchveo.store import Store
+from batchveo.web import serializers
+from batchveo.web.file_presence import VideoPresence
+
+_AT_THE_END = ("last", "end", "tail")
+"""Words in the names of parameters whose image is that of the end of a clip."""
+
+
+def make_strip(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
+    """``strip``: the cards of the ``links`` of the chain through ``job``, and its ``branches``; ``None`` without one.
+
+    ``repeats`` of a link: whether its first frame is the last one of the link before.
+    """
+    line = store.places.read_line(job)
+    if len(line.links) < 2:
+        return {"strip": None}
+    cards = serializers.make_cards(store, store.search.read_cards(line.links), presence)
+    links = [{**card, "repeats": is_continued(store.queries.read_job(int(str(card["seq"]))))} for card in cards]
+    return {"strip": {"links": links, "branches": [asdict(branch) for branch in line.branches]}}
+
+
+def make_lines(store: Store, jobs: Sequence[Job]) -> tuple[list[dict[str, object]], dict[str, int]]:
+    """The lines of the chains of ``jobs``: ids of ``links``, ``branches``; by id of a job the number of its line."""
+    lines: list[dict[str, object]] = []
+    line_of: dict[str, int] = {}
+    ids = {job.seq: job.id for job in jobs}
+    known = set(ids.values())
+    for job in jobs:
+        if job.id in line_of:
+            continue
+        line = store.places.read_line(job)
+        if len(line.links) < 2:
+            continue
+        links = [ids[seq] for seq in line.links if seq in ids]
+        for key in (job.id, *links):
+            line_of.setdefault(key, len(lines))
+        branches = [asdict(branch) for branch in line.branches if branch.id in known]
+        lines.append({"links": links, "branches": branches})
+    return lines, line_of
+
+
+def is_continued(job: Job) -> bool:
+    """Whether the clip of ``job`` begins with the last frame of the one that it is made from."""
+    return any(
+        isinstance(value, str)
+        and value.startswith(LINK_PREFIX)
+        and Link.parse(value).part == LAST
+        and not any(word in field for word in _AT_THE_END)
+        for field, value in job.request.items()
+    )

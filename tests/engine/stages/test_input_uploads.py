@@ -1,0 +1,255 @@
+"""Inputs that the service takes only by an address, on virtual time: uploaded, signed, sent, and removed."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from batchveo.core.errors import InputsBlocked
+from batchveo.core.links import ChainPlace, Link, ParentLink
+from batchveo.core.models import InputFile, JobSpec, JobState
+from batchveo.core.notices import InputsNotRemoved
+from batchveo.core.settings import RunSettings
+from batchveo.operations.manage import retry_jobs
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
+from batchveo.store.uploads import UploadedFile
+from tests.helpers.factories import make_spec
+from tests.helpers.fake_bucket import URL, FakeBucket
+from tests.helpers.fake_clips import FakeClips
+from tests.helpers.virtual_run import Night
+
+TAKES_URL = "google/veo-3.1-i2v-fast"
+LITE = "google/veo-3-1-lite-generate-preview"
+EXTENDS = "google/veo3-1-fast-extend-video"
+TAKES_VIDEO_URL = "bytedance/seedance-2-0"
+
+pytestmark = pytest.mark.anyio
+
+
+def make_chain(
+    length: int = 2, *, taker: str = TAKES_URL, name: str = "shot", takes_data: bool = False
+) -> list[JobSpec]:
+    """Jobs that each take a part of the video of the one before, which travels as an address alone."""
+    part, field = ("last", "image_url") if taker == TAKES_URL else ("video", "video_url")
+    chain: list[JobSpec] = []
+    for number in range(length):
+        request: dict[str, object] = {"model": taker if chain else LITE, "prompt": f"{name} {number}"}
+        place = None
+        if chain:
+            request[field] = Link(part, chain[-1].id).reference
+            parents = (ParentLink(part=part, parent=chain[-1].id, takes_data=takes_data),)
+            place = ChainPlace(chain=chain[0].id, link=number + 1, parents=parents)
+        chain.append(make_spec(f"{name} {number}", model=str(request["model"]), request=request, chain=place))
+    return chain
+
+
+def make_pictures(folder: Path, jobs: int) -> list[JobSpec]:
+    """Jobs that begin with the same local image."""
+    path = folder / "picture.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n picture")
+    file = InputFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), media_type="image/png", path=str(path))
+    requests = [{"model": TAKES_URL, "prompt": f"p {n}", "image_url": file.reference} for n in range(jobs)]
+    return [
+        make_spec(f"job {n}", model=TAKES_URL, request=request, inputs=(file,)) for n, request in enumerate(requests)
+    ]
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> Night:
+    return Night(tmp_path, clips=FakeClips())
+
+
+def sent_urls(night: Night) -> list[str]:
+    """The addresses in the requests that arrived."""
+    values = [value for generation in night.service.generations for value in generation.request.values()]
+    return [str(value) for value in values if str(value).startswith("https://bucket")]
+
+
+def list_uploads(night: Night) -> Sequence[tuple[str, str]]:
+    with closing(sqlite3.connect(night.state)) as db:
+        return db.execute("SELECT bucket, name FROM uploads").fetchall()
+
+
+async def test_a_frame_is_there_for_its_generation_and_then_gone(night: Night) -> None:
+    """Named by its content, signed for a day at least; the address is in the request that left, and nowhere else."""
+    result = await night.run(make_chain(3), inputs=URL)
+    assert result.exit_status == 0, result
+    assert sorted(sent_urls(night)) == sorted(night.bucket.signed)
+    frames = [f"last of {job.sha256}".encode() for job in night.jobs()[:2]]
+    names = [name.partition("/")[2] for name in night.bucket.puts]
+    assert names == [f"{hashlib.sha256(frame).hexdigest()}.png" for frame in frames]
+    assert "X-Amz-Expires=86400&" in night.bucket.signed[0]
+    assert (night.bucket.objects, list_uploads(night)) == ({}, [])
+    assert sorted(night.bucket.deleted) == sorted(night.bucket.puts)
+    written = [path.read_bytes() for path in night.folder.rglob("*") if path.is_file()]
+    assert not any(b"X-Amz" in content for content in written)
+    assert "X-Amz" not in repr(night.events)
+
+
+async def test_an_image_is_uploaded_once_for_all_jobs(night: Night) -> None:
+    """It stays until the last of them is finished."""
+    assert (await night.run(make_pictures(night.folder, 8), inputs=URL, concurrency=3)).exit_status == 0
+    assert len(sent_urls(night)) == 8
+    assert len(set(night.bucket.puts)) == 1
+    assert night.bucket.objects == {}
+
+
+def forget_generations(night: Night) -> None:
+    """Let the service name no address any more."""
+    for account in night.service._state.accounts.values():
+        account.generations.clear()
+
+
+async def test_a_video_without_an_address_is_uploaded(night: Night) -> None:
+    """If the service names none any more."""
+    await night.run(make_chain(1))
+    forget_generations(night)
+    without = await night.run(make_chain(2, taker=TAKES_VIDEO_URL))
+    assert (without.exit_status, night.bucket.puts) == (3, [])
+    assert (await night.run(make_chain(2, taker=TAKES_VIDEO_URL), inputs=URL)).exit_status == 0
+    parent, child = night.jobs()
+    assert child.state is JobState.SUCCEEDED
+    (name,) = night.bucket.puts
+    assert name.endswith(f"/{parent.sha256}.mp4")
+    assert len(sent_urls(night)) == 1
+
+
+async def test_a_video_that_is_taken_as_data_needs_no_bucket(night: Night) -> None:
+    await night.run(make_chain(1))
+    forget_generations(night)
+    assert (await night.run(make_chain(2, taker=EXTENDS, takes_data=True))).exit_status == 0
+    (child,) = night.service.generations
+    parent = night.jobs()[0]
+    uri = f"data:video/mp4;base64,{base64.b64encode(Path(str(parent.folder), str(parent.file)).read_bytes()).decode()}"
+    assert str(child.request["video_url"]).endswith(f"SHA-256 {hashlib.sha256(uri.encode()).hexdigest()})")
+
+
+async def test_without_a_bucket_nothing_is_bought(night: Night) -> None:
+    """The run ends, and the job waits for a run with one."""
+    result = await night.run(make_chain(2))
+    assert isinstance(result.stopped, InputsBlocked)
+    assert "takes only an address of an input: give --inputs s3://" in str(result.stopped)
+    assert result.exit_status == 3
+    assert [job.state for job in night.jobs()] == [JobState.SUCCEEDED, JobState.PENDING]
+    assert (await night.run(make_chain(2), inputs=URL)).exit_status == 0
+    assert len(night.service.generations) == 2
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_bucket_that_fails(night: Night, refused: bool) -> None:
+    """What it refuses ends the run; what passes is tried again. Neither costs anything, nor fails the job."""
+    night.bucket.broken = (StoreRefused if refused else StoreUnavailable)(errno.EACCES, "no")
+    if refused:
+        result = await night.run(make_chain(2), inputs=URL)
+        assert (result.exit_status, str(result.stopped)) == (3, "an input cannot be sent: no")
+    else:
+        await night.killed(make_chain(2), 600.0, inputs=URL)
+    assert len(night.service.generations) == 1
+    assert night.jobs()[1].state is JobState.PENDING
+    night.bucket.broken = None
+    assert (await night.run(inputs=URL)).exit_status == 0
+    assert (night.bucket.objects, len(night.service.generations)) == ({}, 2)
+
+
+async def test_what_cannot_be_removed_is_left_to_the_next_run(night: Night) -> None:
+    """One warning for each bucket; the next run needs no bucket of its own for it."""
+    night.bucket.unremovable = PermissionError(errno.EACCES, "denied")
+    result = await night.run([*make_chain(2), *make_chain(2, name="other")], inputs=URL)
+    assert result.exit_status == 0
+    (warning,) = [event for event in night.events if isinstance(event, InputsNotRemoved)]
+    assert (warning.bucket, warning.reason) == (URL, "denied")
+    assert len(night.bucket.objects) == len(list_uploads(night)) == 2
+    night.bucket.unremovable = None
+    assert (await night.run()).exit_status == 0
+    assert (night.bucket.objects, list_uploads(night)) == ({}, [])
+
+
+class _Killed(Exception):
+    """The process ends here."""
+
+
+class DyingBucket(FakeBucket):
+    """Ends the process when a call has, or has not, taken effect."""
+
+    dies: str = ""
+
+    async def put(self, key: str, content: bytes, media_type: str) -> None:
+        if self.dies == "before the upload":
+            raise _Killed
+        await super().put(key, content, media_type)
+        if self.dies == "after the upload":
+            raise _Killed
+
+    async def sign_url(self, key: str, seconds: float) -> str:
+        if self.dies == "before the submit":
+            raise _Killed
+        return await super().sign_url(key, seconds)
+
+    async def delete(self, key: str) -> None:
+        if self.dies == "before the removal":
+            raise _Killed
+        await super().delete(key)
+        if self.dies == "after the removal":
+            raise _Killed
+
+
+DEATHS = ["before the upload", "after the upload", "before the submit", "before the removal", "after the removal"]
+
+
+@pytest.mark.parametrize("death", DEATHS)
+async def test_killed_anywhere(night: Night, death: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploaded once, bought once, nothing left: whatever dies in between."""
+    # an error of this kind is no outcome: it passes through everything, as a death does
+    monkeypatch.setattr("batchveo.engine.stages.submitter.UNEXPECTED", ())
+    night.bucket = bucket = DyingBucket()
+    bucket.dies = death
+    with pytest.raises((_Killed, ExceptionGroup)):
+        await night.run(make_chain(2), inputs=URL)
+    bucket.dies = ""
+    assert (await night.run(inputs=URL)).exit_status == 0
+    assert len(bucket.puts) == 1
+    assert (bucket.objects, list_uploads(night)) == ({}, [])
+    assert len(night.service.generations) == 2
+    assert {job.state for job in night.jobs()} == {JobState.SUCCEEDED}
+
+
+async def test_a_failed_job_that_is_made_again_gets_its_input_again(night: Night) -> None:
+    """What was removed after the failure is uploaded anew."""
+    await night.run(make_chain(1))
+    night.service._state.faults._chances["generation-error"] = 1.0
+    assert (await night.run(make_chain(2), inputs=URL)).exit_status == 1
+    assert (night.bucket.objects, len(night.bucket.puts)) == ({}, 1)
+    night.heal()
+    with night.store() as store:
+        assert retry_jobs(store, list(store.jobs(JobState.FAILED)), now=night.clock.now()) == 1
+    assert (await night.run(inputs=URL)).exit_status == 0
+    assert (night.bucket.objects, len(night.bucket.puts)) == ({}, 2)
+
+
+async def test_each_database_removes_only_what_is_its_own(tmp_path: Path) -> None:
+    """Two of them upload the same image to the same prefix, under names of their own."""
+    bucket = FakeBucket(unremovable=OSError(errno.EACCES, "denied"))
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        night = Night(folder, clips=FakeClips(), bucket=bucket)
+        await night.run(make_pictures(folder, 1), inputs=URL)
+    bucket.unremovable = None
+    first, second = bucket.objects
+    assert first.partition("/")[2] == second.partition("/")[2]
+    await night.run()
+    assert list(bucket.objects) == [first]
+
+
+def test_settings_take_a_bucket() -> None:
+    """As text, too; the database restores them as text."""
+    assert RunSettings(inputs="s3://bucket/inputs/").inputs == URL  # type: ignore[arg-type]
+    assert json.loads(json.dumps(RunSettings(inputs=URL).inputs)) == URL
+    assert UploadedFile(URL, "x")._asdict() == {"bucket": URL, "name": "x"}
