@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from batchveo.core.links import Link
 from batchveo.core.models import Job, JobState
-from batchveo.media.frames import read_frame
 from batchveo.sandbox import Service, Settings, running
 from tests.crash.child import OF_CHAINS, PLAIN_FRAMES
 from tests.crash.test_crashes import child, finished, jobs_of, wait_for
+from tests.helpers.chains import assert_frames_sent
 from tests.helpers.process_server import ServedProcess, start_process
 from tests.helpers.samples import sample_cases
 from tests.simulation.chains import check_sent
@@ -37,19 +34,6 @@ def write_chains(folder: Path, chains: int, links: int) -> None:
     prompts = ", ".join(f'"link {number} of {{index}}"' for number in range(links))
     manifest = MANIFEST.replace("CHAINS", str(chains)).replace("LINKS", prompts)
     (folder / "m.yaml").write_text(manifest)
-
-
-def assert_frames_were_sent(folder: Path, service: Service, jobs: Sequence[Job]) -> None:
-    """Each request holds the frame as the file of its parent has it; the sandbox keeps the hash of what it got."""
-    pytest.importorskip("av", reason="frames need the extra media")
-    by_id = {job.id: job for job in jobs}
-    for generation in service.generations:
-        job = by_id[str(generation.client_request_id).split(".")[1]]
-        if job.link > 1:
-            parent = by_id[Link.parse(str(job.request["image_url"])).parent]
-            frame = read_frame(folder / "videos" / str(parent.file), "last")
-            uri = f"data:image/png;base64,{b64encode(frame).decode()}"
-            assert sha256(uri.encode()).hexdigest() in str(generation.request["image_url"])
 
 
 def assert_bought_once(service: Service, jobs: Sequence[Job]) -> None:
@@ -74,7 +58,7 @@ def test_death_while_a_link_is_filled(tmp_path: Path, point: str) -> None:
         assert finished(child(tmp_path, "none", 0, url)) == 0
     jobs = jobs_of(tmp_path)
     assert_bought_once(service, jobs)
-    assert_frames_were_sent(tmp_path, service, jobs)
+    assert_frames_sent(service, jobs)
 
 
 @pytest.mark.parametrize(
