@@ -34,8 +34,9 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
     AND EXISTS (SELECT 1 FROM jobs AS take
-        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
@@ -68,7 +69,8 @@ NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
         count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
-    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
+        WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
     CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 # ids of the parents that are lost, and of the jobs that they block, each with the parent that is to blame
 LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS JOIN jobs ON jobs.seq = blocked.seq
@@ -139,6 +141,10 @@ class Chains(Part):
         """The links that the video of ``parent``, the first take of a family, is to fill."""
         return [_link_of(row) for row in self._db.execute(OPEN_OF_PARENT, {"parent": parent})]
 
+    def list_all_links(self) -> list[LinkRecord]:
+        """All links of all jobs, by the number of the child."""
+        return list(map(_link_of, self._db.execute(ALL_LINKS)))
+
     def list_links(self, child: Job) -> list[LinkRecord]:
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
@@ -170,9 +176,9 @@ class Chains(Part):
                 return None
         return None
 
-    def count_blocked(self) -> list[BlockedCount]:
-        """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
+    def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
+        """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
 
     def find_lost(self) -> dict[str, str]:
         """The ids of the jobs whose video no run makes any more, and of those that they block.

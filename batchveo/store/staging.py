@@ -63,6 +63,9 @@ LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
 NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
     unchecked, policy, priority, chain FROM temp.named WHERE position = ?"""
 
+COUNT_LINKS = """SELECT json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]'), count(*)
+    FROM temp.written CROSS JOIN json_each(written.chain, '$[2]') AS link WHERE chain IS NOT NULL GROUP BY 1, 2"""
+
 CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
 
@@ -130,6 +133,10 @@ class StagingTable:
         drop = DROP_ORPHANS.format(KNOWN_PARENT if is_attached else "")
         while self.is_partial and (dropped := self._db.execute(drop).rowcount) > 0:
             self.orphans += dropped
+
+    def count_links(self) -> list[tuple[str, bool, int]]:
+        """How many links take each part of a video, and whether as data; see ``ParentLink``."""
+        return [(part, bool(takes_data), links) for part, takes_data, links in self._db.execute(COUNT_LINKS)]
 
     @property
     def connection(self) -> sqlite3.Connection:
