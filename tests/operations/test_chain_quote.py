@@ -32,8 +32,14 @@ CHAIN = f"""
   matrix: {{animal: [fox, cat]}}
   chain: ["A {{animal}}", It runs, It rests]
 """
-NO_KEY = ["no API key, so no balance"]
 DONE = (JobState.GENERATING, JobState.DOWNLOADING, JobState.SUCCEEDED)
+
+
+def list_cuts(made: dict[str, object]) -> list[str]:
+    """What a plan says of chosen jobs that are left out."""
+    notes = made["notes"]
+    assert isinstance(notes, list)
+    return [note for note in notes if "left out" in note]
 
 
 class Shop:
@@ -84,7 +90,7 @@ def shop(tmp_path: Path, using: batchveo.Service, capsys: pytest.CaptureFixture[
 
 def test_whole_chains_count(shop: Shop) -> None:
     made = shop.plan()
-    assert (made["new"], made["blocked"], made["notes"]) == (6, 0, NO_KEY)
+    assert (made["new"], made["blocked"]) == (6, 0)
     offer = shop.offer()
     assert (offer.new, offer.usd, offer.blocked) == (6, pytest.approx(made["estimated_usd"]), [])
     shop.change(lambda store: moved_on(store, 1, *DONE, now=3.0))
@@ -134,7 +140,7 @@ def test_a_choice_that_cuts_chains_says_so(shop: Shop, service: Service) -> None
     """A job without its parent in the choice and in the database is left out, with all that follows it."""
     made = shop.plan("--where", "name != 'fox-2' and name != 'cat-1'")
     assert made["new"] == 1
-    assert made["notes"] == [*NO_KEY, OrphansLeftOut(jobs=3).text]
+    assert list_cuts(made) == [OrphansLeftOut(jobs=3).text]
     assert shop.plan("--limit", "2")["new"] == 2
     events: list[object] = []
     result = batchveo.run(
@@ -150,4 +156,4 @@ def test_a_choice_that_cuts_chains_says_so(shop: Shop, service: Service) -> None
     assert len(service.generations) == 1
     # what the database has is a parent, though it is not chosen
     made = shop.plan("--where", "name == 'fox-2'")
-    assert (made["new"], made["notes"]) == (1, NO_KEY)
+    assert (made["new"], list_cuts(made)) == (1, [])
