@@ -225,12 +225,13 @@ def test_an_unknown_job_is_a_slip(name: str, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def _chain() -> None:
+def _chain(tmp_path: Path) -> None:
     """A chain whose second job has failed, after it got the last frame of the first."""
     with Store("b.db") as store:
         run = store.runs.begin_run(command="run", service="sandbox", now=90.0)
         store.imports.add_jobs(make_chain(4, "shot"), run=run, now=90.0)
-        made = {"folder": "/v", "sha256": "ab" * 32}
+        (tmp_path / "v/shot 0.mp4").write_bytes(b"video")
+        made = {"folder": str(tmp_path / "v"), "sha256": "ab" * 32}
         first = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=100.0, **made)
         (link,) = store.chains.list_open_links(first.seq)
         store.chains.fill_frame(link, first, b"image", run=run, now=200.0)
