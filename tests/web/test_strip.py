@@ -229,7 +229,7 @@ def test_a_chain_is_looked_at_in_the_gallery(new_page: Open, url: str, night: Ni
     page.get_by_role("link", name="Show the chain in the gallery").click()
     page.get_by_text("5 jobs found").wait_for()
     page.get_by_role("button", name="Remove the filter Chain of shot 0").wait_for()
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.locator(".card-clip", has_text="Link 4").wait_for()
 
 
@@ -240,7 +240,7 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     with Store(night.path, writing=False) as store:
         report = write_report(store, night.videos / "report.html", now=99.0)
     page = new_page(report.path.as_uri())
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.goto(f"{report.path.as_uri()}#/job/{night.named('shot 1').id}")
     assert page.locator(".strip-link").count() == 4
     shown = play_film(page)
