@@ -61,11 +61,13 @@ def forecast_run(
     *,
     places: int,
     per_minute: float | None = None,
+    in_row: int = 1,
 ) -> Forecast | None:
     """How long ``left`` jobs of each model take, with at most ``places`` generations in flight.
 
     ``per_minute``: the most submits a minute. The jobs of the models are mixed evenly; generations in flight count as
-    begun now. ``None`` if nothing is known of a model that has jobs left.
+    begun now. ``in_row``: the most jobs of one chain, each of which begins when the one before ends. ``None`` if
+    nothing is known of a model that has jobs left.
     """
     wanted = {model: jobs for model, jobs in left.items() if jobs > 0}
     if not wanted:
@@ -83,7 +85,20 @@ def forecast_run(
     stretched = likely - last.paced
     below = hypot(likely - early, summed, stretched * (1 - exp(-_Z * mix.common)))
     above = hypot(late - likely, summed, stretched * (exp(_Z * mix.common) - 1))
+    at_once = Forecast(low=max(likely - below, 0.0), likely=likely, high=likely + above)
+    return _take_longer(at_once, _forecast_row(mix, in_row)) if in_row > 1 else at_once
+
+
+def _forecast_row(mix: Mix, generations: int) -> Forecast:
+    """How long so many generations take one after another; their sum counts as normal."""
+    likely, summed = generations * mix.mean, _Z * sqrt(generations * mix.variance)
+    below = hypot(summed, likely * (1 - exp(-_Z * mix.common)))
+    above = hypot(summed, likely * (exp(_Z * mix.common) - 1))
     return Forecast(low=max(likely - below, 0.0), likely=likely, high=likely + above)
+
+
+def _take_longer(one: Forecast, other: Forecast) -> Forecast:
+    return Forecast(low=max(one.low, other.low), likely=max(one.likely, other.likely), high=max(one.high, other.high))
 
 
 def estimate_remaining(believed: Forecast | None, *, left: int, made: int, seconds: float) -> Forecast | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from math import floor
 
 from batchveo.core.forecast import Forecast
@@ -52,6 +53,16 @@ def add_article(noun: str) -> str:
 def state_words(state: JobState) -> str:
     """The name of the state in words."""
     return state.value.replace("_", " ")
+
+
+def list_counts(by_state: Mapping[JobState, int], *, waiting: int = 0, blocked: int = 0) -> list[str]:
+    """How many jobs are in each state, such as ``3 failed``; pending ones that wait or are blocked apart."""
+    blocked = min(blocked, by_state.get(JobState.PENDING, 0))
+    waiting = min(waiting, by_state.get(JobState.PENDING, 0) - blocked)
+    counts = [(by_state.get(state, 0), state_words(state)) for state in JobState]
+    counts[0] = (counts[0][0] - waiting - blocked, counts[0][1])
+    counts[1:1] = [(waiting, "waiting"), (blocked, "blocked")]
+    return [f"{number:,} {words}" for number, words in counts if number]
 
 
 def format_count(number: int, noun: str) -> str:

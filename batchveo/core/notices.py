@@ -85,11 +85,12 @@ class ClipNotMeasured(WarningNotice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkNotFilled(WarningNotice):
-    """``job`` cannot get its input from the video of ``parent``, for ``reason``; it waits."""
+    """``job`` cannot get its input from the video of ``parent``, for ``reason``; it is left to the next run."""
 
     job: str
     parent: str
     reason: str
+    state: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

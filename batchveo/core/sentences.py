@@ -206,8 +206,10 @@ def _describe_inputs_not_removed(*, bucket: str, reason: str) -> str:
     return f"inputs of finished jobs stay in {bucket} for now: {reason}; the next run tries again to remove them"
 
 
-def _describe_link_not_filled(*, job: str, parent: str, reason: str) -> str:
-    return f"{job}: it waits for its input from {parent}, which cannot be had yet: {reason}"
+def _describe_link_not_filled(*, job: str, parent: str, reason: str, state: Path) -> str:
+    text = f"{job} still waits: what it takes from the video of {parent} cannot be had: {reason}"
+    fetch = format_command("verify", "--refetch", state=state)
+    return f"{text}. The next run tries again; if that video is missing or damaged, `{fetch}` lets it be fetched first"
 
 
 def _describe_log_unread(*, error: str) -> str:

@@ -19,7 +19,7 @@ from batchveo.core.events import (
     ThrottleChanged,
     WaitingForLog,
 )
-from batchveo.core.formatting import format_forecast, format_timestamp, format_usd, state_words
+from batchveo.core.formatting import format_forecast, format_timestamp, format_usd, list_counts
 from batchveo.core.models import JobState
 from batchveo.core.notices import DatabaseCreated
 from batchveo.display.event_text import USUAL, WRONG, RepeatCounter, Tone, describe_event
@@ -136,10 +136,9 @@ def _write_line(out: TextIO, line: str) -> None:
 def format_progress(shot: Snapshot) -> str:
     """Counts, money, speed and time left, in one line."""
     counts = shot.counts
-    settled = counts.total - shot.left
-    states = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
+    states = list_counts(counts.by_state, waiting=shot.waiting, blocked=shot.blocked_jobs)
     spent = f"spent {format_usd(shot.spent)}" + (f" of {format_usd(shot.budget)}" if shot.budget is not None else "")
-    parts = [f"{settled:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
+    parts = [f"{shot.settled_jobs:,} of {counts.total:,} ({shot.settled * 100:.0f} %): {', '.join(states)}", spent]
     if shot.videos_per_hour:
         parts.append(f"{shot.videos_per_hour:,.0f} videos an hour")
     if shot.waits_since is not None:

@@ -29,7 +29,8 @@ from batchveo.core.models import JobState
 from batchveo.display.event_text import LONGEST, Tone, explain_brake, explain_limit
 from batchveo.display.table import fit_middle
 from batchveo.display.terminal_features import make_file_url
-from batchveo.operations.status import Flight, Snapshot, describe_open_wait
+from batchveo.operations.chain_rows import describe_causes
+from batchveo.operations.status import ChainCounts, Flight, Snapshot, describe_open_wait
 
 WIDEST = 160
 """Columns that the figures take at the most: longer lines are hard to read."""
@@ -71,9 +72,12 @@ class Piece(NamedTuple):
     plain_glyph: str
 
 
+BLOCKED = Piece((), "dim red", "━", "!")
+"""Pending jobs that nothing can be made of."""
 PIECES = (
     Piece((JobState.SUCCEEDED,), "green", "━", "━"),
     Piece((JobState.FAILED,), "red", "━", "×"),
+    BLOCKED,
     Piece((JobState.CANCELLED,), "dim", "━", "-"),
     Piece((JobState.IN_DOUBT,), "yellow", "━", "?"),
     Piece((JobState.DOWNLOADING, JobState.GENERATING, JobState.SUBMITTING), "cyan", "━", "╍"),
@@ -180,7 +184,7 @@ def _cut_line(line: Text, width: int) -> Text:
 
 def _make_head(shot: Snapshot, width: int, *, colours: bool) -> Text:
     total = f"{shot.counts.total:,}"
-    done = f"{shot.counts.total - shot.left:,}"
+    done = f"{shot.settled_jobs:,}"
     left = f"{done:>{len(total)}} of {total}  "
     right = Text(f"  {_format_percent(shot.settled)} %")
     if shot.begun is not None and shot.going and width >= 60:
@@ -196,11 +200,18 @@ def _format_percent(share: float) -> str:
 
 
 def _draw_bar(shot: Snapshot, width: int, *, colours: bool) -> list[Text]:
-    cells = divide_cells([sum(shot.counts[state] for state in piece.states) for piece in PIECES], width)
+    cells = divide_cells([_count_jobs(shot, piece) for piece in PIECES], width)
     return [
         Text((piece.glyph if colours else piece.plain_glyph) * number, style=piece.style)
         for piece, number in zip(PIECES, cells, strict=True)
     ]
+
+
+def _count_jobs(shot: Snapshot, piece: Piece) -> int:
+    if piece is BLOCKED:
+        return shot.blocked_jobs
+    jobs = sum(shot.counts[state] for state in piece.states)
+    return max(jobs - shot.blocked_jobs, 0) if JobState.PENDING in piece.states else jobs
 
 
 def divide_cells(sizes: Sequence[int], width: int) -> list[int]:
@@ -258,6 +269,10 @@ def _collect_rows(shot: Snapshot) -> list[tuple[int, str, Variants]]:
         rows.append((1, "in doubt", _describe_doubts(shot, waiting)))
     if shot.counts.held:
         rows.append((1, "held", _describe_held(shot)))
+    if shot.chains is not None:
+        rows.append((4, "chains", _describe_chains(shot, shot.chains)))
+    if shot.blocked:
+        rows.append((1, "blocked", _describe_blocked(shot)))
     return [(rank, label, variants) for rank, label, variants in rows if variants]
 
 
@@ -317,6 +332,8 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
     # after a 429 the limit is below what is in flight: "8 of 7" would read like an error
     number += f" of {pace.limit:,}" if shot.in_flight <= pace.limit else f", limit {pace.limit:,}"
     brake = explain_brake(pace) or _find_kept_slots(shot, pace)
+    if pace.brake is ThrottleReason.NOTHING and shot.waiting:
+        brake = "the other jobs wait for these"
     is_lowered = pace.limit < pace.ceiling
     style = "yellow" if is_lowered or pace.brake not in CALM else "dim"
     why = explain_limit(pace) if is_lowered or brake is None else ()
@@ -353,6 +370,27 @@ def _describe_held(shot: Snapshot) -> Variants:
     short = Text(f"{shot.counts.held:,} need your decision", style="bold yellow")
     what = Text(f"{shot.counts.held:,} need your decision, see `{look}`", style="bold yellow")
     return [*_add_names(what, shot, held=True), what, *_add_names(short, shot, held=True), short]
+
+
+def _describe_chains(shot: Snapshot, chains: ChainCounts) -> Variants:
+    done = f"{chains.done:,} of {chains.total:,} done"
+    if not shot.waiting:
+        return [Text(done)]
+    wait = f"{format_count(shot.waiting, 'job')} {'waits' if shot.waiting == 1 else 'wait'}"
+    wordings = (f"{wait} for the video of another", wait)
+    return [*(Text(f"{done} · ").append(words, style="dim") for words in wordings), Text(done)]
+
+
+def _describe_blocked(shot: Snapshot) -> Variants:
+    number, causes = f"{shot.blocked_jobs:,}", ", ".join(map(describe_causes, shot.blocked))
+    look = format_command("jobs", "--state-is", "blocked", state=shot.state)
+    style = "bold red"
+    return [
+        Text(number, style=style).append(f" · {causes}, see `{look}`"),
+        Text(number, style=style).append(f" · {causes}"),
+        Text(number, style=style).append(f" · {describe_causes(shot.blocked[0])}"),
+        Text(number, style=style),
+    ]
 
 
 def _add_names(what: Text, shot: Snapshot, *, held: bool) -> Variants:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from batchveo.core.destination import Destination
 from batchveo.core.errors import BudgetReached
@@ -10,15 +10,16 @@ from batchveo.core.formatting import (
     format_count,
     format_duration,
     format_usd,
+    list_counts,
     shorten_middle,
     shorten_text,
-    state_words,
 )
 from batchveo.core.gates import Verdict
 from batchveo.core.hints import format_command
 from batchveo.core.hooks import HookKind
 from batchveo.core.models import JobState
 from batchveo.engine.result import RunResult
+from batchveo.operations.chain_rows import describe_blocked
 from batchveo.operations.manage import name_job
 from batchveo.store import Store
 from batchveo.store.chains import BlockedCount
@@ -29,14 +30,14 @@ CAUSE_SHOWN = 500
 """Characters of a cause: one may end with a command, which must stay whole."""
 HELD_SHOWN = 5
 LEAST_USD = 0.005
-_BEFORE = {"failed": "failed", "cancelled": "was cancelled", "rejected": "was rejected by its gates"}
 
 
 def describe_outcome(result: RunResult, output: Destination) -> Iterator[str]:
     """Lines on how the run ended."""
-    counts = result.counts
-    parts = [f"{counts[state]:,} {state_words(state)}" for state in JobState if counts[state]]
-    if result.idle and all(state.is_terminal for state in JobState if counts[state]):
+    counts, blocked = result.counts, sum(each.jobs for each in result.blocked)
+    parts = list_counts(counts.by_state, blocked=blocked)
+    left = sum(counts[state] for state in JobState if not state.is_terminal)
+    if result.idle and left <= blocked:
         earlier = f"; {', '.join(parts)} in earlier runs" if parts else ""
         yield f"nothing to do{earlier}; videos in {output}"
     else:
@@ -57,10 +58,12 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
     """Lines on money, failures by reason and jobs in doubt, from the database."""
     counts = result.counts
     yield from _list_retries(result, store)
-    yield from describe_blocked(result.blocked)
+    yield from _count_chains(store)
     yield _describe_spending(store)
     if counts[JobState.FAILED]:
         yield from _list_failures(store)
+    for each in result.blocked:
+        yield f"{describe_blocked(each)}; {_describe_way_out(each, store)}"
     if store.checks.has_policies():
         yield from _list_rejected(store)
         yield from _count_open(store)
@@ -80,11 +83,25 @@ def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
         yield f"others were put aside for other reasons; `{format_command('jobs', state=store.path)}` lists them"
 
 
-def describe_blocked(blocked: Iterable[BlockedCount]) -> Iterator[str]:
-    """Jobs that wait for videos of others which nobody makes any more, a line for each kind."""
-    for each in blocked:
-        jobs = "1 job is blocked" if each.jobs == 1 else f"{each.jobs:,} jobs are blocked"
-        yield f"{jobs}: what comes before {_BEFORE[each.state]} ({shorten_middle(each.example, 40)})"
+def _count_chains(store: Store) -> Iterator[str]:
+    if store.links.has_links():
+        chains, done = store.links.count_chains()
+        which = f"all {chains:,}" if done == chains > 1 else f"{done:,} of {chains:,}"
+        yield f"{which} {'chain is' if chains == 1 else 'chains are'} complete"
+
+
+def _describe_way_out(each: BlockedCount, store: Store) -> str:
+    """How blocked jobs come to be made; how failed ones do is in a line of its own."""
+    follow = "it follows" if each.jobs == 1 else "they follow"
+    job, those = (each.example, "it") if each.parents == 1 else ("JOB", "one of those")
+    match each.state:
+        case "failed":
+            return f"{follow} once {'that is' if each.parents == 1 else 'those are'} made again"
+        case "cancelled":
+            return f"`{format_command('retry', job, state=store.path)}` brings {those} back"
+        case _:
+            again = format_command("retry", job, "--takes", "1", state=store.path)
+            return f"`{again}` makes another take of {those}"
 
 
 def _describe_spending(store: Store) -> str:

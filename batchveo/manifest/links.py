@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, is_part
+from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Link, is_part
 from batchveo.core.models import InputFile
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
@@ -63,6 +63,13 @@ def open_reference(part: str, number: int) -> str:
 def is_link(value: object) -> bool:
     """Whether a value is written as a link is."""
     return isinstance(value, Mapping) and (OF in value or ID_OF in value)
+
+
+def write_link(link: Link) -> dict[str, object]:
+    """A link as a manifest has it."""
+    if link.part == GENERATION:
+        return {ID_OF: link.parent}
+    return {OF: link.parent} if link.part == VIDEO else {FRAME: link.part, OF: link.parent}
 
 
 def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:

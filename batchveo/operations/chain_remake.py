@@ -118,14 +118,20 @@ def _take_step(store: Store, step: Step, now: float) -> list[Job]:
     return store.checks.add_takes(step.first, list(make_takes(store, step.first, 1)), now=now)
 
 
-def describe_left(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
-    """What stays as it is though ``jobs`` are made anew, and the command that makes it anew as well."""
+def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) -> Iterator[str]:
+    """What stays as it is though ``jobs`` are made anew, and how it is made anew as well.
+
+    ``replaced``: other jobs are made in their place, as the manifest has them once it is edited.
+    """
     chosen = {find_first(job): job for job in jobs if job.chain is not None}
     children = {link.child: first for first in chosen for link in store.chains.list_used(first)}
-    if children:
-        again = _format_remake(store, [chosen[first] for first in dict.fromkeys(children.values())])
-        them = "it" if len(children) == 1 else "them"
-        yield f"{_count_made(len(children))} from {_name_videos(len(chosen))}; {again} makes {them} anew as well"
+    if not children:
+        return
+    how = "the manifest, edited in the same way,"
+    if not replaced:
+        how = _format_remake(store, [chosen[first] for first in dict.fromkeys(children.values())])
+    them = "it" if len(children) == 1 else "them"
+    yield f"{_count_made(len(children))} from {_name_videos(len(chosen))}; {how} makes {them} anew as well"
 
 
 def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:

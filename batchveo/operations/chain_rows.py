@@ -10,10 +10,15 @@ from batchveo.core.formatting import shorten_middle, state_words
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
+from batchveo.store.chains import BlockedCount
 from batchveo.store.link_queries import Place
 
-ENDINGS = {"failed": "failed", "cancelled": "was cancelled", "rejected": "was rejected"}
-"""What became of a job that blocks others, after its name."""
+ENDINGS = {
+    "failed": ("failed", "failed"),
+    "cancelled": ("was cancelled", "were cancelled"),
+    "rejected": ("was rejected", "were rejected"),
+}
+"""What became of a job that blocks others, after its name; what became of several."""
 _PLACES = 1000
 """Chains whose place is kept: the jobs of one are listed together."""
 
@@ -37,13 +42,22 @@ class Wait:
     def reason(self) -> str:
         """Why, in a few words, which follow ``state`` and a colon."""
         if self.cause is not None:
-            return f"{shorten_middle(self.cause.name)} {ENDINGS[find_ending(self.cause)]}"
+            state = "rejected" if self.cause.state is JobState.SUCCEEDED else self.cause.state.value
+            return f"{shorten_middle(self.cause.name)} {ENDINGS[state][0]}"
         return " and ".join(f"{shorten_middle(parent.name)} {_describe_parent(parent)}" for parent in self.parents)
 
 
-def find_ending(cause: Job) -> str:
-    """What became of a job that blocks others: a key of ``ENDINGS``."""
-    return "rejected" if cause.state is JobState.SUCCEEDED else cause.state.value
+def describe_blocked(each: BlockedCount) -> str:
+    """Jobs that are blocked for one kind of reason, and the reason."""
+    jobs = "1 job is blocked" if each.jobs == 1 else f"{each.jobs:,} jobs are blocked"
+    return f"{jobs}: {describe_causes(each)}"
+
+
+def describe_causes(each: BlockedCount) -> str:
+    """What became of the jobs that block others."""
+    others, (one, several) = each.parents - 1, ENDINGS[each.state]
+    more = f" and {others:,} other{'s' if others > 1 else ''}" if others else ""
+    return f"{shorten_middle(each.example, 40)}{more} {several if others else one}"
 
 
 def _describe_parent(parent: Job) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count, write_value
 from batchveo.core.hints import suggest_closest
+from batchveo.core.links import LINK_PREFIX, Link, ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job
-from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_REFERENCE
+from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_LINK, LIKE_A_REFERENCE
+from batchveo.manifest.links import LinkTo, is_link, write_link
 from batchveo.manifest.media import LocalFiles
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.rules import Rule, Rules
@@ -62,20 +64,28 @@ class NewRules:
         return self._made[job.unchecked]
 
 
+class FittedRequest(NamedTuple):
+    """A job, its new request, and the links in that."""
+
+    job: Job
+    request: dict[str, object]
+    links: tuple[ParentLink, ...]
+
+
 def fit_requests(
     store: Store,
     jobs: Sequence[Job],
     rules: NewRules,
     drop: frozenset[str],
     changes: Mapping[str, object] = MappingProxyType({}),
-) -> list[tuple[Job, dict[str, object]]]:
+) -> list[FittedRequest]:
     """Each job with its new request, checked as a manifest is. Raises ``ManifestError`` with all problems.
 
     The fields ``drop`` are left out of it; ``changes`` are fields with other values.
     """
     problems = Problems()
-    inputs = _InputAddresses(store)
-    fitted = [(job, _fit_request(job, rules.get(job), drop, changes, inputs, problems)) for job in jobs]
+    references = _References(store)
+    fitted = [_fit_request(job, rules.get(job), drop, changes, references, problems) for job in jobs]
     problems.raise_if_any()
     return fitted
 
@@ -85,13 +95,14 @@ def _fit_request(
     rules: Rules,
     drop: frozenset[str],
     changes: Mapping[str, object],
-    inputs: _InputAddresses,
+    references: _References,
     problems: Problems,
-) -> dict[str, object]:
+) -> FittedRequest:
     """The request of ``job`` to the model of ``rules``; what does not fit is reported, and left out."""
     request: dict[str, object] = {"model": rules.name}
     given = {**job.request, **changes}
     before = problems.noticed
+    references.links.clear()
 
     def report(name: str, fault: Fault) -> None:
         # problems of one kind are counted together, whatever job has them
@@ -106,7 +117,7 @@ def _fit_request(
             continue
         try:
             is_written = name in changes
-            request[name] = _accept_written(rule, changes[name]) if is_written else inputs.accept(rule, given[name])
+            request[name] = _accept_written(rule, changes[name]) if is_written else references.accept(rule, given[name])
         except Fault as fault:
             if name not in rules.required and name not in changes:
                 fault.suggestion = f"{fault.suggestion or 'edit the manifest'}, or --drop {name} leaves it out"
@@ -119,30 +130,36 @@ def _fit_request(
             rules.check_together(request)
         except Fault as fault:
             report(fault.field or "model", fault)
-    return request
+    return FittedRequest(job, request, tuple(dict.fromkeys(references.links)))
 
 
 def _accept_written(rule: Rule, value: object) -> object:
-    """The value as a person wrote it, which is no reference to an input file. Raises ``Fault``."""
-    if isinstance(value, str) and value.startswith(INPUT_PREFIX):
-        raise Fault(LIKE_A_REFERENCE, BEGIN_OTHERWISE)
+    """The value as a person wrote it, which is no reference to a file or a job. Raises ``Fault``."""
+    for beginning, message in ((INPUT_PREFIX, LIKE_A_REFERENCE), (LINK_PREFIX, LIKE_A_LINK)):
+        if isinstance(value, str) and value.startswith(beginning):
+            raise Fault(message, BEGIN_OTHERWISE)
     return rule.accept(value)
 
 
-class _InputAddresses:
-    """Data URIs in place of the references to input files: a file is sent as one, so it is checked as one."""
+class _References:
+    """Checks references to input files and other jobs as what a manifest has in their place.
+
+    For a file that is a data URI, as it is sent, and for a link a mapping. ``links``: those that were accepted.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._by_reference: dict[str, str] = {}
         self._by_address: dict[str, str] = {}
+        self.links: list[ParentLink] = []
 
     def accept(self, rule: Rule, value: object) -> object:
         """The value of a job as ``rule`` takes it. Raises ``Fault``."""
-        accepted = rule.accept(map_texts(value, self._find_address))
-        return map_texts(accepted, lambda text: self._by_address.get(text, text))
+        return self._restore(rule.accept(map_texts(value, self._write_out)))
 
-    def _find_address(self, text: str) -> str:
+    def _write_out(self, text: str) -> object:
+        if text.startswith(LINK_PREFIX):
+            return write_link(Link.parse(text))
         if not text.startswith(INPUT_PREFIX):
             return text
         if text not in self._by_reference:
@@ -151,8 +168,23 @@ class _InputAddresses:
             self._by_reference[text], self._by_address[address] = address, text
         return self._by_reference[text]
 
+    def _restore(self, value: object) -> object:
+        """The accepted value with references in it again. Raises ``Fault`` for a link that no check knows."""
+        if isinstance(value, LinkTo):
+            self.links.append(ParentLink(part=value.part, parent=value.of, takes_data=value.takes_data))
+            return Link(value.part, value.of).reference
+        if is_link(value):
+            raise Fault("takes no part of another job's video")
+        if isinstance(value, str):
+            return self._by_address.get(value, value)
+        if isinstance(value, list):
+            return [self._restore(item) for item in value]
+        if isinstance(value, Mapping):
+            return {name: self._restore(item) for name, item in value.items()}
+        return value
 
-def map_texts(value: Any, change: Callable[[str], str]) -> Any:
+
+def map_texts(value: Any, change: Callable[[str], object]) -> Any:
     """``value`` with each text in its lists and mappings changed."""
     if isinstance(value, str):
         return change(value)

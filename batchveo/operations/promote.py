@@ -13,6 +13,7 @@ import yaml
 from batchveo.core.errors import DiskTrouble, UsageError
 from batchveo.core.gates import parse_policy
 from batchveo.core.job_row import canonical_json
+from batchveo.core.links import find_links
 from batchveo.core.measures import CheckLevel
 from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.dataset import ExportSettings
@@ -74,9 +75,9 @@ def plan_promotion(
         why = f"the chosen clips are of {new} already" if chosen else _explain_none(chooser)
         raise UsageError(f"there is nothing to promote: {why}")
     check_dropped(jobs, drop)
-    fitted = fit_requests(store, jobs, NewRules(catalog, new), frozenset(drop))
+    fitted = fit_requests(store, _take_frames(store, jobs, drop), NewRules(catalog, new), frozenset(drop))
     distinct: dict[str, tuple[Job, dict[str, object]]] = {}
-    for job, request in fitted:
+    for job, request, _ in fitted:
         distinct.setdefault(canonical_json(request), (job, request))
     return Promotion(
         new=new,
@@ -87,6 +88,21 @@ def plan_promotion(
         defaults=list(_compare_all_defaults(catalog, new, list(distinct.values()))),
         inputs=sorted({sha256 for _, request in distinct.values() for sha256 in find_references(request)}),
     )
+
+
+def _take_frames(store: Store, jobs: Iterable[Job], drop: Sequence[str]) -> list[Job]:
+    """The jobs with the frames that they were made from, in place of the links to other jobs. Raises ``UsageError``."""
+    framed = []
+    for job in jobs:
+        kept = {name: value for name, value in job.request.items() if name not in drop}
+        for name, value in kept.items():
+            if not all(link.is_frame for link in find_links(value)):
+                raise UsageError(
+                    f"{job.name!r} was made from the whole video of another job, which a manifest cannot have; "
+                    f"--drop {name} leaves it out"
+                )
+        framed.append(store.queries.fill_links(job))
+    return framed
 
 
 def _explain_none(chooser: ClipChooser) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import state_words
 from batchveo.core.hints import format_command
 from batchveo.core.job_row import canonical_json, normal_request
+from batchveo.core.links import Link, fill_links
 from batchveo.core.models import Job, JobState
 from batchveo.manifest.job_register import JobIds, Place
 from batchveo.operations.fitted_requests import (
     ChangedDefault,
+    FittedRequest,
     NewRules,
     check_dropped,
     check_known,
@@ -38,6 +41,7 @@ _NOWHERE = Place("", 0)
 class Remake:
     """New jobs for old ones. ``successors``: by their old jobs, in manifest order.
 
+    ``followers``: jobs without a video that are made from those, each with the one that is made from the new ones.
     ``known``: how many of the old jobs have a successor that is in the database already, and is not cancelled.
     ``left``: how many jobs of the old model are left alone, by state; ``charged``: failed ones of them that may have
     been charged. Succeeded ones do not count.
@@ -46,6 +50,7 @@ class Remake:
     old: str
     new: str
     successors: Sequence[tuple[Job, Successor]]
+    followers: Sequence[tuple[Job, Successor]] = ()
     defaults: Sequence[ChangedDefault] = ()
     left: Mapping[JobState, int] = field(default_factory=dict)
     charged: int = 0
@@ -84,13 +89,16 @@ def plan_remake(
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
     check_dropped(chosen, drop)
     fitted = fit_requests(store, chosen, NewRules(catalog, new), frozenset(drop))
+    equal = Counter(map(_key_request, of_model))
+    made = _make_successors(store, fitted, lambda job: equal[_key_request(job)])
     taken = {job.seq for job in chosen}
     rest = [job for job in of_model if job.seq not in taken and not _is_done(job)]
     return Remake(
         old=old,
         new=new,
-        successors=_make_successors(store, of_model, fitted, new),
-        defaults=list(compare_defaults(catalog, old, new, [request for _, request in fitted])),
+        successors=made.successors,
+        followers=made.followers,
+        defaults=list(compare_defaults(catalog, old, new, [each.request for each in fitted])),
         left=Counter(job.state for job in rest),
         charged=sum(_may_be_charged(store, job) for job in rest),
     )
@@ -103,9 +111,10 @@ def remake_jobs(store: Store, remake: Remake, *, now: float, catalog: Catalog = 
     """
     store.runs.acquire_lock()
     try:
-        store.manual.replace_jobs(remake.successors, catalog=catalog.info, now=now)
+        pairs = [*remake.successors, *remake.followers]
+        store.manual.replace_jobs(pairs, catalog=catalog.info, now=now)
     except MoveLost:
-        planned = (job for old, new in remake.successors for job in (old, new.cancelled) if job is not None)
+        planned = (job for old, new in pairs for job in (old, new.cancelled) if job is not None)
         moved = next(job for job in planned if store.queries.read_job(job.seq).state != job.state)
         raise UsageError(explain_move(store, moved)) from None
     finally:
@@ -124,21 +133,19 @@ def replace_prompt(
     _require_replaceable(store, job)
     check_dropped([job], drop)
     rules = NewRules(catalog, job.model)
-    ((_, wanted),) = fit_requests(store, [job], rules, frozenset(drop), {"prompt": prompt})
-    if _key_request(job) == (job.index, normal_request(canonical_json(wanted))):
+    fitted = fit_requests(store, [job], rules, frozenset(drop), {"prompt": prompt})
+    if _key_request(job) == (job.index, normal_request(canonical_json(fitted[0].request))):
         again = format_command("retry", name_job(store, job), state=store.path)
         hint = "" if job.state is JobState.PENDING else f"; `{again}` makes it again"
         raise UsageError(f"that is the prompt of {job.name!r} already{hint}")
-    occurrence = _find_occurrence(job, MORE_REPEATS)
-    if occurrence is None:
-        occurrence = _find_occurrence(job, store.queries.count_equal_requests(job) + MORE_REPEATS)
-    successor = _make_successor(store, job, wanted, job.model, occurrence)
+    made = _make_successors(store, fitted, store.queries.count_equal_requests)
+    ((_, successor),) = made.successors
     known = store.queries.find_job_by_id(successor.id)
     if known is not None and successor.cancelled is None:
         raise UsageError(f"{known.name!r} ({known.id}) asks for that already, and is {known.state}")
     checked = catalog.info if job.model in catalog else None
     try:
-        store.manual.replace_jobs([(job, successor)], catalog=checked, now=now)
+        store.manual.replace_jobs([(job, successor), *made.followers], catalog=checked, now=now)
     except MoveLost:
         raise UsageError(explain_move(store, job)) from None
     (new,) = store.queries.find_jobs(successor.id)
@@ -186,46 +193,88 @@ def _is_done(job: Job) -> bool:
 # -- the ids of the new jobs
 
 
-def _make_successors(
-    store: Store, of_model: Sequence[Job], fitted: Sequence[tuple[Job, dict[str, object]]], new: str
-) -> list[tuple[Job, Successor]]:
-    """A successor for each job, with the id that a manifest gives it if its model is edited to ``new``."""
-    equal = Counter(map(_key_request, of_model))
+class _Made(NamedTuple):
+    successors: list[tuple[Job, Successor]]
+    followers: list[tuple[Job, Successor]]
+
+
+def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal: Callable[[Job], int]) -> _Made:
+    """A successor for each job, and for those below it in its chain that have no video.
+
+    Each has the id that a manifest gives it if it is edited in this way. The id of a job follows from those of its
+    parents, so all below is asked for anew; what was bought stays, with what waits for it.
+    """
+    made = _Made([], [])
+    wanted = {each.job.seq: each for each in fitted}
+    new_ids: dict[str, Successor] = {}
     taken: set[str] = set()
-    successors = []
-    for job, wanted in fitted:
-        occurrence = _find_occurrence(job, equal[_key_request(job)] + MORE_REPEATS)
-        successor = _make_successor(store, job, wanted, new, occurrence, taken)
+    below = store.chains.list_below(job.seq for job, *_ in fitted if job.chain is not None and job.take_of is None)
+    jobs = {each.job.seq: each.job for each in fitted} | {job.seq: job for job in below}
+    for job in sorted(jobs.values(), key=lambda job: (job.link, job.seq)):
+        each = wanted.get(job.seq) or _follow(store, job, new_ids)
+        if each is None:
+            continue
+        successor = _make_successor(store, each, count_equal, new_ids, taken)
+        new_ids[job.id] = successor
         taken.add(successor.id)
-        successors.append((job, successor))
-    return successors
+        if job.seq in wanted:
+            made.successors.append((job, successor))
+            continue
+        made.followers.append((job, replace(successor, stays_cancelled=job.state is JobState.CANCELLED)))
+        takes = [take for take in store.checks.list_family(job)[1:] if take.state is JobState.PENDING]
+        made.followers.extend((take, replace(successor, is_known=True, cancelled=None)) for take in takes)
+    return made
+
+
+def _follow(store: Store, job: Job, new_ids: Mapping[str, Successor]) -> FittedRequest | None:
+    """The request of a job whose parents are replaced; ``None`` if they are not, or if it stays as it is."""
+    links = tuple(store.chains.list_parent_links(job))
+    if not any(link.parent in new_ids for link in links):
+        return None
+    if is_made_again(job) or any(take.state.may_be_bought for take in store.checks.list_family(job)):
+        return None
+    return FittedRequest(job, dict(job.request), links)
 
 
 def _make_successor(
     store: Store,
-    job: Job,
-    wanted: Mapping[str, object],
-    model: str,
-    occurrence: int | None,
-    taken: Collection[str] = (),
+    fitted: FittedRequest,
+    count_equal: Callable[[Job], int],
+    new_ids: Mapping[str, Successor],
+    taken: Collection[str],
 ) -> Successor:
-    """The job that replaces ``job``; ``occurrence`` is that of its own id, and ``taken`` ids are those of others."""
-    request = canonical_json(wanted)
+    """The job that replaces another one; ``new_ids``: the jobs that replace its parents, by their former ids.
+
+    ``taken`` are the ids of other new jobs.
+    """
+    job = fitted.job
+    links = [replace(link, parent=_find_new_id(link.parent, new_ids)) for link in fitted.links]
+    asked = fill_links(fitted.request, lambda link: Link(link.part, _find_new_id(link.parent, new_ids)).reference)
+    request = canonical_json(asked)
+    occurrence = _find_occurrence(job, MORE_REPEATS)
+    if occurrence is None:
+        occurrence = _find_occurrence(job, count_equal(job) + MORE_REPEATS)
     # the manifest's own id of a job is not in the database: then the job is recognised by its request
     ids = _list_ids(request, job.index, own_id=job.id if occurrence is None else None)
     listed = (job_id for number, job_id in enumerate(ids) if number >= (occurrence or 0))
     # jobs that differ only in what is dropped become repeats, which a manifest counts in the same way
     new_id = next(job_id for job_id in listed if job_id not in taken)
     known = store.queries.find_job_by_id(new_id)
+    parents = [new_ids[link.parent] for link in fitted.links if link.parent in new_ids]
     return Successor(
         id=new_id,
-        model=model,
+        model=str(fitted.request["model"]),
         request=request,
+        parents=tuple(links),
         is_known=known is not None,
         # without this, jobs that are moved to a model and back would be made by nobody
         cancelled=known if known is not None and known.state is JobState.CANCELLED else None,
-        is_recognised_by_request=occurrence is None,
+        is_recognised_by_request=occurrence is None or any(parent.is_recognised_by_request for parent in parents),
     )
+
+
+def _find_new_id(job_id: str, new_ids: Mapping[str, Successor]) -> str:
+    return new_ids[job_id].id if job_id in new_ids else job_id
 
 
 def _key_request(job: Job) -> tuple[int, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from batchveo.core.durations import Durations, Expectation
 from batchveo.core.events import SubmitsPaused, ThrottleChanged, ThrottleReason, WaitingForLog
@@ -20,14 +20,17 @@ from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
+from batchveo.store.chains import BlockedCount
+
+T = TypeVar("T")
 
 RATE_WINDOW = 3600.0
 """Seconds of the past over which the rate of finished videos is measured."""
 DOUBTS_SHOWN = 3
 FORECAST_SECONDS = 10.0
 """A forecast is made again after this time at the earliest: it is the slow part of a snapshot."""
-FORECAST_SHARE = 100.0
-"""With a million jobs it takes a while: it is repeated so rarely that it takes a hundredth of the time."""
+SLOW_SHARE = 100.0
+"""How many times longer than it took to find a slow value it is taken as it is."""
 SOON = 1.0
 """The least number of seconds left: what is overdue may come at any moment."""
 
@@ -51,8 +54,9 @@ class Snapshot:
 
     ``begun`` is when the latest run began, ``going`` whether it still runs. ``committed`` is what is spent, in flight
     or in doubt; ``unpriced`` videos have no known price. ``ahead`` is the time left. ``flights`` are the oldest jobs in
-    flight. ``pace``, and what ``slowed``
-    the submits last, are known only from the events of the run.
+    flight. ``waiting`` pending jobs wait for the video of another job, without the ``blocked`` ones. ``chains`` are
+    counted only for a live view. ``pace``, and what ``slowed`` the submits last, are known only from the events of the
+    run.
 
     ``waits_since``: if only the usage log is waited for, when the latest submit in doubt was sent;
     ``waits_until``: until when at most. ``state`` is the database, ``resume`` the command that resumes it.
@@ -71,6 +75,9 @@ class Snapshot:
     ahead: Forecast | None = None
     doubts: tuple[Job, ...] = ()
     flights: tuple[Flight, ...] = ()
+    waiting: int = 0
+    blocked: tuple[BlockedCount, ...] = ()
+    chains: ChainCounts | None = None
     pace: ThrottleChanged | None = None
     slowed: SubmitsPaused | None = None
     waits_since: float | None = None
@@ -81,8 +88,14 @@ class Snapshot:
 
     @property
     def left(self) -> int:
-        """Jobs that are neither finished nor held."""
-        return sum(self.counts[state] for state in JobState if not state.is_terminal) - self.counts.held
+        """Jobs that are neither finished nor held nor blocked."""
+        unfinished = sum(self.counts[state] for state in JobState if not state.is_terminal)
+        return unfinished - self.counts.held - self.blocked_jobs
+
+    @property
+    def blocked_jobs(self) -> int:
+        """Jobs that wait for a video that nobody makes any more."""
+        return sum(each.jobs for each in self.blocked)
 
     @property
     def open_doubts(self) -> int:
@@ -95,10 +108,38 @@ class Snapshot:
         return self.counts[JobState.SUBMITTING] + self.counts[JobState.GENERATING]
 
     @property
+    def settled_jobs(self) -> int:
+        """Jobs that are neither left nor blocked."""
+        return self.counts.total - self.left - self.blocked_jobs
+
+    @property
     def settled(self) -> float:
-        """The share of the jobs that are not left, from 0 to 1."""
-        total = self.counts.total
-        return (total - self.left) / total if total else 1.0
+        """The share of these, from 0 to 1."""
+        return self.settled_jobs / self.counts.total if self.counts.total else 1.0
+
+
+class ChainCounts(NamedTuple):
+    """How many chains there are, and of how many each job has a video."""
+
+    total: int
+    done: int
+
+
+class SlowValue(Generic[T]):
+    """What takes a while to find in a large database, found again so rarely that it takes a hundredth of the time."""
+
+    def __init__(self, least_seconds: float = 0.0) -> None:
+        self._least_seconds = least_seconds
+        self._known: tuple[T, float] | None = None
+        self._good_until = float("-inf")
+
+    def find(self, now: float, find: Callable[[], T]) -> tuple[T, float]:
+        """The value, and when it was found."""
+        if self._known is None or now >= self._good_until:
+            began = perf_counter()
+            self._known = find(), now
+            self._good_until = now + max(self._least_seconds, SLOW_SHARE * (perf_counter() - began))
+        return self._known
 
 
 @dataclass(slots=True)
@@ -109,9 +150,9 @@ class SnapshotReader:
     places: int | None = None
     per_minute: float | None = None
     _expected: Mapping[str, Expectation] = field(default_factory=dict)
-    _forecast: Forecast | None = None
-    _made_at: float = 0.0
-    _good_until: float = float("-inf")
+    _forecast: SlowValue[Forecast | None] = field(default_factory=lambda: SlowValue(FORECAST_SECONDS))
+    _blocked: SlowValue[tuple[BlockedCount, ...]] = field(default_factory=SlowValue)
+    _chains: SlowValue[ChainCounts | None] = field(default_factory=SlowValue)
 
     def read_snapshot(
         self,
@@ -134,6 +175,8 @@ class SnapshotReader:
         since = now - RATE_WINDOW if begun is None else max(now - RATE_WINDOW, begun)
         made, usd = store.progress.sum_made_since(since)
         per_hour = 3600.0 / max(now - since, 1.0)
+        waits = store.links.count_waiting()
+        blocked = self._blocked.find(now, lambda: tuple(store.chains.count_blocked()))[0] if waits else ()
         shot = Snapshot(
             now=now,
             counts=counts,
@@ -146,6 +189,9 @@ class SnapshotReader:
             videos_per_hour=made * per_hour,
             usd_per_hour=usd * per_hour,
             doubts=tuple(store.progress.list_doubts(most=DOUBTS_SHOWN)) if counts[JobState.IN_DOUBT] else (),
+            waiting=max(waits - sum(each.jobs for each in blocked), 0),
+            blocked=blocked,
+            chains=self._chains.find(now, self._count_chains)[0] if most_flights else None,
             pace=pace,
             slowed=slowed,
             state=store.path,
@@ -156,6 +202,9 @@ class SnapshotReader:
         ahead = estimate_remaining(self._find_forecast(shot), left=shot.left, made=made, seconds=now - since)
         flights = self._list_flights(most_flights) if most_flights else ()  # with what the forecast has learned
         return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)), flights=flights)
+
+    def _count_chains(self) -> ChainCounts | None:
+        return ChainCounts(*self.store.links.count_chains()) if self.store.links.has_links() else None
 
     def _list_flights(self, most: int) -> tuple[Flight, ...]:
         return tuple(
@@ -182,15 +231,11 @@ class SnapshotReader:
         """The forecast from the models' generation times, moved to this moment."""
         if not shot.going:  # no run needs a forecast, and it is slow for a large database
             return None
-        if shot.now >= self._good_until:
-            began = perf_counter()
-            self._forecast, self._made_at = self._make_forecast(shot), shot.now
-            took = perf_counter() - began
-            self._good_until = shot.now + max(FORECAST_SECONDS, FORECAST_SHARE * took)
-        return self._forecast and _shift_forecast(self._forecast, shot.now - self._made_at)
+        forecast, made_at = self._forecast.find(shot.now, lambda: self._make_forecast(shot))
+        return forecast and _shift_forecast(forecast, shot.now - made_at)
 
     def _make_forecast(self, shot: Snapshot) -> Forecast | None:
-        left = self.store.progress.count_left_by_model()
+        left = self.store.progress.count_left_by_model(blocked=shot.blocked_jobs)
         durations = Durations()
         for model in left:
             durations.learn_all(model, self.store.queries.list_generation_seconds(model))
@@ -198,7 +243,8 @@ class SnapshotReader:
             model: known for model in left if (known := durations.find_expected(model)) is not None
         }
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
-        ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute)
+        in_row = 1 + self.store.links.measure_row() if shot.waiting else 1
+        ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute, in_row=in_row)
         # the forecast assumes that what is in flight begins at this moment
         return ahead and _shift_forecast(ahead, self.store.progress.measure_age_in_flight(shot.now))
 
@@ -264,6 +310,7 @@ def make_snapshot_row(store: Store, shot: Snapshot) -> dict[str, object]:
         "state": str(store.path),
         **make_progress_row(shot),
         "put_aside": store.skipped.count_by_reason(),
+        "blocked_by": [asdict(each) for each in shot.blocked],
         "catalogues": [asdict(catalog) for catalog in store.queries.list_catalogs()],
         "in_doubt": [
             {"id": job.id, "name": job.name, "held": job.held, "client_request_id": job.client_request_id}
@@ -279,6 +326,8 @@ def make_progress_row(shot: Snapshot) -> dict[str, object]:
         "total": shot.counts.total,
         "counts": {state.value: shot.counts[state] for state in JobState},
         "held": shot.counts.held,
+        "waiting": shot.waiting,
+        "blocked": shot.blocked_jobs,
         "spend_usd": round(shot.spent, 6),
         "committed_usd": round(shot.committed, 6),
         "budget_usd": shot.budget,

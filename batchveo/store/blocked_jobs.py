@@ -14,12 +14,14 @@ IS_LIVE = _HAS_TAKE.format(f"take.state = 'pending' OR {_MAY_BE_GOOD}")
 """Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
 WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
 """The same, without takes that wait for the video of another job themselves."""
-# the first takes of all families of which a take has ended without a good clip: they are few
+# the first takes of all families of which a take has ended without a good clip, if anything waits for any; the second
+# parent of a job may be in no chain itself
+_WAITED_FOR = "EXISTS (SELECT 1 FROM links INDEXED BY links_open WHERE value IS NULL)"
 _ENDED = f"""SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_by_state
-        WHERE state IN ('failed', 'cancelled') AND chain IS NOT NULL
+        WHERE state IN ('failed', 'cancelled') AND {_WAITED_FOR}
     UNION SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_rejected
-        WHERE verdict = 'rejected' AND state = 'succeeded' AND chain IS NOT NULL
-    UNION SELECT coalesce(take_of, seq) FROM jobs WHERE seq IN ({REFUSED}) AND chain IS NOT NULL"""
+        WHERE verdict = 'rejected' AND state = 'succeeded' AND {_WAITED_FOR}
+    UNION SELECT coalesce(take_of, seq) FROM jobs WHERE seq IN ({REFUSED}) AND {_WAITED_FOR}"""
 BLOCKED = f"""WITH RECURSIVE ended (seq) AS ({_ENDED}), blocked (seq, cause) AS (
         SELECT links.child, links.parent FROM ended CROSS JOIN links ON links.parent = ended.seq
         CROSS JOIN jobs ON jobs.seq = links.child

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
+from batchveo.core.links import ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Connection, Part
@@ -33,9 +34,11 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     FROM links INDEXED BY links_open CROSS JOIN jobs ON jobs.seq = links.child
     WHERE links.value IS NULL AND jobs.state = 'pending' AND jobs.run BETWEEN {TAKES_FROM} AND :run
     AND EXISTS (SELECT 1 FROM jobs AS take
-        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.state = 'succeeded')
+        WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
+PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
+    WHERE child = :child ORDER BY part, parent"""
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
 CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
 # the first takes of all jobs that are made from one, or from those that are
@@ -65,7 +68,8 @@ NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
 COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
         count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
-    FROM (SELECT seq, min(cause) AS cause FROM blocked GROUP BY seq)
+    FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
+        WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
     CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
@@ -135,6 +139,11 @@ class Chains(Part):
         """All links of a job."""
         return [_link_of(row) for row in self._db.execute(LINKS_OF, {"child": child.seq})]
 
+    def list_parent_links(self, child: Job) -> list[ParentLink]:
+        """All links of a job, with the ids of its parents."""
+        rows = self._db.execute(PARENT_LINKS, {"child": child.seq})
+        return [ParentLink(part=row["part"], parent=row["parent"], takes_data=bool(row["takes_data"])) for row in rows]
+
     def find_source(self, link: LinkRecord, *, judged: bool = True) -> Job | None:
         """The take whose video fills a link; ``None`` while there is none.
 
@@ -157,9 +166,9 @@ class Chains(Part):
                 return None
         return None
 
-    def count_blocked(self) -> list[BlockedCount]:
-        """How many jobs wait for a video that nobody makes any more, by what became of it."""
-        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED)]
+    def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
+        """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
+        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""

@@ -55,13 +55,15 @@ class ProgressQueries(Part):
         super().__init__(connection)
         self._counts = queries.count_jobs
 
-    def count_left_by_model(self) -> dict[str, int]:
-        """How many jobs of each model still have to be generated, without held ones.
+    def count_left_by_model(self, *, blocked: int = 0) -> dict[str, int]:
+        """How many jobs of each model still have to be generated, without held ones and ``blocked`` others.
 
-        Exact for a few hundred; beyond, the shares of the models are those of a sample from the whole database.
+        Exact for a few hundred; beyond, and if some are blocked, the shares of the models are those of a sample.
         """
         counts = self._counts()
-        left = sum(counts[state] for state in LEFT) - counts.held
+        left = sum(counts[state] for state in LEFT) - counts.held - blocked
+        if left <= 0:
+            return {}
         some: dict[str, int] = {}
         if left > SAMPLE:
             last = self._db.execute(LAST_SEQ).fetchone()[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from batchveo.core.models import Job
+from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, job_of
 
@@ -14,8 +15,8 @@ HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
 _WAITING = "FROM jobs INDEXED BY jobs_waiting WHERE state = 'pending' AND waits > 0"
 COUNT_WAITING = f"SELECT count(*) {_WAITING}"
 # links of one chain that have the same number can be made at the same time
-LONGEST_ROW = f"""SELECT coalesce(max(links), 0)
-    FROM (SELECT count(DISTINCT link) AS links {_WAITING} GROUP BY chain)"""
+LONGEST_ROW = f"""{BLOCKED} SELECT coalesce(max(links), 0) FROM (SELECT count(DISTINCT link) AS links
+        {_WAITING} AND seq NOT IN (SELECT seq FROM blocked) GROUP BY chain)"""
 _FIRST = "chain IS NOT NULL AND link = 1 AND take_of IS NULL"
 _IS_MADE = "{0}.state = 'succeeded' AND {0}.verdict IS NOT 'rejected'"
 COUNT_CHAINS = f"""SELECT count(*) AS chains, coalesce(sum(NOT EXISTS (SELECT 1 FROM jobs AS other
@@ -71,7 +72,10 @@ class LinkQueries(Part):
         return int(self._db.execute(COUNT_WAITING).fetchone()[0])
 
     def measure_row(self) -> int:
-        """How many waiting links are still to be made one after another, in the chain with the most of them."""
+        """How many waiting links are still to be made one after another, in the chain with the most of them.
+
+        Blocked ones do not count.
+        """
         return int(self._db.execute(LONGEST_ROW).fetchone()[0])
 
     def count_chains(self) -> tuple[int, int]:

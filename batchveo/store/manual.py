@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 
 from batchveo.core.filenames import distinct_stem
 from batchveo.core.hints import format_command, job_argument
 from batchveo.core.job_row import normal_key
+from batchveo.core.links import ParentLink
 from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
 from batchveo.core.state_machine import BOUGHT_NOTHING, MADE_AGAIN, Move
+from batchveo.store.chains import COUNT_OPEN
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW, Importer, find_or_add_catalog
 from batchveo.store.queries import Queries
@@ -22,10 +24,18 @@ GIVE_UP_STEM = "UPDATE jobs SET stem = :stem, fold = :stem WHERE seq = :seq"
 # (none) -> pending: what a manifest asked for, under another model
 ADD_SUCCESSOR = """INSERT INTO jobs
     (id, name, stem, fold, state, model, request, repeat_index, meta, manifest, source, line, tries,
-     unchecked, policy, priority, catalog, run, created_at, normal_key)
+     unchecked, policy, priority, catalog, run, created_at, normal_key, link)
     SELECT :id, name, :stem, :fold, 'pending', :model, :request, repeat_index, meta, manifest, source, line, tries,
-           unchecked, policy, priority, :catalog, run, :now, :normal_key
+           unchecked, policy, priority, :catalog, run, :now, :normal_key, link
     FROM jobs WHERE seq = :seq"""
+ADD_LINK = """INSERT OR IGNORE INTO links (child, parent, part, takes_data, from_take)
+    SELECT :child, seq, :part, :takes_data,
+           coalesce((SELECT from_take FROM links WHERE child = :former AND parent = jobs.seq AND part = :part), 1)
+    FROM jobs WHERE id = :parent"""
+# pending -> pending
+JOIN_CHAIN = "UPDATE jobs SET chain = :chain WHERE seq = :seq"
+# cancelled -> the same: what another job replaces is no link of its chain any more
+LEAVE_CHAIN = "UPDATE jobs SET chain = NULL WHERE seq = :seq AND chain IS NOT NULL"
 
 NO_TRY_LEFT = 1_000
 """More than any limit of tries: only ``retry`` makes a job again that a person gave up."""
@@ -56,16 +66,19 @@ class Successor:
 
     ``request`` is canonical JSON.
 
-    ``is_known``: it is in the database already; ``cancelled``: as this job, which becomes pending again.
+    ``parents``: its links. ``is_known``: it is in the database already; ``cancelled``: as this job, which becomes
+    pending again. ``stays_cancelled``: the job that it replaces was cancelled, and nobody asks for it.
     ``is_recognised_by_request``: no manifest gives its id, so that it is found by the normal form of its request.
     """
 
     id: str
     model: str
     request: str
+    parents: tuple[ParentLink, ...] = ()
     is_known: bool = False
     cancelled: Job | None = None
     is_recognised_by_request: bool = False
+    stays_cancelled: bool = False
 
 
 class Manual(Part):
@@ -154,17 +167,22 @@ class Manual(Part):
         """
         with self._transaction():
             number = find_or_add_catalog(self._db, catalog, now)
-            for job, successor in pairs:
+            replaced: dict[int, int] = {}
+            for job, successor in sorted(pairs, key=lambda pair: pair[0].link):  # parents before their children
                 how = "with another prompt" if successor.model == job.model else f"under {successor.model}"
                 detail = f"{MADE_AGAIN} {successor.id} {how}"
-                replaced = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
-                self._transitions.apply_move(job, replaced, run=None, now=now)
-                if successor.cancelled is not None:
+                given_up = Move(to=JobState.CANCELLED, detail=detail, set={"finished_at": now, "error": detail})
+                self._transitions.apply_move(job, given_up, run=None, now=now)
+                if successor.cancelled is not None and not successor.stays_cancelled:
                     self.retry_job(successor.cancelled, now=now)
                 elif not successor.is_known:
-                    self._add_successor(job, successor, number, now)
+                    replaced[job.seq] = self._add_successor(job, successor, number, replaced, now)
+                self._db.execute(LEAVE_CHAIN, {"seq": job.seq})
 
-    def _add_successor(self, job: Job, successor: Successor, catalog: int | None, now: float) -> None:
+    def _add_successor(
+        self, job: Job, successor: Successor, catalog: int | None, replaced: Mapping[int, int], now: float
+    ) -> int:
+        """Add the job that replaces ``job``; returns its number. ``replaced``: such numbers of its parents."""
         fold = self._db.execute(FOLD, {"seq": job.seq}).fetchone()["fold"]
         # both names are unique in the table: the old job, which makes no video, gives up its own
         self._db.execute(GIVE_UP_STEM, {"seq": job.seq, "stem": distinct_stem(job.stem, successor.id)})
@@ -173,6 +191,16 @@ class Manual(Part):
         columns = {"id": successor.id, "model": successor.model, "request": successor.request}
         self._db.execute(ADD_SUCCESSOR, {**names, **columns})
         self._db.execute(TALLY_NEW, {"new": 1})
+        seq: int = self._db.execute("SELECT last_insert_rowid()").fetchone()[0]
+        for link in successor.parents:
+            self._db.execute(ADD_LINK, {**asdict(link), "child": seq, "former": job.seq})
+        self._db.execute(COUNT_OPEN, {"child": seq})
+        if job.chain is not None:
+            chain = seq if job.chain == job.seq else replaced.get(job.chain, job.chain)
+            self._db.execute(JOIN_CHAIN, {"seq": seq, "chain": chain})
+        if successor.stays_cancelled:
+            self.cancel_job(self._queries.read_job(seq), now=now)
+        return seq
 
     def adopt_video(self, job: Job, video: FinishedVideo, *, run: int, now: float) -> Job:
         """A pending job succeeds with a video that was found: nothing is bought.

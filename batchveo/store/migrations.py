@@ -480,7 +480,7 @@ CREATE INDEX jobs_by_chain ON jobs (chain, link) WHERE chain IS NOT NULL;
 DROP INDEX jobs_ready;
 CREATE INDEX jobs_ready ON jobs (priority, run)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0;
-CREATE INDEX links_ready ON jobs (priority, run, link)
+CREATE INDEX links_ready ON jobs (priority, run, link DESC)
     WHERE state = 'pending' AND held = 0 AND aside = 0 AND waits = 0 AND link > 1;
 CREATE INDEX jobs_waiting ON jobs (chain, link) WHERE state = 'pending' AND waits > 0;
 """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from batchveo.core.errors import DiskTrouble
-from batchveo.core.job_row import JobRow, Row, normal_key
+from batchveo.core.job_row import JobRow, Row, canonical_json, normal_key
+from batchveo.core.links import Link
 from batchveo.core.models import JobSpec
 from batchveo.store.database import BUSY_SECONDS
 
@@ -44,11 +46,14 @@ DETACH_STATE = "DETACH state"
 FORMER_JOBS = """SELECT id, normal_key, request FROM jobs
     WHERE normal_key IS NOT NULL AND id NOT IN (SELECT id FROM temp.written) ORDER BY seq"""
 # named jobs whose id is not in the database, but whose request is that of a former job
-UNKNOWN_JOBS = """SELECT position, request, normal_key(request, repeat_index) AS normal_key FROM temp.written AS named
+UNKNOWN_JOBS = """SELECT position, id, request, normal_key(request, repeat_index) AS normal_key
+    FROM temp.written AS named
     WHERE id NOT IN (SELECT id FROM jobs)
     AND normal_key(request, repeat_index) IN (SELECT normal_key FROM jobs WHERE normal_key IS NOT NULL)
     ORDER BY position"""
 SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
+CHAINED = "SELECT position, request, chain FROM temp.written WHERE chain IS NOT NULL"
+SET_CHAIN = "UPDATE temp.written SET request = ?, chain = ? WHERE position = ?"
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
 NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
     unchecked, policy, priority, chain FROM temp.named WHERE position = ?"""
@@ -142,21 +147,48 @@ def recognise_former_ids(db: sqlite3.Connection) -> None:
     it must not be bought again because its id is made otherwise today. Each former id is given once, first to the job
     with the same words.
     """
+    while _set_former_ids(db):
+        pass
+
+
+def _set_former_ids(db: sqlite3.Connection) -> bool:
+    """Give named jobs their former ids; whether there may be more, since the requests of others name these jobs."""
     former: dict[str, list[sqlite3.Row]] = defaultdict(list)
     for row in db.execute(FORMER_JOBS):
         former[row["normal_key"]].append(row)
     if not former:
-        return
+        return False
     db.create_function("normal_key", 2, normal_key, deterministic=True)
     unknown: dict[str, list[sqlite3.Row]] = defaultdict(list)
     for row in db.execute(UNKNOWN_JOBS):
         unknown[row["normal_key"]].append(row)
     pairs = [pair for key, named in unknown.items() for pair in _pair_jobs(former[key], named)]
-    db.executemany(SET_ID, pairs)
+    given = {row["id"]: former_id for former_id, row in pairs}
+    db.executemany(SET_ID, [(former_id, row["position"]) for former_id, row in pairs])
+    return _follow_parents(db, given)
 
 
-def _pair_jobs(former: list[sqlite3.Row], named: list[sqlite3.Row]) -> list[tuple[str, int]]:
-    """Pairs of the id of a job in the database and the position of the same job among the named ones."""
+def _follow_parents(db: sqlite3.Connection, given: Mapping[str, str]) -> bool:
+    """Let jobs name their parents by the ids that these have now, by the ids before; whether any does."""
+    changed = []
+    for row in db.execute(CHAINED).fetchall() if given else ():
+        chain, link, parents = json.loads(row["chain"])
+        if chain in given or any(parent in given for _, parent, _ in parents):
+            moved = [[part, given.get(parent, parent), takes_data] for part, parent, takes_data in parents]
+            request = row["request"]
+            for part, parent, _ in parents:
+                request = request.replace(_quote_link(part, parent), _quote_link(part, given.get(parent, parent)))
+            changed.append((request, canonical_json([given.get(chain, chain), link, moved]), row["position"]))
+    db.executemany(SET_CHAIN, changed)
+    return bool(changed)
+
+
+def _quote_link(part: str, parent: str) -> str:
+    return f'"{Link(part, parent).reference}"'
+
+
+def _pair_jobs(former: list[sqlite3.Row], named: list[sqlite3.Row]) -> list[tuple[str, sqlite3.Row]]:
+    """Pairs of the id of a job in the database and the same job among the named ones."""
     pairs = []
     rest = []
     for job in named:
@@ -165,6 +197,6 @@ def _pair_jobs(former: list[sqlite3.Row], named: list[sqlite3.Row]) -> list[tupl
             rest.append(job)
         else:
             former.remove(same)
-            pairs.append((same["id"], job["position"]))
-    pairs += [(row["id"], job["position"]) for row, job in zip(former, rest, strict=False)]
+            pairs.append((same["id"], job))
+    pairs += [(row["id"], job) for row, job in zip(former, rest, strict=False)]
     return pairs

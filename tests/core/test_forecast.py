@@ -92,6 +92,16 @@ def test_about_eight_of_ten_runs_end_between_low_and_high(
     assert made.likely == pytest.approx(lengths[NIGHTS // 2], rel=0.1)
 
 
+def test_the_jobs_of_a_chain_take_as_long_as_with_one_slot() -> None:
+    """However many slots are free; without them, or with many other jobs, the chain makes no difference."""
+    lengths = nights({"slow": 6}, EXPECTED, places=1)
+    made = forecast_run({"slow": 6}, EXPECTED, places=50, in_row=6)
+    assert made is not None
+    assert 0.68 <= sum(made.low <= seconds <= made.high for seconds in lengths) / NIGHTS <= 0.93
+    assert made.likely == pytest.approx(lengths[NIGHTS // 2], rel=0.1)
+    assert forecast_run({"slow": 300}, EXPECTED, places=4, in_row=6) == told({"slow": 300}, 4)
+
+
 def test_a_run_is_forecast_from_a_few_generations() -> None:
     """Learned from only eight generations, the range holds for most runs."""
     rng = random.Random(3)

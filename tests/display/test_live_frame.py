@@ -14,8 +14,9 @@ from batchveo.core.events import SubmitsPaused, ThrottleReason
 from batchveo.core.models import JobState
 from batchveo.display.event_text import Tone
 from batchveo.display.live_frame import Canvas, Recent, divide_cells, make_frame
-from batchveo.operations.status import Flight, Snapshot
+from batchveo.operations.status import ChainCounts, Flight, Snapshot
 from batchveo.store import Counts
+from batchveo.store.chains import BlockedCount
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace, make_shot
 
 RECENT = [Recent(NOW - 9 + n, f"done: fox-{n}.mp4 ($0.78)", Tone.GOOD) for n in range(4)] + [
@@ -46,6 +47,31 @@ def test_a_night_at_a_glance() -> None:
         "done: fox-3.mp4",
     ):
         assert words in text, words
+
+
+def test_chains_at_a_glance() -> None:
+    """How many are done, how many jobs wait, which ones wait in vain; these do not count as done."""
+    blocked = (
+        BlockedCount(state="failed", jobs=40, example="fox-2", parents=12),
+        BlockedCount(state="rejected", jobs=2, example="ship-1"),
+    )
+    counts = {"waiting": 300, "blocked": blocked, "chains": ChainCounts(total=200, done=61)}
+    shot = make_shot(**counts, pace=make_pace(brake=ThrottleReason.NOTHING, limit=12))
+    assert (shot.left, shot.settled_jobs) == (517, 441)
+    text = drawn(shot, width=130)
+    for words in (
+        "441 of 1,000",
+        "chains     61 of 200 done · 300 jobs wait for the video of another",
+        "blocked    42 · fox-2 and 11 others failed, ship-1 was rejected, see `batchveo jobs --state-is blocked`",
+        "in flight  8 of 12 · the other jobs wait for these",
+    ):
+        assert words in text, words
+    narrow = drawn(shot, width=50)
+    assert "chains     61 of 200 done · 300 jobs wait\n" in narrow
+    assert "blocked    42 · fox-2 and 11 others failed\n" in narrow
+    bar = make_frame(replace(shot, blocked=blocked), [], Canvas(width=110, height=40, colours=False))[1].plain
+    assert bar.count("!") in (3, 4)
+    assert "chains     61 of 200 done\n" in drawn(replace(shot, waiting=0))
 
 
 @pytest.mark.parametrize("width", [1, 8, 20, 39, 40, 59, 79, 119, 199])

@@ -11,8 +11,10 @@ from batchveo.core.models import JobState
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
+from batchveo.store.chains import BlockedCount
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import going, moved_on
+from tests.helpers.chains import make_chain
 
 S = JobState
 
@@ -100,3 +102,41 @@ def test_why_it_stopped(tmp_path: Path) -> None:
         interrupted = said(store, began.run, interrupted=signal.SIGINT)
     assert "stopped early: $9 are spent. Run the same command with a larger --budget to resume." in stopped
     assert "interrupted; run the same command to resume" in interrupted
+
+
+def test_chains_that_end_early_and_how_they_go_on(tmp_path: Path) -> None:
+    """Blocked jobs are not said to be pending; each cause has its own way out."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1.0)
+        store.imports.add_jobs([*make_chain(3, "fox"), *make_chain(2, "ship")], run=run, now=1.0)
+        moved_on(store, run, S.GENERATING, S.FAILED, now=2.0, error="too long")
+        text = said(store, run, blocked=store.chains.count_blocked())
+        for line in (
+            "2 pending, 2 blocked, 1 failed after 1 h 02 min; videos in videos",
+            "0 of 2 chains are complete",
+            "2 jobs are blocked: fox 0 failed; they follow once that is made again",
+        ):
+            assert line in text.splitlines(), line
+        (ship,) = store.queries.find_jobs("ship 0")
+        store.manual.cancel_job(ship, now=3.0)
+        blocked = store.chains.count_blocked()
+        text = said(store, run, blocked=blocked, idle=True)
+    assert text.startswith("nothing to do; 3 blocked, 1 failed, 1 cancelled in earlier runs; videos in videos")
+    command = f"`batchveo retry 'ship 0' --state {store.path}`"
+    assert f"1 job is blocked: ship 0 was cancelled; {command} brings it back" in text.splitlines()
+
+
+def test_blocked_by_clips_that_were_rejected(tmp_path: Path) -> None:
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1.0)
+        store.imports.add_jobs(make_chain(2, "fox"), run=run, now=1.0)
+        job = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
+        store.checks.record_verdict(job, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=3.0)
+        text = said(store, run, blocked=store.chains.count_blocked())
+        several = [BlockedCount(state="rejected", jobs=7, example="fox 0", parents=3)]
+        together = said(store, run, blocked=several)
+    command = f"`batchveo retry 'fox 0' --takes 1 --state {store.path}`"
+    assert f"1 job is blocked: fox 0 was rejected; {command} makes another take of it" in text.splitlines()
+    command = f"`batchveo retry JOB --takes 1 --state {store.path}`"
+    what = "7 jobs are blocked: fox 0 and 2 others were rejected"
+    assert f"{what}; {command} makes another take of one of those" in together.splitlines()

@@ -20,6 +20,7 @@ from batchveo.operations.chain_remake import (
     remake_chains,
 )
 from batchveo.operations.further_takes import add_takes, plan_takes
+from batchveo.operations.remake import replace_prompt
 from batchveo.store import Store
 from tests.helpers.chains import POLICY, make_chain
 from tests.helpers.fake_clips import FakeClips
@@ -249,3 +250,48 @@ async def test_a_rejected_child_is_made_again_from_what_it_was_made_from(night: 
     make_anew(night, "shot 0")
     await night.run(make_chain(2, policy=POLICY))
     assert list_sources(night)["shot 1-take2"] == "shot 0-take2"
+
+
+@pytest.mark.anyio
+async def test_the_chain_goes_on_from_another_prompt(night: Night) -> None:
+    """After a failure: nothing is bought twice, and each is made from the new videos."""
+    night.service._state.faults._chances["generation-error"] = 1.0
+    await night.run(make_chain(3))
+    night.heal()
+    with night.store() as store:
+        (failed,) = find(store, "shot 0")
+        replace_prompt(store, failed, "a calm shot", now=night.clock.now())
+    assert (await night.run()).exit_status == 0
+    assert [generation.request["prompt"] for generation in night.service.generations[1:]] == [
+        "a calm shot",
+        "shot 1",
+        "shot 2",
+    ]
+    assert list_sources(night).keys() == {"shot 1", "shot 2"}
+    assert len({job.chain for job in night.jobs(S.SUCCEEDED)}) == 1
+    assert {job.chain for job in night.jobs(S.CANCELLED)} == {None}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["failed", "cancelled", "rejected"])
+async def test_a_chain_goes_on_once_its_parent_is_made_again(night: Night, way: str) -> None:
+    night.clips = FakeClips(judge=lambda job: way != "rejected" or job.take > 2 or job.link > 1)
+    if way == "failed":
+        night.service._state.faults._chances["generation-error"] = 1.0
+    if way == "cancelled":
+        know_chain(night)
+        with night.store() as store:
+            manage.cancel_jobs(store, find(store, "shot 0"), now=night.clock.now())
+    result = await night.run(make_chain(3, policy=POLICY))
+    assert [(count.state, count.jobs) for count in result.blocked] == [(way, 2)]
+    bought = len(night.service.generations)
+    night.heal()
+    with night.store() as store:
+        parent = find(store, "shot 0")
+        if way == "rejected":
+            add_takes(store, plan_takes(store, parent, 1), now=night.clock.now())
+        else:
+            manage.retry_jobs(store, parent, now=night.clock.now())
+        assert store.chains.count_blocked() == []
+    assert (await night.run()).exit_status == 0
+    assert len(night.service.generations) == bought + 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from batchveo.core.errors import ManifestError, UsageError
 from batchveo.core.gates import CheckPolicy, parse_policy
-from batchveo.core.models import InputFile, JobSpec
+from batchveo.core.links import ChainPlace, Link, ParentLink
+from batchveo.core.models import INPUT_PREFIX, InputFile, JobSpec
 from batchveo.core.votes import VoteKind
 from batchveo.operations.promote import (
     Promotion,
@@ -21,6 +23,8 @@ from batchveo.operations.promote import (
 )
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.store import Store
+from tests.helpers.chains import make_chain
+from tests.helpers.factories import make_spec
 from tests.helpers.finished_jobs import HOSTILE, Morning
 from tests.helpers.manifests import PNG
 
@@ -174,3 +178,36 @@ def test_defaults_that_differ_are_named(morning: Morning) -> None:
     morning.make("a", model="luma/ray-2")
     defaults = {default.name: str(default) for default in promote(morning).defaults}
     assert defaults["duration"] == "duration: 5 by default before, 8 now, in 1 job without it"
+
+
+def test_a_clip_of_a_chain_takes_the_frame_along(morning: Morning) -> None:
+    """Which it was made from, as a file; the whole video of another job is nothing that a manifest can have."""
+    first, second = make_chain(2)
+    parent = morning.make("shot 0", model=first.model, request=first.request)
+    with morning.store() as store:
+        place = ChainPlace(
+            chain=parent.id, link=2, parents=(ParentLink(part="last", parent=parent.id, takes_data=True),)
+        )
+        frame = Link("last", parent.id).reference
+        spec = replace(second, request={**second.request, "image_url": frame}, chain=place)
+        store.imports.add_jobs([spec], run=1, now=1.0)
+        (link,) = store.chains.list_open_links(parent.seq)
+        store.chains.fill_frame(link, parent, PNG, run=1, now=2.0)
+        morning._finish_next(store, "shot 1", 0.5)
+    promotion = promote(morning, new="veo-3.1-lite-generate-001", where="name == 'shot 1'")
+    (job,) = read_back(morning, promotion)
+    assert job.request["image_url"] == f"{INPUT_PREFIX}{hashlib.sha256(PNG).hexdigest()}"
+
+
+def test_a_clip_made_from_a_whole_video_cannot_be_promoted(morning: Morning) -> None:
+    parent = morning.make("wave")
+    request = {"prompt": "more", "video_url": Link("video", parent.id).reference}
+    place = ChainPlace(chain=parent.id, link=2, parents=(ParentLink(part="video", parent=parent.id),))
+    with morning.store() as store:
+        store.imports.add_jobs([make_spec("wave 2", request=request, chain=place)], run=1, now=1.0)
+        (link,) = store.chains.list_open_links(parent.seq)
+        store.chains.fill_text(link, parent, "https://x/v.mp4", run=1, now=2.0)
+        morning._finish_next(store, "wave 2", 0.5)
+    with pytest.raises(UsageError, match="--drop video_url"):
+        promote(morning, where="name == 'wave 2'")
+    assert len(promote(morning, where="name == 'wave 2'", drop=["video_url"]).entries) == 1

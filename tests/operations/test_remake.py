@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from batchveo.core.errors import ManifestError, StateLocked, UsageError
+from batchveo.core.job_row import canonical_json
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.core.state_machine import Move
 from batchveo.operations import manage
@@ -19,6 +20,7 @@ from batchveo.operations.remake import Remake, plan_remake, remake_jobs, replace
 from batchveo.operations.run_setup import ManifestSources
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
+from batchveo.store.clip_checks import NewTake
 from batchveo.store.manual import NO_TRY_LEFT
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec
@@ -26,6 +28,7 @@ from tests.helpers.manifests import PNG
 
 OLD, NEW = "google/veo-3.0-fast", "google/veo-3.1-t2v-fast"
 S = JobState
+DONE = (S.GENERATING, S.DOWNLOADING, S.SUCCEEDED)
 
 FOXES = """
 defaults: {model: MODEL, resolution: 720P, meta: {set: a}}
@@ -448,3 +451,162 @@ def test_a_prompt_is_replaced_while_a_run_is_active_and_not_if_the_job_moves(sto
         replace_prompt(store, failed, "A fox", now=9.0)
     with pytest.raises(UsageError, match="has just changed its state"):
         replace_prompt(store, job, "A goat", now=9.0)
+
+
+LITE, LITE_TOO = "google/veo-3-1-lite-generate-preview", "veo-3.1-lite-generate-001"
+CHAINS = {
+    "short": """
+        - model: MODEL
+          name: "{animal}"
+          matrix: {animal: [fox, cat]}
+          chain: ["A {animal} SLEEPS", It runs, It rests]
+    """,
+    "short with an id": """
+        - {model: MODEL, id: fox, chain: [A fox SLEEPS, It runs, It rests]}
+    """,
+    "by ids": """
+        - {model: MODEL, id: b, prompt: It runs, image_url: {frame: last, of: a}}
+        - {model: MODEL, id: c, prompt: It rests, image_url: {frame: last, of: b}, last_image_url: {frame: 1.5, of: a}}
+        - {model: MODEL, id: a, prompt: A fox SLEEPS}
+        - {model: MODEL, id: other, prompt: A cat SLEEPS}
+    """,
+    "the same twice": """
+        - {model: MODEL, repeat: 2, chain: [A fox SLEEPS, It runs, It rests]}
+    """,
+}
+
+
+def read_chain(store: Store) -> list[tuple[str, str, int, int, list[str]]]:
+    """What a chain consists of: the prompt of each job, its state, its link, what it waits for, and its parents."""
+    jobs = {job.id: job for job in store.jobs()}
+    return [
+        (
+            job.prompt,
+            job.state.value,
+            job.link,
+            job.waits,
+            [f"{link.part} of {jobs[link.parent].prompt}" for link in store.chains.list_parent_links(job)],
+        )
+        for job in jobs.values()
+        if job.chain is not None
+    ]
+
+
+@pytest.mark.parametrize("form", CHAINS)
+def test_what_waits_for_a_job_waits_for_the_one_that_replaces_it(store: Store, form: str) -> None:
+    """With the ids that the manifest gives, edited in the same way: it adds nothing, and links nothing otherwise."""
+    text = CHAINS[form]
+    add(store, text, LITE)
+    before = read_chain(store)
+    for job in list(store.jobs()):
+        if "SLEEPS" in job.prompt:
+            replace_prompt(store, job, job.prompt.replace("SLEEPS", "wakes"), now=9.0)
+    after = read_chain(store)
+    assert sorted(after) == sorted(
+        (prompt.replace("SLEEPS", "wakes"), state, link, waits, [each.replace("SLEEPS", "wakes") for each in parents])
+        for prompt, state, link, waits, parents in before
+    )
+    assert all(str(job.request["image_url"]).startswith("batchveo-link:last:") for job in store.jobs() if job.waits)
+    edited = text.replace("SLEEPS", "wakes")
+    added = add(store, edited, LITE)
+    assert (added.new, added.named) == (0, added.by_state[S.PENDING])
+    assert read_chain(store) == after
+    # a link that is added to the edited manifest follows the ones that are known
+    if form == "by ids":
+        longer = f"{edited}    - {{model: MODEL, prompt: At last, image_url: {{frame: last, of: c}}}}\n"
+        assert add(store, longer, LITE).new == 1
+        assert read_chain(store)[-1] == ("At last", "pending", 4, 1, ["last of It rests"])
+        assert add(store, longer, LITE).new == 0
+
+
+@pytest.mark.parametrize("form", CHAINS)
+def test_a_chain_goes_to_another_model(store: Store, form: str) -> None:
+    add(store, CHAINS[form], LITE)
+    before = read_chain(store)
+    made = replace(store, old=LITE, new=LITE_TOO)
+    assert (made.added, len(made.followers)) == (len(list(store.jobs(S.PENDING))), 0)
+    assert sorted(read_chain(store)) == sorted(before)
+    assert {job.model for job in store.jobs(S.PENDING)} == {LITE_TOO}
+    assert add(store, CHAINS[form], LITE_TOO).new == 0
+
+
+def test_only_a_parent_goes_to_another_model(store: Store) -> None:
+    """Those that are made from its video are asked for anew, under their own model."""
+    add(store, CHAINS["by ids"], LITE)
+    replace(store, old=LITE, new=LITE_TOO, keys=[job.id for job in store.jobs() if job.link == 1])
+    assert {job.prompt: job.model for job in store.jobs(S.PENDING)} == {
+        "A fox SLEEPS": LITE_TOO,
+        "A cat SLEEPS": LITE_TOO,
+        "It runs": LITE,
+        "It rests": LITE,
+    }
+    edited = (
+        CHAINS["by ids"].replace("MODEL, id: a", f"{LITE_TOO}, id: a").replace("MODEL, id: o", f"{LITE_TOO}, id: o")
+    )
+    assert add(store, edited, LITE).new == 0
+
+
+def test_a_model_that_does_not_take_the_link_is_a_problem(store: Store) -> None:
+    add(store, CHAINS["by ids"], LITE)
+    with pytest.raises(ManifestError) as raised:
+        replace(store, old=LITE, new="google/veo-3.1-t2v-fast")
+    assert {problem.field for problem in raised.value.problems} == {"image_url", "last_image_url"}
+    # this one takes images by their addresses only
+    replace(store, old=LITE, new="x-ai/grok-imagine-video", drop=["last_image_url"])
+    pending = store.jobs(S.PENDING)
+    assert [link.takes_data for job in pending for link in store.chains.list_parent_links(job)] == [False, False]
+
+
+def test_cancelled_jobs_below_stay_cancelled(store: Store) -> None:
+    """Under their new ids too; further takes of those that are replaced are not made."""
+    add(store, CHAINS["by ids"], LITE)
+    parent, child, last = (next(job for job in store.jobs() if word in job.prompt) for word in ("fox", "runs", "rests"))
+    moved_on(store, 1, S.GENERATING, S.FAILED, now=3.0)
+    manage.cancel_jobs(store, [store.queries.read_job(last.seq)], now=4.0)
+    store.checks.add_takes(child, [NewTake(request=canonical_json(child.request), tries=1, asked=True)], now=5.0)
+    replace_prompt(store, store.queries.read_job(parent.seq), "A fox wakes", now=9.0)
+    ids = {job.prompt: job.id for job in store.jobs()}
+    assert sorted((job.prompt, job.take, job.state.value, job.error or "") for job in store.jobs()) == sorted(
+        [
+            ("A fox SLEEPS", 1, "cancelled", f"made again as {ids['A fox wakes']} with another prompt"),
+            ("A fox wakes", 1, "pending", ""),
+            ("A cat SLEEPS", 1, "pending", ""),
+            ("It runs", 1, "cancelled", f"made again as {ids['It runs']} with another prompt"),
+            ("It runs", 2, "cancelled", f"made again as {ids['It runs']} with another prompt"),
+            ("It runs", 1, "pending", ""),
+            ("It rests", 1, "cancelled", f"made again as {ids['It rests']} with another prompt"),
+            ("It rests", 1, "cancelled", ""),
+        ]
+    )
+    assert add(store, CHAINS["by ids"].replace("fox SLEEPS", "fox wakes"), LITE).new == 0
+
+
+def test_bought_jobs_below_stay_as_they_are(store: Store) -> None:
+    """With what waits for them, as after a parent whose video was lost; what follows the parent itself moves."""
+    add(store, CHAINS["by ids"], LITE)
+    made = moved_on(store, 1, *DONE, now=3.0)
+    child = next(job for job in store.jobs() if job.prompt == "It runs")
+    (link,) = store.chains.list_links(child)
+    store.chains.fill_text(link, made, "https://x", run=1, now=4.0)
+    moved_on(store, 1, *DONE, now=5.0)
+    lost = store.transitions.apply_move(store.queries.read_job(made.seq), Move(to=S.GENERATING), run=1, now=6.0)
+    store.manual.give_up_job(lost, now=7.0)
+    replace_prompt(store, store.queries.read_job(made.seq), "A fox wakes", now=9.0)
+    new = next(job for job in store.jobs() if job.prompt == "A fox wakes")
+    assert {(job.prompt, job.state.value) for job in store.jobs()} == {
+        ("A fox SLEEPS", "cancelled"),
+        ("A fox wakes", "pending"),
+        ("A cat SLEEPS", "pending"),
+        ("It runs", "succeeded"),
+        ("It rests", "cancelled"),
+        ("It rests", "pending"),
+    }
+    last = next(job for job in store.jobs(S.PENDING) if job.prompt == "It rests")
+    parents = {(link.part, link.parent) for link in store.chains.list_parent_links(last)}
+    assert parents == {("last", child.id), ("1.5", new.id)}
+
+
+def test_a_prompt_is_no_link(store: Store) -> None:
+    add(store, CHAINS["by ids"], LITE)
+    with pytest.raises(ManifestError, match="stands for another job"):
+        replace_prompt(store, next(iter(store.jobs())), "batchveo-link:last:0123", now=9.0)

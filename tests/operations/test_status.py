@@ -8,9 +8,11 @@ import pytest
 
 from batchveo.core.events import ThrottleReason
 from batchveo.core.models import JobState
-from batchveo.operations.status import SnapshotReader
+from batchveo.operations.status import SnapshotReader, make_status_row
 from batchveo.store import Store
 from tests.helpers.busy_database import going, moved_on
+from tests.helpers.chains import LITE, make_chain
+from tests.helpers.factories import make_spec
 from tests.helpers.snapshots import make_pace
 
 S = JobState
@@ -69,3 +71,37 @@ def test_a_pause_is_waited_for_first(tmp_path: Path) -> None:
     assert soon is not None
     assert later is not None
     assert later.likely == pytest.approx(soon.likely + 60.0)
+
+
+def test_jobs_that_wait_and_jobs_that_wait_in_vain(tmp_path: Path) -> None:
+    """The latter are not left to do, and not done either."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1000.0)
+        store.imports.add_jobs([*make_chain(3, "fox"), *make_chain(3, "ship")], run=run, now=1000.0)
+        reader = SnapshotReader(store=store)
+        shot = reader.read_snapshot(1000.0, most_flights=5)
+        assert (shot.left, shot.waiting, shot.blocked, shot.chains) == (6, 4, (), (2, 0))
+        moved_on(store, run, S.FAILED, now=1000.0)
+        shot = reader.read_snapshot(1100.0)
+        assert (shot.left, shot.waiting, shot.blocked_jobs, shot.settled_jobs, shot.chains) == (3, 2, 2, 1, None)
+        row = make_status_row(store, now=1100.0)
+    assert (row["waiting"], row["blocked"]) == (2, 2)
+    assert row["blocked_by"] == [{"state": "failed", "jobs": 2, "example": "fox 0", "parents": 1}]
+
+
+def test_the_jobs_of_a_chain_are_made_one_after_another(tmp_path: Path) -> None:
+    """However many slots there are; a chain that is blocked takes no time."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1000.0)
+        known = make_spec("known", model=LITE, request={"model": LITE, "prompt": "x"})
+        store.imports.add_jobs([known, *make_chain(9, "fox"), *make_chain(3, "ship")], run=run, now=1000.0)
+        moved_on(store, run, *DONE, now=1000.0)
+
+        def find_time_left() -> float:
+            ahead = SnapshotReader(store=store, places=100).read_snapshot(1030.0).ahead
+            assert ahead is not None
+            return ahead.likely
+
+        nine = find_time_left()
+        moved_on(store, run, S.FAILED, now=1030.0)
+        assert find_time_left() == pytest.approx(nine / 3, rel=0.1)

@@ -12,7 +12,8 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import Move
 from batchveo.store import Store
-from batchveo.store.queries import ABOVE_ALL, LATEST_FILES, NEXT_DUE, NEXT_PRIORITY, OLDEST_FILES
+from batchveo.store.chains import OPEN_PARENTS
+from batchveo.store.queries import ABOVE_ALL, LATEST_FILES, NEXT_DUE, NEXT_LINK, NEXT_PRIORITY, OLDEST_FILES
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move
 
@@ -83,12 +84,21 @@ def test_a_claim_finds_its_job_by_an_index(store: Store) -> None:
     wanted = {"run": 1, "now": 1.0, "refused": "[]", "priority": 0, "below": ABOVE_ALL}
     plans = [
         store.connection.db.execute(f"EXPLAIN QUERY PLAN {query}", wanted).fetchall()
-        for query in (NEXT_PRIORITY, NEXT_DUE)
+        for query in (NEXT_PRIORITY, NEXT_DUE, NEXT_LINK)
     ]
     assert [row["detail"] for row in plans[0]] == ["SEARCH jobs USING INDEX jobs_ready (priority<?)"]
-    details = [row["detail"] for row in plans[1]]
-    assert details[0] == "SEARCH jobs USING INDEX jobs_ready (priority=? AND run>? AND run<?)"
-    assert not any("TEMP B-TREE" in detail for detail in details)
+    for plan, index in zip(plans[1:], ("jobs_ready", "links_ready"), strict=True):
+        details = [row["detail"] for row in plan]
+        assert details[0] == f"SEARCH jobs USING INDEX {index} (priority=? AND run>? AND run<?)"
+        assert not any("TEMP B-TREE" in detail for detail in details)
+
+
+def test_the_parents_of_waiting_jobs_are_found_by_the_open_links(store: Store) -> None:
+    """Whatever the number of finished videos and of filled links."""
+    plan = store.connection.db.execute(f"EXPLAIN QUERY PLAN {OPEN_PARENTS}", {"run": 1})
+    details = [row["detail"] for row in plan]
+    assert details[0] == "SCAN links USING INDEX links_open"
+    assert not any("jobs_by_state" in detail for detail in details)
 
 
 @pytest.mark.parametrize("query", [LATEST_FILES, OLDEST_FILES])

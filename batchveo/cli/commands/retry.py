@@ -185,6 +185,9 @@ def _replace_prompt(jobs: Sequence[str], state: Path, prompt: str, options: dict
         (old,) = manage.select_jobs(store, jobs)
         new = remake.replace_prompt(store, old, prompt, drop=options["drop"], now=time.time(), catalog=catalog)
         click.echo(f"{new.name!r} is pending with the other prompt, as job {new.id}; {old.id} is cancelled", err=True)
+        if following := len(store.chains.list_below([new.seq])) - 1:
+            click.echo(f"{_count_followers(following)} for it", err=True)
+        _print_each(describe_left(store, [old], replaced=True))
         _print_next(store, state)
     return 0
 
@@ -280,8 +283,8 @@ def _remake(jobs: Sequence[str], state: Path, new: str, where: Condition | None,
         )
         if not options["dry_run"]:
             remake.remake_jobs(store, made, now=time.time(), catalog=catalog)
-        for line in _describe(made, dry=options["dry_run"]):
-            click.echo(line, err=True)
+        _print_each(_describe(made, dry=options["dry_run"]))
+        _print_each(describe_left(store, [old for old, _ in made.successors], replaced=True))
         if made.added and not options["dry_run"]:
             _print_next(store, state)
     return 0
@@ -293,10 +296,17 @@ def _describe(made: remake.Remake, *, dry: bool) -> Iterator[str]:
     if made.known:
         them = "it" if made.known == 1 else "them"
         yield f"{format_count(made.known, 'job')} {would}cancelled: {made.new} has the same as {them} already"
+    if made.followers:
+        yield f"{_count_followers(len(made.followers), would)} for them"
     yield from map(str, made.defaults)
     yield from _list_left(made)
     if dry:
         yield "nothing was written"
+
+
+def _count_followers(jobs: int, would: str = "") -> str:
+    waits = "would wait" if would else "waits" if jobs == 1 else "wait"
+    return f"{format_count(jobs, 'job')} further down the chain {waits}"
 
 
 def _list_left(made: remake.Remake) -> Iterator[str]:

@@ -15,6 +15,7 @@ from batchveo.cli.options import json_option, option, state_option
 from batchveo.core.formatting import format_count, format_usd, shorten_text
 from batchveo.core.models import JobState
 from batchveo.display.table import UNLIMITED
+from batchveo.operations.chain_rows import describe_blocked
 from batchveo.operations.clip_rows import make_verdict_row
 from batchveo.operations.status import (
     Snapshot,
@@ -24,9 +25,14 @@ from batchveo.operations.status import (
     make_snapshot_row,
 )
 from batchveo.store import Store
+from batchveo.store.chains import BlockedCount
 
 WATCH_SECONDS = 2.0
 LEAST_USD = 0.005
+WAITS = {
+    "waiting": "Need the video of another job first.",
+    "blocked": "Need a video that is not made: its job failed, was cancelled or was rejected.",
+}
 VERDICTS = {
     "accepted": "Clips that meet all their gates.",
     "rejected": "Clips that fail a gate.",
@@ -81,8 +87,12 @@ def _describe_status(row: dict[str, Any], wait: str | None = None) -> str:
     lines = [
         f"{row['state']}: {format_count(row['total'], 'job')}" + (", a run is in progress" if row["running"] else "")
     ]
-    counts = [(state, row["counts"][state.value]) for state in JobState if row["counts"][state.value]]
-    lines += [f"  {state.value.replace('_', ' '):12} {n:>9,}  {state.sentence}" for state, n in counts]
+    for state in JobState:
+        if number := row["counts"][state.value]:
+            lines.append(f"  {state.value.replace('_', ' '):12} {number:>9,}  {state.sentence}")
+        if state is JobState.PENDING:
+            lines += [f"    {word:10} {row[word]:>9,}  {meaning}" for word, meaning in WAITS.items() if row[word]]
+    lines += [f"  {describe_blocked(BlockedCount(**each))}" for each in row["blocked_by"]]
     lines += _list_verdicts(row)
     lines.append(_describe_spending(row))
     if row["running"] and row["videos_per_hour"]:

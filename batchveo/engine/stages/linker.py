@@ -21,7 +21,7 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.provider import ApiClient
-from batchveo.store.chains import LinkRecord
+from batchveo.store.chains import LinkRecord, describe_part
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +142,7 @@ class Linker:
                 continue
             try:
                 if await self._fill_link(link, source, images):
+                    _log.info("job %s: %s goes to job number %d", source.id, describe_part(link.part), link.child)
                     await self._recorder.wait_durable()
                     self._bus.notify()
             except (OSError, UsageError) as error:
@@ -165,7 +166,8 @@ class Linker:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
             self._context.store.chains.note_unfilled(link, f"no input from {source.name}: {reason}")
-            self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason))
+            state = self._context.store.path
+            self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason, state=state))
 
     async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""

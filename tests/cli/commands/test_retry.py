@@ -13,7 +13,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.cli.dragons import add_two_models, list_rows
 from tests.helpers.busy_database import moved_on
-from tests.helpers.chains import make_chain
+from tests.helpers.chains import LITE, make_chain
 from tests.helpers.factories import make_spec
 
 pytestmark = pytest.mark.usefixtures("_dragon_folder")
@@ -219,8 +219,32 @@ def test_a_chain_is_made_anew_from_a_link_on(
     ]
     assert status_of(["retry", "sea 0", "--with-children"]) == 0
     assert capsys.readouterr().err.splitlines() == ["nothing to add: all of it is pending already"]
-    names = [row["name"] for row in list_rows(capsys, "--state-is", "pending")]
-    assert names == ["sea 2", "sea 0-take2", "sea 1-take2"]
+    names = {row["name"] for row in list_rows(capsys, "--state-is", "pending")}
+    assert names == {"sea 0-take2", "sea 1-take2", "sea 2"}
+
+
+def test_what_follows_in_a_chain_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """If its parent is asked for otherwise, it waits for the new one."""
+    with Store(USUAL_STATE) as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs(make_chain(3, "sea"), run=run, now=1.0)
+        (last,) = store.queries.find_jobs("sea 2")
+    assert status_of(["retry", "sea 0", "--prompt", "A calm sea"]) == 0
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "2 jobs further down the chain wait for it",
+        "next: batchveo resume --base-url s",
+    ]
+    order = ["retry", "sea 1", "--model", LITE, "--to", "veo-3.1-lite-generate-001"]
+    assert status_of([*order, "--dry-run"]) == 0
+    assert "1 job further down the chain would wait for them" in capsys.readouterr().err
+    assert status_of(order) == 0
+    assert "1 job further down the chain waits for them" in capsys.readouterr().err
+    assert [row["model"] for row in list_rows(capsys, "--state-is", "pending")] == [
+        LITE,
+        "veo-3.1-lite-generate-001",
+        LITE,
+    ]
+    assert status_of(["show", last.id]) == 0
 
 
 def test_the_jobs_of_one_cause(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from batchveo.operations.clip_rows import make_verdict_row
 from batchveo.operations.status import make_status_row
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
+from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 
 
@@ -39,3 +40,15 @@ def test_waiting_for_the_log_is_said_as_that(tmp_path: Path, capsys: pytest.Capt
         assert " left" not in out
         row = make_status_row(store)
     assert (row["running"], row["eta_seconds"]) == (True, None)
+
+
+def test_jobs_that_wait_are_counted_below_the_pending_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs([*make_chain(3, "fox"), *make_chain(2, "ship")], run=run, now=1.0)
+        moved_on(store, run, JobState.FAILED, now=2.0)
+    assert status_of(["status", "--state", str(store.path)]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    found = [[part.strip() for part in line if part] for line in lines[1:6]]
+    assert [line[:2] for line in found[:4]] == [["pending", "4"], ["waiting", "1"], ["blocked", "2"], ["failed", "1"]]
+    assert found[4] == ["2 jobs are blocked: fox 0 failed"]

@@ -20,7 +20,7 @@ from batchveo.store.chains import BlockedCount, LinkRecord
 from tests.helpers.chains import FIELDS, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
-from tests.helpers.virtual_run import Night
+from tests.helpers.virtual_run import Night, specs
 
 
 @pytest.fixture
@@ -116,6 +116,22 @@ async def test_a_cancelled_parent_blocks_its_children(night: Night) -> None:
     result = await night.run()
     assert result.exit_status == 1
     assert result.blocked == [BlockedCount(state="cancelled", jobs=1, example="shot 0")]
+
+
+@pytest.mark.anyio
+async def test_a_second_parent_in_no_chain_blocks_its_child(night: Night) -> None:
+    first, last = make_link("first", {}), make_link("last", {})
+    between = make_link("between", {"last": first, "first": last})
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=0.0)
+        store.imports.add_jobs([first, last, between], run=run, now=0.0)
+        store.manual.cancel_job(store.queries.find_jobs("last")[0], now=0.0)
+    result = await night.run()
+    assert result.exit_status == 1
+    assert result.blocked == [BlockedCount(state="cancelled", jobs=1, example="last")]
+    # those of other manifests are not this run's
+    result = await night.run(specs(1))
+    assert (result.exit_status, result.blocked) == (0, [])
 
 
 @pytest.mark.anyio
