@@ -109,7 +109,7 @@ _CHAINS = (
     """UPDATE jobs SET state = 'pending', waits = 1, attempts = 0, client_request_id = NULL, generation_id = NULL,
         cost_usd = NULL, folder = NULL, file = NULL, bytes = NULL, sha256 = NULL, submitted_at = NULL,
         completed_at = NULL, finished_at = NULL
-    WHERE state = 'succeeded' AND EXISTS (SELECT 1 FROM jobs AS before WHERE before.state = 'failed'
+    WHERE state = 'succeeded' AND EXISTS (SELECT 1 FROM jobs AS before WHERE +before.state = 'failed'
         AND before.seq BETWEEN jobs.chain AND jobs.seq - 1)""",
     """INSERT INTO links (child, parent, part, takes_data, value, taken_from) SELECT seq, seq - 1, 'last', 1,
         iif(waits, NULL, 'batchveo-input:' || seq), iif(waits, NULL, seq - 1) FROM jobs WHERE link > 1""",

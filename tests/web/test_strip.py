@@ -116,7 +116,7 @@ def test_a_clip_begins_after_the_frame_that_it_repeats(new_page: Open, url: str,
 
 
 def test_the_film_stops_before_a_missing_link_with_a_word(new_page: Open, url: str, night: Night) -> None:
-    """And goes on from there once it has come."""
+    """And continues from there once it has come."""
     page = open_job(new_page, url, night, "shot 0")
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 3
@@ -262,7 +262,7 @@ def test_a_question_about_a_link_says_what_becomes_of_the_next(new_page: Open, u
     page.locator(".strip-sign", has_text="Blocked").nth(1).wait_for()
     page.get_by_role("button", name="Retry").click()
     question = page.get_by_role("dialog", name="Retry “long 0”?")
-    question.get_by_text("2 jobs that wait for this in their chains go on afterwards.").wait_for()
+    question.get_by_text("2 jobs of the chain wait for this, and are made afterwards.").wait_for()
     question.get_by_role("button", name="Retry").click()
     page.locator(".strip-sign", has_text="Waiting").nth(1).wait_for()
 
