@@ -42,7 +42,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
     "Tries and checks": ("--tries", "--checks"),
     "Speed": ("--concurrency", "--rate", "--downloads", "--poll-interval", "--poll-rate", "--patience"),
     "Unconfirmed requests": ("--when-in-doubt", "--settle"),
-    "Files": ("--sidecars", "--missing-videos-ok", "--new-state"),
+    "Files": ("--inputs", "--sidecars", "--missing-videos-ok", "--new-state"),
     "Dataset": (
         "--format",
         "--files",

@@ -33,6 +33,7 @@ def read_planned_settings(options: dict[str, Any]) -> RunSettings:
     """The settings of a run that its plan needs, from the options that both commands have."""
     return RunSettings(
         output=options["output"],
+        inputs=options["inputs"],
         concurrency=_read_concurrency(options),
         rate=options["rate"],
         budget=options["budget"],

@@ -120,6 +120,13 @@ catalogue_option = option(
     help="Catalogue of models to use instead of the refreshed one; `builtin` is that of this version.",
 )
 base_url_option = option("--base-url", metavar="URL", help="Address of the service; https, or http to this machine.")
+inputs_option = option(
+    "--inputs",
+    type=PLACE,
+    metavar="URL",
+    help="Bucket for frames and local files of which the service takes only an address: s3://, gs:// or "
+    "az://bucket/prefix.",
+)
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 manifests_argument = click.argument(
     "manifests", nargs=-1, required=True, metavar="MANIFEST...", shell_complete=complete_files
@@ -256,6 +263,7 @@ plan_options = join_decorators(
         metavar="DIR|URL",
         help="Destination of the videos: a folder, or s3://, gs:// or az://bucket/prefix.",
     ),
+    inputs_option,
     option(
         "--concurrency",
         type=int,

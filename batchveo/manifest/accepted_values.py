@@ -12,7 +12,7 @@ from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
-from batchveo.manifest.links import is_link, read_link
+from batchveo.manifest.links import INPUTS, is_link, read_link
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
@@ -62,7 +62,7 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
     if param.alternatives:
         return _accept_alternative(param, value, files)
     if isinstance(value, Mapping) and param.type is ParamType.STRING and is_link(value):
-        return read_link(files.name, param, value)
+        return read_link(files.name, param, value, files.inputs.ways)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:
@@ -231,10 +231,10 @@ def _accept_address(param: Param, value: object, files: FileReader) -> object:
     kind = media.kind_of(value)
     if kind is media.Address.WEB:
         return value
+    if kind is media.Address.PATH and param.media is not None and (param.takes_data or files.inputs.ways.by_url):
+        return files.inputs.read_input(value, files.folder, param.media)
     if param.data_uri is None:
         raise _refuse_files(files, value, kind)
-    if kind is media.Address.PATH:
-        return files.inputs.read_input(value, files.folder, param.data_uri)
     media.check_data(value, param.data_uri)
     return value
 
@@ -243,4 +243,5 @@ def _refuse_files(files: FileReader, value: str, kind: media.Address) -> Fault:
     what = "a data URI" if kind is media.Address.DATA else "a local file"
     others = files.catalog.list_takers(files.name, data=True)
     instead = f", or a model that takes {what} here: {list_models(others, files.model)}" if others else ""
-    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{instead}")
+    bucket = f", or {INPUTS}" if kind is media.Address.PATH else ""
+    return Fault(f"{shown(value)} is {what}, only URLs are taken here", f"give an https URL{bucket}{instead}")

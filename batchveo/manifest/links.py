@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Link, is_part
 from batchveo.core.models import InputFile
+from batchveo.manifest.media import InputWays
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 FRAME, OF, ID_OF = "frame", "of", "id_of"
 FORMS = "{frame: last, of: ID} for a frame, {of: ID} for a video"
+INPUTS = "--inputs s3://bucket/prefix, from where the service fetches it"
 LONGEST_SECONDS = 86400.0
 MOST_PARENTS = 2
 
@@ -72,8 +74,11 @@ def write_link(link: Link) -> dict[str, object]:
     return {OF: link.parent} if link.part == VIDEO else {FRAME: link.part, OF: link.parent}
 
 
-def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
-    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``."""
+def read_link(name: str, param: Param, value: Mapping[str, object], ways: InputWays) -> LinkTo:
+    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``.
+
+    Also if no way leads from a frame to the service.
+    """
     unknown = [str(key) for key in value if key not in {FRAME, OF, ID_OF}]
     if unknown:
         raise Fault(f"{shown(unknown[0])} says nothing of another job", FORMS)
@@ -88,7 +93,12 @@ def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
         return LinkTo(VIDEO, of, param.takes_data)
     if param.media is Media.VIDEO:
         raise Fault("takes a video, not one frame", f"{{of: {of}}}")
-    return LinkTo(_read_frame(value[FRAME]), of, param.takes_data)
+    frame = _read_frame(value[FRAME])
+    if not (param.takes_data or ways.by_url):
+        raise Fault("takes only an address, and a frame of a video has none", INPUTS)
+    if not ways.frames:
+        raise Fault("needs PyAV to take a frame of a video", "pip install 'batchveo[media]'")
+    return LinkTo(frame, of, param.takes_data)
 
 
 def _read_id_of(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:

@@ -25,7 +25,7 @@ from batchveo.manifest.formats import csv_format, json_format, json_keys, yaml_f
 from batchveo.manifest.formats.csv_format import ColumnMapper
 from batchveo.manifest.formats.json_keys import KeyMapper
 from batchveo.manifest.job_register import JobRegister
-from batchveo.manifest.media import LocalFiles
+from batchveo.manifest.media import NO_BUCKET, InputWays, LocalFiles
 from batchveo.manifest.problems import Fault, Problems, shown
 from batchveo.manifest.read_options import ReadOptions, Selection
 from batchveo.manifest.request_template import MODEL_HINT, RequestTemplates
@@ -277,6 +277,7 @@ class Manifests:
     ``close``. The same file named twice is read once. ``catalog`` has the models; with ``allow_unknown_model`` others
     are taken, too, and their requests sent as they are. With ``strict_provenance`` a job is a problem whose prompt
     may be rewritten, or whose provider floats. ``options`` say how they are read, and which jobs are chosen.
+    ``ways``: how inputs of this machine can get to the service.
     """
 
     def __init__(
@@ -288,6 +289,7 @@ class Manifests:
         strict_provenance: bool = False,
         stdin: BinaryIO | None = None,
         options: ReadOptions | None = None,
+        ways: InputWays = NO_BUCKET,
     ) -> None:
         self._options = options or ReadOptions()
         self._catalog = catalog
@@ -301,7 +303,7 @@ class Manifests:
             ManifestReader,
             [*named.values()],
             self._opener,
-            LocalFiles(),
+            LocalFiles(ways),
             self._options,
             vocabulary,
             strict_provenance=strict_provenance,

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from base64 import b64decode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache, partial
 from itertools import takewhile
@@ -111,10 +112,30 @@ def _parse_number(part: str) -> int:
     return int(part, 8 if part.startswith("0") and part != "0" else 10)
 
 
-class LocalFiles:
-    """Reads each input file once, however many jobs name it (the last few thousand are remembered)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputWays:
+    """How inputs of this machine can get to the service.
 
-    def __init__(self) -> None:
+    ``by_url``: through the user's bucket, also for parameters that take only addresses. ``frames``: frames of videos
+    can be taken, since PyAV is installed.
+    """
+
+    by_url: bool = False
+    frames: bool = True
+
+
+NO_BUCKET = InputWays()
+ALL_WAYS = InputWays(by_url=True)
+
+
+class LocalFiles:
+    """Reads each input file once, however many jobs name it (the last few thousand are remembered).
+
+    ``ways``: how the files can get to the service.
+    """
+
+    def __init__(self, ways: InputWays = InputWays()) -> None:
+        self.ways = ways
         self._looked_at = lru_cache(maxsize=_REMEMBERED)(_inspect_file)
 
     def read_input(self, value: str, folder: Path, major: str) -> InputFile:

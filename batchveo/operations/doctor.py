@@ -51,6 +51,7 @@ def check_setup(
     sandbox: bool,
     keys: Path | None = None,
     catalog: Catalog = MODELS,
+    inputs: BucketUrl | None = None,
 ) -> Iterator[Check]:
     """Check Python, SQLite, the database, the folders, the keys, the service and its models, in this order."""
     yield Check(what="Python", ok=True, found=platform.python_version())
@@ -62,7 +63,9 @@ def check_setup(
     )
     yield _check_state(state)
     yield _check_folder("state folder", state.absolute().parent)
-    yield _check_bucket(output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
+    yield _check_bucket("output bucket", output) if isinstance(output, BucketUrl) else _output_folder(output.absolute())
+    if inputs is not None:
+        yield _check_bucket("inputs bucket", inputs)
     yield from _check_service(base_url, api_key_file, keys, sandbox=sandbox, state=state, catalog=catalog)
 
 
@@ -101,15 +104,15 @@ def _output_folder(path: Path) -> Check:
     return replace(check, found="; ".join([check.found, *notes]))
 
 
-def _check_bucket(url: BucketUrl) -> Check:
+def _check_bucket(what: str, url: BucketUrl) -> Check:
     """Whether the bucket answers; a run checks that it can be written, before it buys."""
     try:
         with suppress(FileNotFoundError):
             b"".join(open_objects(url).iter_pieces(".batchveo", Head(1, {})))  # unlike HEAD, its answer has a reason
     except (OSError, UsageError) as error:
         found = getattr(error, "strerror", None) or str(error)
-        return Check(what="output bucket", ok=False, found=f"{url}: {found}", advice="check the environment")
-    return Check(what="output bucket", ok=True, found=f"{url} answers")
+        return Check(what=what, ok=False, found=f"{url}: {found}", advice="check the environment")
+    return Check(what=what, ok=True, found=f"{url} answers")
 
 
 def _check_service(

@@ -16,9 +16,10 @@ from batchveo.core.links import LINK_PREFIX, Link, ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.manifest.job_register import BEGIN_OTHERWISE, LIKE_A_LINK, LIKE_A_REFERENCE
 from batchveo.manifest.links import LinkTo, is_link, write_link
-from batchveo.manifest.media import LocalFiles
+from batchveo.manifest.media import InputWays, LocalFiles
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.rules import Rule, Rules
+from batchveo.operations.input_ways import recall_ways
 from batchveo.provider.catalog import Catalog
 from batchveo.store import Store
 
@@ -48,12 +49,15 @@ def _list(names: Mapping[str, object]) -> str:
 
 
 class NewRules:
-    """The rules of the model ``name``, for jobs with different fields that their manifests leave unchecked."""
+    """The rules of the model ``name``, for jobs with different fields that their manifests leave unchecked.
 
-    def __init__(self, catalog: Catalog, name: str) -> None:
+    ``ways``: how inputs get to the service, see ``recall_ways``.
+    """
+
+    def __init__(self, catalog: Catalog, name: str, ways: InputWays) -> None:
         self._catalog = catalog
         self._name = name
-        self._files = LocalFiles()
+        self._files = LocalFiles(ways)
         self._made: dict[tuple[str, ...], Rules] = {}
 
     def get(self, job: Job) -> Rules:
@@ -144,11 +148,13 @@ def _accept_written(rule: Rule, value: object) -> object:
 class _References:
     """Checks references to input files and other jobs as what a manifest has in their place.
 
-    For a file that is a data URI, as it is sent, and for a link a mapping. ``links``: those that were accepted.
+    For a file that is an address: a data URI, or a web address if the last run had a bucket, through which any file can
+    be sent. For a link it is a mapping. ``links``: those that were accepted.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._by_url = recall_ways(store).by_url
         self._by_reference: dict[str, str] = {}
         self._by_address: dict[str, str] = {}
         self.links: list[ParentLink] = []
@@ -164,7 +170,8 @@ class _References:
             return text
         if text not in self._by_reference:
             kind = self._store.imports.read_media_type(text.removeprefix(INPUT_PREFIX))
-            address = f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}"
+            content = base64.b64encode(text.encode()).decode()
+            address = f"https://bucket.example/{content}" if self._by_url else f"data:{kind};base64,{content}"
             self._by_reference[text], self._by_address[address] = address, text
         return self._by_reference[text]
 

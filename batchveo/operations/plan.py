@@ -17,6 +17,7 @@ from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
 from batchveo.operations.estimates import RunEstimate, estimate_duration
 from batchveo.operations.image_check import ImageCheck, NamedImages, Progress, check_images, ignore_progress
+from batchveo.operations.input_ways import describe_ways, find_ways
 from batchveo.operations.manifest_diff import ManifestDiff, compare_manifest, find_written_defaults
 from batchveo.operations.model_requests import ModelRequests, RequestCounter
 from batchveo.operations.preflight import find_other_database
@@ -116,7 +117,7 @@ async def plan(
         stdin=stdin,
         catalog=catalog,
     )
-    with open_if_exists(state) as store, sources.stage() as staged:
+    with open_if_exists(state) as store, sources.stage(find_ways(settings)) as staged:
         summary = staged.summary
         known = await find_prices(api, staged.models, store, catalog=catalog)
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
@@ -136,6 +137,7 @@ async def plan(
             prices_since=known.since,
             notes=[
                 *summary.notes,
+                *describe_ways(staged.table, settings.inputs),
                 *known.notes,
                 *balance.notes,
                 *([] if known.trouble else retired.notes),

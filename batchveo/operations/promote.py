@@ -29,6 +29,7 @@ from batchveo.operations.fitted_requests import (
     fit_requests,
     map_texts,
 )
+from batchveo.operations.input_ways import recall_ways
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.file_system import replace_file
 from batchveo.store import Store
@@ -75,7 +76,9 @@ def plan_promotion(
         why = f"the chosen clips are of {new} already" if chosen else _explain_none(chooser)
         raise UsageError(f"there is nothing to promote: {why}")
     check_dropped(jobs, drop)
-    fitted = fit_requests(store, _take_frames(store, jobs, drop), NewRules(catalog, new), frozenset(drop))
+    fitted = fit_requests(
+        store, _take_frames(store, jobs, drop), NewRules(catalog, new, recall_ways(store)), frozenset(drop)
+    )
     distinct: dict[str, tuple[Job, dict[str, object]]] = {}
     for job, request, _ in fitted:
         distinct.setdefault(canonical_json(request), (job, request))

@@ -24,6 +24,7 @@ from batchveo.operations.fitted_requests import (
     compare_defaults,
     fit_requests,
 )
+from batchveo.operations.input_ways import recall_ways
 from batchveo.operations.manage import check_models, explain_move, is_made_again, name_job, select_jobs
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.store import MoveLost, Store, Successor
@@ -88,7 +89,7 @@ def plan_remake(
     of_model = list(store.queries.list_jobs(models=[old]))
     chosen = _choose_jobs(store, of_model, old, keys, states or REMADE)
     check_dropped(chosen, drop)
-    fitted = fit_requests(store, chosen, NewRules(catalog, new), frozenset(drop))
+    fitted = fit_requests(store, chosen, NewRules(catalog, new, recall_ways(store)), frozenset(drop))
     equal = Counter(map(_key_request, of_model))
     made = _make_successors(store, fitted, lambda job: equal[_key_request(job)])
     taken = {job.seq for job in chosen}
@@ -132,7 +133,7 @@ def replace_prompt(
     """
     _require_replaceable(store, job)
     check_dropped([job], drop)
-    rules = NewRules(catalog, job.model)
+    rules = NewRules(catalog, job.model, recall_ways(store))
     fitted = fit_requests(store, [job], rules, frozenset(drop), {"prompt": prompt})
     if _key_request(job) == (job.index, normal_request(canonical_json(fitted[0].request))):
         again = format_command("retry", name_job(store, job), state=store.path)

@@ -15,6 +15,7 @@ from batchveo.core.notices import OptionsLeftOut, OptionsRemembered
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.engine.result import RunResult
 from batchveo.manifest import ReadOptions
+from batchveo.operations.input_ways import find_ways
 from batchveo.operations.quote import Approve
 from batchveo.operations.run_setup import Consent, ManifestSources, RunOptions, StagedJobs, StrPath, open_setup
 from batchveo.operations.run_steps import (
@@ -124,7 +125,7 @@ async def run_async(
 async def run_manifests(sources: ManifestSources, options: RunOptions) -> RunResult:
     """``run_async`` with all that it takes as two records."""
     check_cluster(options.cluster)
-    with sources.stage() as staged:
+    with sources.stage(find_ways(options.settings)) as staged:
         # the option wins over the budgets of the manifests, which are added up
         if options.settings.budget is None:
             options = replace(options, settings=replace(options.settings, budget=staged.summary.budget))

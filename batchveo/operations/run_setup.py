@@ -15,6 +15,7 @@ from batchveo.core.events import Reporter
 from batchveo.core.hooks import Hooks
 from batchveo.core.settings import Cluster, RunSettings
 from batchveo.manifest import Manifests, ReadOptions, Summary
+from batchveo.manifest.media import ALL_WAYS, InputWays
 from batchveo.operations.prices import KnownPrices, find_prices
 from batchveo.operations.quote import Approve
 from batchveo.operations.saved_settings import ChosenSettings
@@ -97,10 +98,11 @@ class ManifestSources:
     catalog: Catalog = MODELS
 
     @contextmanager
-    def stage(self) -> Iterator[StagedJobs]:
+    def stage(self, ways: InputWays = ALL_WAYS) -> Iterator[StagedJobs]:
         """Read all manifests once, into a staging table: the database is not touched before all is valid.
 
-        Raises ``ManifestError`` with every problem in them.
+        ``ways``: how inputs can get to the service; an input without a way is a problem. Raises ``ManifestError`` with
+        every problem.
         """
         with StagingTable() as table:
             with Manifests(
@@ -110,6 +112,7 @@ class ManifestSources:
                 strict_provenance=self.strict_provenance,
                 stdin=self.stdin,
                 options=self.reading,
+                ways=ways,
             ) as manifests:
                 summary = manifests.read(table.add_rows)
             table.is_partial = summary.chosen is not None

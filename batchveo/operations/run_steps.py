@@ -40,6 +40,7 @@ from batchveo.engine.run_context import RunSpec
 from batchveo.manifest import Summary
 from batchveo.operations.clip_rows import describe_job
 from batchveo.operations.estimates import fetch_durations, known_durations
+from batchveo.operations.input_ways import check_inputs
 from batchveo.operations.manifest_diff import find_written_defaults, list_written_defaults
 from batchveo.operations.preflight import (
     check_keys,
@@ -298,9 +299,12 @@ def report_findings(setup: RunSetup, findings: Findings) -> None:
 
 
 async def check_destination(setup: RunSetup) -> None:
-    """Raise ``StoppedEarly`` or ``UsageError`` if videos or sidecars cannot be written to their places."""
-    await check_writable(setup.options.settings.output)
-    check_sidecars(setup.options.settings.sidecars)
+    """Raise ``StoppedEarly`` or ``UsageError`` if videos, sidecars or inputs cannot be written to their places."""
+    settings = setup.options.settings
+    await check_writable(settings.output)
+    check_sidecars(settings.sidecars)
+    if settings.inputs is not None:
+        await check_inputs(settings.inputs, local=setup.service.is_local)
 
 
 async def recover_finished(setup: RunSetup, store: Store, run: int) -> None:

@@ -22,6 +22,10 @@ CREDENTIALS = {
 """The environment variables with the credentials of each kind of store."""
 
 
+TRIAL = ".batchveo"
+"""The object of which an address is signed for trial; it need not exist."""
+
+
 async def check_writable(output: Destination) -> None:
     """Raise ``DiskTrouble`` unless videos can be written there."""
     if isinstance(output, BucketUrl):
@@ -45,7 +49,16 @@ def _check_folder(folder: Path, what: str) -> None:
         raise DiskTrouble(f"{what} cannot be written to {folder}: {error.strerror}") from None
 
 
-async def check_bucket(output: BucketUrl) -> None:
+async def sign_trial_url(inputs: BucketUrl) -> str:
+    """An address as inputs get it; raises ``DiskTrouble`` unless inputs can be put there and signed."""
+    await check_bucket(inputs, "inputs")
+    try:
+        return await open_objects(inputs).sign_url(TRIAL, 1.0)
+    except OSError as error:
+        raise DiskTrouble(f"no address of {inputs} can be signed: {error.strerror}{_advise(inputs, error)}") from None
+
+
+async def check_bucket(output: BucketUrl, what: str = "videos") -> None:
     """Raise ``DiskTrouble`` unless an object can be created, read and deleted there, and not created twice."""
     store, key = open_objects(output), f".batchveo-{uuid.uuid4().hex}"
     try:
@@ -56,10 +69,10 @@ async def check_bucket(output: BucketUrl) -> None:
             raise OSError(errno.ENOTSUP, "this store overwrites what is to be created only")  # noqa: TRY301
         await store.delete(key)
     except OSError as error:
-        text = f"videos cannot be written to {output}: {error.strerror}{_advise(output, error)}"
+        text = f"{what} cannot be written to {output}: {error.strerror}{_advise(output, error)}"
         raise DiskTrouble(text) from None
     if found is None:
-        raise DiskTrouble(f"videos cannot be written to {output}: what was put there is not found")
+        raise DiskTrouble(f"{what} cannot be written to {output}: what was put there is not found")
 
 
 def _advise(output: BucketUrl, error: OSError) -> str:

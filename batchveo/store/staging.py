@@ -58,6 +58,9 @@ LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
 NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
     unchecked, policy, priority, chain FROM temp.named WHERE position = ?"""
 
+COUNT_LINKS = """SELECT json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]'), count(*)
+    FROM temp.written CROSS JOIN json_each(written.chain, '$[2]') AS link WHERE chain IS NOT NULL GROUP BY 1, 2"""
+
 CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
 
@@ -114,6 +117,10 @@ class StagingTable:
         uneven = [number % 2 if step >= 2 else 0 for number in range(count)]
         positions = {min(1 + round(number * step) + uneven[number], last) for number in range(count)} if last else ()
         return [JobRow(*self._db.execute(NAMED_AT, (at,)).fetchone()).to_spec() for at in sorted(positions)]
+
+    def count_links(self) -> list[tuple[str, bool, int]]:
+        """How many links take each part of a video, and whether as data; see ``ParentLink``."""
+        return [(part, bool(takes_data), links) for part, takes_data, links in self._db.execute(COUNT_LINKS)]
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from batchveo.core.settings import USUAL_CONCURRENCY
 
 OPTIONS = {
     "output": Path("videos"),
+    "inputs": None,
     "concurrency": None,
     "keys": None,
     "sandbox": False,

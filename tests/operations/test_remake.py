@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from batchveo.core.destination import BucketUrl
 from batchveo.core.errors import ManifestError, StateLocked, UsageError
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
+from batchveo.core.settings import RunSettings
 from batchveo.core.state_machine import Move
 from batchveo.operations import manage
 from batchveo.operations.fitted_requests import ChangedDefault
 from batchveo.operations.further_takes import plan_takes
 from batchveo.operations.remake import Remake, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.run_setup import ManifestSources
+from batchveo.operations.saved_settings import find_chosen, serialize_settings
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
 from batchveo.store.clip_checks import NewTake
@@ -551,7 +554,12 @@ def test_a_model_that_does_not_take_the_link_is_a_problem(store: Store) -> None:
     with pytest.raises(ManifestError) as raised:
         replace(store, old=LITE, new="google/veo-3.1-t2v-fast")
     assert {problem.field for problem in raised.value.problems} == {"image_url", "last_image_url"}
-    # this one takes images by their addresses only
+    # this one takes images by their addresses only, for which the next run needs a bucket, as the last one had
+    with pytest.raises(ManifestError, match="takes only an address"):
+        replace(store, old=LITE, new="x-ai/grok-imagine-video", drop=["last_image_url"])
+    settings = RunSettings(inputs=BucketUrl("s3://bucket/inputs"))
+    run = store.runs.begin_run(command="run", service="s", now=2.0)
+    store.runs.set_options(run, serialize_settings(settings, find_chosen(settings)))
     replace(store, old=LITE, new="x-ai/grok-imagine-video", drop=["last_image_url"])
     pending = store.jobs(S.PENDING)
     assert [link.takes_data for job in pending for link in store.chains.list_parent_links(job)] == [False, False]

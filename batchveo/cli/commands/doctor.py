@@ -13,8 +13,8 @@ from batchveo.cli import dotenv
 from batchveo.cli.config import NAME, SECRETS, VARIABLE, ConfigFile, find_config_files, find_user_file, list_options
 from batchveo.cli.option_types import PLACE
 from batchveo.cli.option_values import read_messengers
-from batchveo.cli.options import notify_options, option, read_catalogue, service_options, state_option
-from batchveo.core.destination import Destination
+from batchveo.cli.options import inputs_option, notify_options, option, read_catalogue, service_options, state_option
+from batchveo.core.destination import Destination, parse_bucket
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import blank_unprintable
 from batchveo.display.notification_channels import Messengers
@@ -31,6 +31,7 @@ from batchveo.operations.doctor import Check, check_setup
     metavar="DIR|URL",
     help="Destination of the videos: a folder or bucket URL.",
 )
+@inputs_option
 @notify_options
 @option("--notify-test", is_flag=True, envvar=None, help="Send a test message to the --notify URLs.")
 @service_options
@@ -49,7 +50,8 @@ def _list_checks(
 ) -> Iterator[Check]:
     yield from list_origins(*_find_commands(context))
     service = {name: options[name] for name in ("base_url", "api_key_file", "keys", "sandbox")}
-    yield from check_setup(state=state, output=output, catalog=read_catalogue(None), **service)
+    inputs = None if options["inputs"] is None else parse_bucket("--inputs", options["inputs"])
+    yield from check_setup(state=state, output=output, inputs=inputs, catalog=read_catalogue(None), **service)
     if send or options["notify"] or options["notify_file"]:
         try:
             yield from examine_messengers(read_messengers(options), send=send)
