@@ -189,6 +189,7 @@ ONCE = {
         "--yes",
     },
     "run": {"--where"},
+    "film": {"--all", "--partial", "--output"},
     "verify": {"--refetch"},
 }
 """Options for one call alone, which a variable left over from yesterday must not choose."""

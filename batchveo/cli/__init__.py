@@ -57,6 +57,7 @@ COMMAND_GROUPS = {
     },
     "Data": {
         "export": "Write a dataset of the finished videos.",
+        "film": "Join the clips of chains to films.",
         "verify": "Check the file of every finished video.",
         "audit": "Compare the database with the provider's billing records.",
         "datasette-metadata": "Print metadata for viewing the database in Datasette.",
@@ -89,6 +90,7 @@ OTHER_WORDS = {
     **dict.fromkeys(("remove", "rm", "delete", "drop"), "cancel"),
     **dict.fromkeys(("import",), "adopt"),
     **dict.fromkeys(("dataset", "data"), "export"),
+    **dict.fromkeys(("join", "concat", "movie", "movies", "films"), "film"),
     **dict.fromkeys(("model", "catalogue", "catalog"), "models"),
     **dict.fromkeys(("select", "vote", "rate"), "pick"),
 }

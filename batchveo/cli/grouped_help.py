@@ -23,6 +23,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
     "Choice of jobs": (
         "--manifest",
         "--all",
+        "--partial",
         "--held",
         "--cause",
         "--state-is",

@@ -16,9 +16,12 @@ from batchveo.core.formatting import (
     write_value,
 )
 from batchveo.core.gates import Verdict
+from batchveo.core.links import fill_links
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import GAP, Column, flatten_text, make_table, open_console, print_lines
 from batchveo.operations.job_report import JobReport, describe_measured
+from batchveo.store.chains import describe_part
+from batchveo.store.link_queries import Tie
 from batchveo.store.queries import MICRO
 
 INDENT = " " * GAP
@@ -32,9 +35,13 @@ def print_job(report: JobReport, out: TextIO, *, now: float) -> None:
     console = open_console(out)
     job = report.job
     print_lines(console, Text(f"{flatten_text(job.name)}: {_describe_state(report, now)}"))
-    print_lines(console, Padding(Text(job.state.sentence), (0, 0, 0, GAP)))
+    print_lines(console, Padding(Text(_explain_state(report)), (0, 0, 0, GAP)))
     sections: dict[str, Iterable[Sequence[str]]] = {
         "job": _list_facts(report),
+        "made from": ((tie.job.name, report.states[tie.job.seq], _describe_taken(tie)) for tie in report.parents),
+        "made from it": (
+            (tie.job.name, report.states[tie.job.seq], describe_part(tie.part)) for tie in report.children
+        ),
         "takes": map(_make_take, report.family),
         "history": _list_history(report),
         "requests": _list_requests(report),
@@ -55,9 +62,17 @@ def print_job(report: JobReport, out: TextIO, *, now: float) -> None:
 
 def _describe_state(report: JobReport, now: float) -> str:
     job = report.job
-    words = "held in doubt" if job.held else state_words(job.state)
+    words = "held in doubt" if job.held else report.wait.state if report.wait else state_words(job.state)
     ago = format_span(max(now - report.since, 0.0))
     return f"{words} since {format_timestamp(report.since)}, {ago} ago"
+
+
+def _explain_state(report: JobReport) -> str:
+    if report.wait is None:
+        return report.job.state.sentence
+    if report.wait.cause is None:
+        return f"Waits for the video of another job: {report.wait.reason}."
+    return f"Cannot be made without the video of another job: {report.wait.reason}."
 
 
 def _list_facts(report: JobReport) -> Iterator[tuple[str, str]]:
@@ -69,9 +84,10 @@ def _list_facts(report: JobReport) -> Iterator[tuple[str, str]]:
         "id": job.id,
         "model": job.model,
         "prompt": job.prompt,
-        "request": _list_values({name: value for name, value in job.request.items() if name not in _SHOWN_BEFORE}),
+        "request": _list_values(_list_sent(report)),
         "meta": _list_values(job.meta),
         "manifest": _describe_place(job),
+        "chain": _describe_chain(report),
         "cost": _describe_cost(report),
         "generation": job.generation_id,
         "API key": job.api_key_label,
@@ -86,6 +102,17 @@ def _list_facts(report: JobReport) -> Iterator[tuple[str, str]]:
 
 
 _SHOWN_BEFORE = ("model", "prompt")
+_HASH_SHOWN = 12
+
+
+def _list_sent(report: JobReport) -> dict[str, object]:
+    """What is sent besides model and prompt; what is taken from other jobs in words."""
+    names = {tie.job.id: tie.job.name for tie in report.parents}
+    sent = {name: value for name, value in report.job.request.items() if name not in _SHOWN_BEFORE}
+    return {
+        name: fill_links(value, lambda link: f"{describe_part(link.part)} of {names.get(link.parent, link.parent)}")
+        for name, value in sent.items()
+    }
 
 
 def _list_values(values: Mapping[str, object]) -> str:
@@ -95,6 +122,11 @@ def _list_values(values: Mapping[str, object]) -> str:
 def _describe_place(job: Job) -> str:
     place = f"{job.source or job.manifest}{'' if job.line is None else f':{job.line}'}"
     return f"{place}, repeat {job.index}" if job.index else place
+
+
+def _describe_chain(report: JobReport) -> str:
+    place = report.place
+    return "" if place is None else f"link {report.job.link} of {place.links}, the first is {place.name} ({place.id})"
 
 
 def _describe_cost(report: JobReport) -> str:
@@ -131,6 +163,15 @@ def _describe_standing(report: JobReport) -> str:
     picks = format_count(standing.picks, "pick") if standing.picks else ""
     rejects = format_count(standing.rejects, "reject") if standing.rejects else ""
     return ", ".join(filter(None, (picks, rejects, rating)))
+
+
+def _describe_taken(tie: Tie) -> str:
+    """The part of a parent's video that a job is made from, and the video that it was taken from."""
+    if tie.taken_from is None:
+        return f"{describe_part(tie.part)}, not taken yet"
+    take = "" if tie.taken_from == tie.job.name else f" of {tie.taken_from}"
+    video = "" if tie.sha256 is None else f", from the video with SHA-256 {tie.sha256[:_HASH_SHOWN]}…"
+    return f"{describe_part(tie.part)}{take}{video}"
 
 
 def _make_take(take: Job) -> tuple[str, str, str]:

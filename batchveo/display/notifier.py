@@ -16,6 +16,7 @@ from batchveo.core.errors import (
     ClusterTrouble,
     Declined,
     DiskTrouble,
+    InputsBlocked,
     KeyRejected,
     NoVideos,
     OutOfCredits,
@@ -34,7 +35,7 @@ from batchveo.core.events import (
     RunStarted,
     WaitingForLog,
 )
-from batchveo.core.formatting import format_count, format_duration, format_usd, state_words
+from batchveo.core.formatting import format_count, format_duration, format_usd, list_counts
 from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
 from batchveo.core.shutdown import ShutdownBudget
@@ -89,6 +90,7 @@ _STOPS: dict[type[StoppedEarly], tuple[str, str]] = {
     BudgetReached: ("the budget is reached", "Raise --budget to continue."),
     DiskTrouble: ("cannot write to the disk", "Free some space, or check the folder."),
     PricesUnknown: ("there are no prices", "Try later, or give --assume-price."),
+    InputsBlocked: ("an input cannot be stored for the service", "Check the place of --inputs and its rights."),
     ClusterTrouble: ("the cluster starts no more processes", "Check the machines."),
     NoVideos: ("generations end without a video", "The log shows the answers; check the service."),
     ServiceMisplaced: (
@@ -244,7 +246,7 @@ class Notifier:
 def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) -> Notification:
     """The run ended by itself, or stopped early."""
     counts = result.counts
-    jobs = [f"{counts[each]} {state_words(each)}" for each in JobState if counts[each]]
+    jobs = list_counts(counts.by_state, blocked=_count_blocked(result))
     lines = [f"{tally} in {format_duration(result.seconds)}.", f"Jobs: {', '.join(jobs) or 'none'}."]
     if result.stopped is not None:
         _, advice = _explain_stop(result.stopped)
@@ -255,6 +257,9 @@ def describe_end(result: RunResult, tally: Tally, *, state: Path | None = None) 
             format_command("retry", state=state),
         )
         lines.append(f"`{listing}` shows why; `{again}` sets them to pending again.")
+    if result.blocked:
+        listing = format_command("jobs", "--state-is", "blocked", state=state)
+        lines.append(f"`{listing}` shows which jobs wait in vain for the video of another, and why.")
     if counts.held:
         listing = format_command("status", state=state)
         lines.append(
@@ -269,11 +274,16 @@ def _make_title(result: RunResult, tally: Tally) -> str:
     if result.stopped is not None:
         return f"batchveo stopped early: {_explain_stop(result.stopped)[0]}"
     failed, held = result.counts[JobState.FAILED], result.counts.held
-    numbers = ((failed, "failed"), (held, "held in doubt"), (result.late, "unfinished"))
+    blocked = _count_blocked(result)
+    numbers = ((failed, "failed"), (blocked, "blocked"), (held, "held in doubt"), (result.late, "unfinished"))
     wrong = ", ".join(f"{number} {word}" for number, word in numbers if number)
     if wrong:
         return f"batchveo ended: {wrong}"
     return f"batchveo is done: {tally.made} made" if tally.made else "batchveo is done: nothing to do"
+
+
+def _count_blocked(result: RunResult) -> int:
+    return sum(each.jobs for each in result.blocked)
 
 
 def describe_interruption(name: str, tally: Tally) -> Notification:

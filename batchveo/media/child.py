@@ -1,6 +1,7 @@
-"""The process that decodes one file, for its measures or for one frame; one line of JSON out.
+"""The process that decodes one file, for its measures or for one frame, or joins some; one line of JSON out.
 
-``python -m batchveo.media.child measure LEVEL SECONDS PATH``, or ``frame PART SECONDS PATH``.
+``python -m batchveo.media.child measure LEVEL SECONDS PATH``, ``frame PART SECONDS PATH``, or ``join - SECONDS TARGET``
+with the clips as JSON on the standard input.
 
 It has a process of its own because FFmpeg is a large decoder in C, and the file may be made to break it.
 """
@@ -15,10 +16,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from batchveo.core.films import FilmClip
 from batchveo.core.measures import CheckLevel
 
 MOST_MEMORY = 2 << 30
-"""Bytes of address space; a picture of 4096 x 4096 needs less than half of it."""
+"""Bytes of address space; a picture of 4096 x 4096 needs less than half of it, and a coder in 4K most of it."""
 _NICENESS = 10
 
 
@@ -27,11 +29,17 @@ def main() -> None:
     task, what, seconds, path = sys.argv[1:]
     limit_process(int(seconds))
     try:
-        answer = _measure(path, what) if task == "measure" else _take_frame(path, what)
+        match task:
+            case "measure":
+                answer = _measure(path, what)
+            case "frame":
+                answer = _take_frame(path, what)
+            case _:
+                answer = _join_clips(path, sys.stdin.read())
     except ImportError as error:
         answer = {"errno": None, "message": f"PyAV cannot be loaded: {error}"}
     except OSError as error:
-        answer = {"errno": error.errno, "message": error.strerror or str(error)}
+        answer = {"errno": error.errno, "message": error.strerror or str(error), "file": error.filename}
     print(json.dumps(answer), flush=True)  # noqa: T201 - this is the answer
     os._exit(0)  # nothing is left to be closed, and a broken heap must not spoil the answer
 
@@ -50,6 +58,13 @@ def _take_frame(path: str, part: str) -> dict[str, object]:
         return {"png": base64.b64encode(read_frame(Path(path), part)).decode("ascii")}
     except ValueError as error:
         return {"errno": None, "message": str(error)}
+
+
+def _join_clips(target: str, clips: str) -> dict[str, object]:
+    from batchveo.media.film import join_clips
+
+    joined = join_clips([FilmClip(Path(path), title, part) for path, title, part in json.loads(clips)], Path(target))
+    return joined.to_record()
 
 
 def limit_process(seconds: int) -> None:

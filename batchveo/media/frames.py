@@ -50,7 +50,7 @@ def read_frame(path: Path, part: str) -> bytes:
             frame = _find_frame(_decode_frames(container), part)
             if frame is None:
                 raise ValueError("no frame of it can be decoded")
-            return _encode_png(_turn_upright(frame))
+            return _encode_png(turn_upright(frame))
     except av.FFmpegError as error:
         raise ValueError(f"it cannot be decoded: {error.strerror or error}") from None
 
@@ -78,7 +78,13 @@ def _find_frame(frames: Iterator[VideoFrame], part: str) -> VideoFrame | None:
     return shown
 
 
-def _turn_upright(frame: VideoFrame) -> VideoFrame:
+def find_matrix(frame: VideoFrame) -> Colorspace:
+    """The matrix of its colours, as players take it."""
+    assumed = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
+    return _MATRICES.get(frame.colorspace, assumed)
+
+
+def turn_upright(frame: VideoFrame) -> VideoFrame:
     """The frame as players show it: phones store turned pictures, with the angle beside them."""
     turns = _TURNS.get(frame.rotation % 360, ())
     for direction in turns:
@@ -97,11 +103,9 @@ def _turn_upright(frame: VideoFrame) -> VideoFrame:
 
 def _encode_png(frame: VideoFrame) -> bytes:
     # by the method that FFmpeg's own command uses: the same pixels as those that a person takes with it
-    assumed = Colorspace.ITU709 if min(frame.width, frame.height) >= _HD_HEIGHT else Colorspace.ITU601
-    matrix = _MATRICES.get(frame.colorspace, assumed)
     image = frame.reformat(
         format="rgb24",
-        src_colorspace=matrix,
+        src_colorspace=find_matrix(frame),
         src_color_range=frame.color_range or "MPEG",
         interpolation=Interpolation.BICUBIC,
     )

@@ -1,4 +1,4 @@
-"""Measuring a clip, or taking a frame of it, in a process of its own, which may hang, crash or be killed."""
+"""Measuring a clip, taking a frame of it, joining clips: in a process that may hang, crash or be killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -19,10 +19,13 @@ from typing import Any
 import anyio
 
 from batchveo.core.errors import UsageError
+from batchveo.core.films import Film, FilmClip
 from batchveo.core.measures import CheckLevel, Measures
 
 TIMEOUT_SECONDS = 120.0
 """Time for one clip: a minute in 4K takes less on a slow core."""
+JOIN_SECONDS = 900.0
+"""Time for each clip of a film: half a minute in 4K takes less to encode on a slow core."""
 ATTEMPTS = 2
 """How often a file is read whose process dies: the system kills one for its own reasons, too."""
 _VARIABLES = ("PATH", "PYTHONHOME", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -78,7 +81,7 @@ async def take_frame(
     limiter: anyio.CapacityLimiter,
     timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - as above
 ) -> bytes:
-    """The frame of the file at ``path`` at ``part`` (see ``checks.frames``), as a PNG image; the rest as above.
+    """The frame of the file at ``path`` at ``part`` (see ``media.frames``), as a PNG image; the rest as above.
 
     Raises ``OSError`` if the file cannot be opened, or no frame of it can be decoded.
     """
@@ -96,12 +99,47 @@ async def take_frame(
     raise OSError(None, reason, str(path))
 
 
-async def _run_child(path: Path, task: str, what: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - as above
-    """What the process printed; ``None`` if it failed."""
+async def join_film(
+    clips: Sequence[FilmClip],
+    target: Path,
+    *,
+    limiter: anyio.CapacityLimiter,
+    timeout: float | None = None,  # noqa: ASYNC109 - as above
+) -> Film:
+    """Join clips to a film, an MP4 file at ``target`` (see ``media.film``); the rest as above.
+
+    ``timeout``: by default enough to encode all of them anew. Raises ``OSError`` with the name of the file, that of a
+    clip or of the film, that cannot be read or written.
+    """
+    check_extra()
+    seconds = JOIN_SECONDS * len(clips) if timeout is None else timeout
+    told = json.dumps([(str(clip.path), clip.title, clip.part) for clip in clips]).encode()
+    reason = "the process that joins it crashes, or is killed"
+    async with limiter:
+        for _ in range(ATTEMPTS):
+            with anyio.move_on_after(seconds) as scope:
+                answer = await _run_child(target, "join", "-", seconds, told)
+            if scope.cancelled_caught:
+                reason = f"it takes longer than {seconds:g} s to join"
+                break
+            with suppress(ValueError):
+                if answer is not None:
+                    return Film.from_record(_read_record(answer, target))
+    raise OSError(None, reason, str(target))
+
+
+async def _run_child(
+    path: Path,
+    task: str,
+    what: str,
+    timeout: float,  # noqa: ASYNC109 - as above
+    told: bytes = b"",
+) -> bytes | None:
+    """What the process printed; ``None`` if it failed. ``told`` is its standard input."""
     # not anyio.to_process: its workers run the main module again, and a user's script may have no guard against that
     done = await anyio.run_process(
         _make_command(task, what, math.ceil(timeout) + 1, path),
-        stdin=subprocess.DEVNULL,
+        input=told,
         stderr=subprocess.DEVNULL,
         check=False,
         env=_make_environment(),
@@ -153,5 +191,5 @@ def _read_record(answer: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         return {}
     if "message" in record:
-        raise OSError(record.get("errno"), str(record["message"]), str(path))
+        raise OSError(record.get("errno"), str(record["message"]), record.get("file") or str(path))
     return record

@@ -39,8 +39,13 @@ class Wait:
         return "waiting" if self.cause is None else "blocked"
 
     @property
+    def sentence(self) -> str:
+        """The state and why."""
+        return f"{self.state}: {self.reason}"
+
+    @property
     def reason(self) -> str:
-        """Why, in a few words, which follow ``state`` and a colon."""
+        """Why, in a few words."""
         if self.cause is not None:
             state = "rejected" if self.cause.state is JobState.SUCCEEDED else self.cause.state.value
             return f"{shorten_middle(self.cause.name)} {ENDINGS[state][0]}"
@@ -90,6 +95,11 @@ class ChainRows:
             parents=self._store.links.list_open_parents(job),
             cause=None if cause is None else self._store.queries.read_job(cause),
         )
+
+    def describe_state(self, job: Job) -> str:
+        """The state of a job in words; for a pending one that waits, how it does."""
+        wait = self.find_wait(job)
+        return "held in doubt" if job.held else wait.state if wait else state_words(job.state)
 
     def make_row(self, job: Job) -> dict[str, object]:
         """The part of a row of ``jobs --json`` that is about its chain. Fields are added over time, never removed."""

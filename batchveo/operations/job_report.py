@@ -14,11 +14,13 @@ from batchveo.core.hints import address_options, format_command
 from batchveo.core.measures import Measures, describe_measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Standing, Vote
+from batchveo.operations.chain_rows import ChainRows, Wait
 from batchveo.operations.clip_rows import describe_job
 from batchveo.operations.manage import is_made_again, name_job
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
+from batchveo.store.link_queries import Place, Tie
 from batchveo.store.queries import MICRO
 
 
@@ -35,7 +37,9 @@ class JobReport:
 
     ``since``: since when it is in its state. ``reserved_usd``: what counts for it as spent or reserved, with all its
     attempts. ``attempts`` and ``moves`` are rows of the database, oldest first. ``video`` is where its video is;
-    ``is_there``: whether a local one is. ``family``: all takes, if there are several.
+    ``is_there``: whether a local one is. ``family``: all takes, if there are several. ``place`` is the chain that it is
+    in, ``parents`` are what it is made of, ``children`` what is made of it, ``wait`` what it waits for. ``states`` are
+    those of parents and children in words, by number.
     """
 
     job: Job
@@ -51,6 +55,11 @@ class JobReport:
     votes: Sequence[Vote]
     standing: Standing
     family: Sequence[Job]
+    place: Place | None
+    parents: Sequence[Tie]
+    children: Sequence[Tie]
+    wait: Wait | None
+    states: Mapping[int, str]
     next_steps: Sequence[NextStep]
 
 
@@ -60,6 +69,10 @@ def make_report(store: Store, job: Job) -> JobReport:
     entered = [move["at"] for move in moves if move["to_state"] == job.state != move["from_state"]]
     video = video_at(job) if job.file else None
     family = store.checks.list_family(job)
+    chains = ChainRows(store)
+    parents, children = store.links.list_parents(job), store.links.list_children(job)
+    wait = chains.find_wait(job)
+    is_missing = isinstance(video, Path) and not video.is_file()
     return JobReport(
         job=job,
         since=entered[-1] if entered else job.created_at,
@@ -74,7 +87,12 @@ def make_report(store: Store, job: Job) -> JobReport:
         votes=store.votes.list_votes_of(job.seq),
         standing=store.votes.read_standing(job.seq),
         family=family if len(family) > 1 else (),
-        next_steps=list(_list_next_steps(store, job, is_missing=isinstance(video, Path) and not video.is_file())),
+        place=chains.find_place(job),
+        parents=parents,
+        children=children,
+        wait=wait,
+        states={tie.job.seq: chains.describe_state(tie.job) for tie in (*parents, *children)},
+        next_steps=list(_list_next_steps(store, job, wait, is_missing=is_missing, has_children=bool(children))),
     )
 
 
@@ -95,6 +113,10 @@ def make_report_row(store: Store, report: JobReport) -> dict[str, object]:
             {"id": take.id, "name": take.name, "take": take.take, "state": take.state.value, "verdict": take.verdict}
             for take in report.family
         ],
+        "chain_length": None if report.place is None else report.place.links,
+        "waits": None if report.wait is None else report.wait.sentence,
+        "made_from": list(map(_make_tie_row, report.parents)),
+        "children": list(map(_make_tie_row, report.children)),
         "next": [{"command": step.command, "effect": step.effect} for step in report.next_steps],
     }
 
@@ -147,6 +169,11 @@ def _make_vote_row(vote: Vote) -> dict[str, object]:
     return {"at": format_time(vote.at), "person": vote.person, "kind": vote.kind.value, "rating": vote.rating}
 
 
+def _make_tie_row(tie: Tie) -> dict[str, object]:
+    job = {"id": tie.job.id, "name": tie.job.name, "state": tie.job.state.value}
+    return {**job, "part": tie.part, "taken_from": tie.taken_from, "sha256": tie.sha256}
+
+
 def describe_measured(report: JobReport) -> dict[str, object]:
     """The measures of the clip with a value; empty if it was not measured."""
     return {} if report.measures is None else describe_measures(report.job.request, report.measures)
@@ -155,7 +182,9 @@ def describe_measured(report: JobReport) -> dict[str, object]:
 # -- what to do
 
 
-def _list_next_steps(store: Store, job: Job, *, is_missing: bool) -> Iterator[NextStep]:
+def _list_next_steps(
+    store: Store, job: Job, wait: Wait | None, *, is_missing: bool, has_children: bool
+) -> Iterator[NextStep]:
     state, service, key = store.path, address_options(store.runs.list_services()), name_job(store, job)
     resume = NextStep(format_command("resume", state=state, service=service), "runs what is left")
     retry = NextStep(format_command("retry", key, state=state), "makes it again with the next run")
@@ -181,8 +210,22 @@ def _list_next_steps(store: Store, job: Job, *, is_missing: bool) -> Iterator[Ne
             if job.verdict == Verdict.REJECTED:
                 command = format_command("retry", key, "--takes", "1", state=state)
                 yield NextStep(command, "makes another take")
+            if has_children:
+                command = format_command("retry", key, "--with-children", state=state)
+                yield NextStep(command, "makes it anew, and all jobs that are made from it")
         case JobState.PENDING:
-            yield resume
+            yield resume if wait is None or wait.cause is None else _release_job(store, wait.cause)
             yield NextStep(format_command("cancel", key, state=state), "takes it back")
         case _:
             yield resume
+
+
+def _release_job(store: Store, cause: Job) -> NextStep:
+    """What lets the jobs be made that ``cause`` blocks."""
+    key, state = name_job(store, cause), store.path
+    if cause.state is JobState.SUCCEEDED:
+        return NextStep(
+            format_command("retry", key, "--takes", "1", state=state), f"makes another take of {cause.name}"
+        )
+    effect = f"lets the next run make {cause.name}, and then this job"
+    return NextStep(format_command("retry", key, state=state), effect)

@@ -36,6 +36,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     AND EXISTS (SELECT 1 FROM jobs AS take
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
@@ -134,6 +135,10 @@ class Chains(Part):
     def list_open_links(self, parent: int) -> list[LinkRecord]:
         """The links that the video of ``parent``, the first take of a family, is to fill."""
         return [_link_of(row) for row in self._db.execute(OPEN_OF_PARENT, {"parent": parent})]
+
+    def list_all_links(self) -> list[LinkRecord]:
+        """All links of all jobs, by the number of the child."""
+        return list(map(_link_of, self._db.execute(ALL_LINKS)))
 
     def list_links(self, child: Job) -> list[LinkRecord]:
         """All links of a job."""

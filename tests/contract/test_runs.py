@@ -108,6 +108,8 @@ def _make_videos(observed: Observed, shell: Shell) -> None:
         observed.keep_json(shell, "plan", "next.yaml", "--budget", "50", "--keys", "keys.yaml", *service)
         images = ("film.yaml", "--only", "ends", "--check-images")  # a local one: the others are on the internet
         observed.keep_json(shell, "plan", *images, *service, what="plan: an image will be refused")
+        observed.note("run: a chain", shell.run("run", "shots.yaml", *_apart("shots"), *service, *FAST_POLLS))
+        observed.keep_json(shell, "film", "--all", "--state", "shots.db", "--output", "shots/films")
         (shell.folder / "videos" / "fox 1.mp4").rename(shell.folder / "elsewhere.mp4")
         observed.keep_json(shell, "audit", *service, what="audit: not on disk")
         (shell.folder / "elsewhere.mp4").rename(shell.folder / "videos" / "fox 1.mp4")

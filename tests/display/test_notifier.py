@@ -19,6 +19,7 @@ from batchveo.core.errors import (
     BudgetReached,
     Declined,
     DiskTrouble,
+    InputsBlocked,
     KeyRejected,
     ManifestError,
     OutOfCredits,
@@ -36,6 +37,7 @@ from batchveo.display.notifier import _STOPS, Notifier
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts
+from batchveo.store.chains import BlockedCount
 from tests.display.test_notification_channels import listening
 
 S = JobState
@@ -125,8 +127,20 @@ def test_what_to_do_next() -> None:
         assert words in body
 
 
+def test_jobs_that_wait_in_vain() -> None:
+    """They are not called pending, and the message says how to see them."""
+    night = Night()
+    blocked = [BlockedCount(state="failed", jobs=4, example="SECRET")]
+    night.notifier.report_end(result(by_state={S.FAILED: 1, S.PENDING: 4}, blocked=blocked))
+    ((title, body),) = night.out.posted
+    assert title == "batchveo ended: 1 failed, 4 blocked"
+    assert "Jobs: 4 blocked, 1 failed." in body
+    assert "`batchveo jobs --state-is blocked --state s.db`" in body
+    assert "SECRET" not in body
+
+
 @pytest.mark.parametrize(
-    "kind", [KeyRejected, OutOfCredits, BudgetReached, DiskTrouble, ServiceMisplaced, PricesUnknown]
+    "kind", [KeyRejected, OutOfCredits, BudgetReached, DiskTrouble, ServiceMisplaced, PricesUnknown, InputsBlocked]
 )
 def test_every_early_stop_has_its_words(kind: type[StoppedEarly]) -> None:
     """Ours, not the service's, which may hold anything."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.job_row import canonical_json
+from batchveo.core.links import ChainPlace, Link, ParentLink
 from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, Completed, Downloaded, Outcome
 from batchveo.core.state_machine import next_state
@@ -84,6 +85,35 @@ class Morning:
         digest = hashlib.sha256(content).hexdigest()
         stored = Downloaded(folder=str(self.videos), file=f"{job.stem}.mp4", bytes=len(content), sha256=digest)
         return _move(store, job, stored)
+
+    def link(self, name: str, *takes: tuple[str, Job, str], is_made: bool = True, **changes: Any) -> Job:
+        """A job whose parameters take parts of others' videos, each a parameter, a job and a part; made, or pending."""
+        first = takes[0][1]
+        chain = first if first.chain is None else self.read(first.chain)
+        place = ChainPlace(
+            chain=chain.id,
+            link=max(self.read(parent.seq).link for _, parent, _ in takes) + 1,
+            parents=tuple(ParentLink(part=part, parent=parent.id, takes_data=True) for _, parent, part in takes),
+        )
+        model, clip = "google/veo-3-1-lite-generate-preview", changes.pop("clip", "sea")
+        links = {field: Link(part, parent.id).reference for field, parent, part in takes}
+        request = {"model": model, "prompt": changes.pop("prompt", name), **links}
+        with self.store() as store:
+            store.imports.add_jobs(
+                [make_spec(name, model=model, request=request, chain=place, **changes)], run=1, now=1.0
+            )
+            (job,) = store.queries.find_jobs(name)
+            if not is_made:
+                return job
+            for record in store.chains.list_links(job):
+                source = store.chains.find_source(record)
+                assert source is not None
+                store.chains.fill_frame(record, source, f"{record.part} of {source.sha256}".encode(), run=1, now=1.0)
+            return self._finish_next(store, name, 0.5, clip)
+
+    def read(self, seq: int) -> Job:
+        with self.store(writing=False) as store:
+            return store.queries.read_job(seq)
 
     def judge(self, job: Job, gate: str = "") -> Job:
         """Accept the clip of ``job``, or reject it by ``gate``."""

@@ -14,9 +14,10 @@ import anyio
 import pytest
 
 from batchveo.core.errors import UsageError
+from batchveo.core.films import FilmClip
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.media import worker
-from batchveo.media.worker import can_measure, measure_video, take_frame
+from batchveo.media.worker import can_measure, join_film, measure_video, take_frame
 
 pytestmark = pytest.mark.anyio
 CLIPS = Path(__file__).parents[2] / "batchveo/sandbox/clips"
@@ -68,6 +69,39 @@ async def test_a_frame_is_that_of_the_file(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=reason) as caught:
             await take_frame(tmp_path / name, "last", limiter=limiter)
         assert caught.value.filename == str(tmp_path / name)
+
+
+@needs_media
+async def test_a_film_is_joined(tmp_path: Path) -> None:
+    """As it would be here; the error of a clip has its name, that of the film has the film's."""
+    from batchveo.media.film import join_clips
+
+    limiter = anyio.CapacityLimiter(1)
+    clips = [FilmClip(CLIP, "one"), FilmClip(CLIPS / "sea-16x9.mp4", "two", "last")]
+    film = await join_film(clips, tmp_path / "film.mp4", limiter=limiter)
+    assert film == join_clips(clips, tmp_path / "here.mp4")
+    assert (tmp_path / "film.mp4").stat().st_size == pytest.approx((tmp_path / "here.mp4").stat().st_size, rel=0.01)
+    (tmp_path / "text.mp4").write_text("no video")
+    clips.append(FilmClip(tmp_path / "text.mp4", "three"))
+    with pytest.raises(OSError, match="no MP4") as caught:
+        await join_film(clips, tmp_path / "film.mp4", limiter=limiter)
+    assert caught.value.filename == str(tmp_path / "text.mp4")
+    with pytest.raises(OSError, match="cannot be written") as caught:
+        await join_film(clips[:2], tmp_path / "none" / "film.mp4", limiter=limiter)
+    assert caught.value.filename == str(tmp_path / "none" / "film.mp4")
+
+
+@pytest.mark.usefixtures("_with_media")
+@pytest.mark.parametrize(
+    ("script", "reason"), [("1/0", "crashes"), ("print('{}')", "crashes"), ("while True: pass", "longer than 0.5 s")]
+)
+async def test_films_of_processes_that_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    """They are errors of the film."""
+    replace_child(monkeypatch, script)
+    with pytest.raises(OSError, match=reason):
+        await join_film([FilmClip(CLIP, "one")], tmp_path / "a.mp4", limiter=anyio.CapacityLimiter(1), timeout=0.5)
 
 
 @pytest.mark.usefixtures("_with_media")

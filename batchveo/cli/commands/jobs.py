@@ -135,7 +135,7 @@ def _make_pipe_row(job: Job, gate: str | None, chains: ChainRows) -> tuple[str, 
     further = (job.request.get("seed"), job.request.get("duration"), format_time(job.time), job.take)
     place, wait = chains.find_place(job), chains.find_wait(job)
     of_chain = (None, None) if place is None else (place.id, job.link)
-    values = (*facts, *further, *of_chain, wait and f"{wait.state}: {wait.reason}")
+    values = (*facts, *further, *of_chain, wait and wait.sentence)
     return job.id, _describe_state(job), cost, *("" if value is None else str(value) for value in values)
 
 
@@ -155,7 +155,7 @@ def _make_screen_rows(store: Store, jobs: Iterable[Job], chains: ChainRows) -> I
             job.id[:ID_SHOWN],
             job.name,
             *((f"{job.link}/{place.links}" if place else "",) if chains.has_links else ()),
-            wait.state if wait else _describe_state(job),
+            chains.describe_state(job),
             job.model,
             str(seed),
             f"{duration} s" if isinstance(duration, int | float) else str(duration),

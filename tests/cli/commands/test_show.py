@@ -16,6 +16,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
+from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 
 S = JobState
@@ -221,3 +222,52 @@ def test_a_video_is_opened_or_its_place_printed(
 def test_an_unknown_job_is_a_slip(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of([name, "wolf", "--state", "b.db"]) == 2
     assert "'wolf' is not a job of this database. `batchveo jobs --state b.db` lists all" in capsys.readouterr().err
+
+
+@pytest.fixture
+def _chain(tmp_path: Path) -> None:
+    """A chain whose second job has failed, after it got the last frame of the first."""
+    with Store("b.db") as store:
+        run = store.runs.begin_run(command="run", service="sandbox", now=90.0)
+        store.imports.add_jobs(make_chain(4, "shot"), run=run, now=90.0)
+        (tmp_path / "v/shot 0.mp4").write_bytes(b"video")
+        made = {"folder": str(tmp_path / "v"), "sha256": "ab" * 32}
+        first = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=100.0, **made)
+        (link,) = store.chains.list_open_links(first.seq)
+        store.chains.fill_frame(link, first, b"image", run=run, now=200.0)
+        moved_on(store, run, S.FAILED, now=210.0, error="refused")
+
+
+@pytest.mark.usefixtures("_chain")
+def test_jobs_of_a_chain(capsys: pytest.CaptureFixture[str]) -> None:
+    """What each is made from, and what is made from it; what is in the way, and what lets it go on."""
+    text = show(capsys, "show", "shot 1")
+    facts = read_sections(text)
+    assert facts["made from"] == ["shot 0  succeeded  the last frame, from the video with SHA-256 abababababab…"]
+    assert facts["made from it"] == ["shot 2  blocked  the last frame"]
+    assert any(" link 2 of 4, the first is shot 0 (" in line for line in facts["job"])
+    assert any(line.endswith("image_url the last frame of shot 0") for line in facts["job"])
+    text = show(capsys, "show", "shot 3")
+    assert text.startswith("shot 3: blocked since ")
+    assert text.splitlines()[1].strip() == "Cannot be made without the video of another job: shot 1 failed."
+    facts = read_sections(text)
+    assert facts["made from"] == ["shot 2  blocked  the last frame, not taken yet"]
+    effect = "lets the next run make shot 1, and then this job"
+    with Store("b.db", writing=False) as store:
+        first, second = (find(store, name).id for name in ("shot 0", "shot 1"))
+    assert facts["next"][:2] == [f"batchveo retry {second} --state b.db", effect]
+    assert f"batchveo retry {first} --with-children --state b.db" in show(capsys, "show", "shot 0")
+
+
+@pytest.mark.usefixtures("_chain")
+def test_jobs_of_a_chain_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(show(capsys, "show", "shot 2", "--json"))
+    with Store("b.db", writing=False) as store:
+        first, second, _, last = (find(store, f"shot {n}").id for n in range(4))
+    assert (found["chain"], found["link"], found["chain_length"], found["blocked_by"]) == (first, 3, 4, second)
+    assert (found["state"], found["waits"]) == ("pending", "blocked: shot 1 failed")
+    open_link = {"part": "last", "taken_from": None, "sha256": None}
+    assert found["made_from"] == [{"id": second, "name": "shot 1", "state": "failed", **open_link}]
+    assert found["children"] == [{"id": last, "name": "shot 3", "state": "pending", **open_link}]
+    (tie,) = json.loads(show(capsys, "show", "shot 1", "--json"))["made_from"]
+    assert (tie["taken_from"], tie["sha256"]) == ("shot 0", "ab" * 32)
