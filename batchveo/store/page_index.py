@@ -147,8 +147,6 @@ SEARCH_STEP = 20_000
 SEARCH_SECONDS = 0.3
 """Time for one answer: with a million jobs a search may take several, each of which shows how far it came."""
 _ALL = 2**62
-MOMENT = 0.1
-"""Seconds that an answer waits for counts that are brought up to date."""
 REST_FACTOR = 10.0
 """Times as long as it took, a search that may have other matches by now is used again."""
 _FOLLOWED = frozenset(
@@ -515,7 +513,6 @@ class PageIndex:
         self._copy: _Copy | None = None
         self._thread: Thread | None = None
         self._has_failed = False
-        self._waits: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -586,16 +583,6 @@ class PageIndex:
             counts = _count_kinds(Filter(), copy.kinds, copy.jobs_of)
         return {f"{name}s": Counter(counts[name]).most_common(MOST_CHOICES) for name in ("model", "manifest", "split")}
 
-    def count_waits(self) -> dict[str, int]:
-        """How many jobs wait for videos of others, and how many are blocked, when the copy was last up to date.
-
-        It is brought up to date first, if that takes a moment only.
-        """
-        self.refresh_soon()
-        if self._thread is not None:
-            self._thread.join(MOMENT)
-        return dict(self._waits)
-
     def count_moves(self, edges: Sequence[int]) -> list[Moves]:
         """How often each move was made, from the event after each of ``edges`` (ids of events) to the next."""
         with self._use_copy() as copy:
@@ -632,7 +619,6 @@ class PageIndex:
             self._drop_copy()  # it has no journal, so it may be damaged
             raise
         self._has_failed = False
-        self._waits = _count_part("waits", Filter(), self._copy.kinds, self._copy.jobs_of)
         return self._copy
 
     def _drop_copy(self) -> None:
