@@ -72,16 +72,20 @@ VOTED = """seq IN (SELECT coalesce(votes.job, undone.job)
     FROM votes LEFT JOIN votes AS undone ON undone.id = votes.undoes WHERE votes.id > :after AND votes.id <= :upto)"""
 LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
 HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
-# the rows to copy, the first of their chains, and all that waits for one of them: it may be blocked now, or no longer
+# those of the rows to copy that wait, waited or are waited for, and all that waits for one of them: it may be blocked
+# now, or no longer; and the first job of a chain, which may have been in none
 TOUCH = """INSERT INTO found.touched
-    WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of, chain FROM jobs WHERE {}),
+    WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of FROM jobs WHERE {} AND (
+        waits > 0 OR seq IN (SELECT seq FROM found.waiting)
+        OR EXISTS (SELECT 1 FROM links INDEXED BY links_open
+            WHERE links.parent = coalesce(jobs.take_of, jobs.seq) AND links.value IS NULL))),
     below (seq) AS (
         SELECT coalesce(take_of, seq) FROM copied
         UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
         CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
         WHERE links.value IS NULL AND links.child <= :job)
     SELECT seq, max(is_copied) FROM (SELECT seq, 1 AS is_copied FROM copied UNION ALL SELECT seq, 0 FROM below
-        UNION ALL SELECT DISTINCT chain, 0 FROM copied WHERE chain IS NOT NULL) GROUP BY seq"""
+        UNION ALL SELECT DISTINCT chain, 0 FROM jobs WHERE {} AND link > 1) GROUP BY seq"""
 FORGET_WAITS = "DELETE FROM found.waiting WHERE seq IN (SELECT seq FROM found.touched)"
 COPY_WAITS = f"""INSERT INTO found.waiting
     WITH RECURSIVE blocked (seq) AS (
@@ -272,7 +276,7 @@ class _Copy:
         """Find out which jobs wait or are blocked, now that these changed; the numbers of others that are concerned."""
         job = bounds["upto"] if condition == NEW else self.job
         self.db.execute("DELETE FROM found.touched")
-        self.db.execute(TOUCH.format(condition), {**bounds, "job": job})
+        self.db.execute(TOUCH.format(condition, condition), {**bounds, "job": job})
         self.db.execute(FORGET_WAITS)
         self.db.execute(COPY_WAITS)
         return [row["seq"] for row in self.db.execute(TOUCHED, {"job": job})]
