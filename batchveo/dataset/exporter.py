@@ -101,7 +101,7 @@ def _check_choice(store: Store, settings: ExportSettings, chooser: ClipChooser, 
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
     if settings.splitting.how == "auto":  # the only way that can fail for one job
         for job in chooser.iter_jobs(()):
-            settings.splitting.part_of(job)
+            chooser.chains.find_split(job)
 
 
 def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Exported:
@@ -112,7 +112,7 @@ def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Export
     with ExportIndex(folder, settings.splitting, writing=False) as index:
         for job in chooser.iter_jobs(index.clips):
             clip = index.clips.get(job.id)
-            splits[clip.split if clip else settings.splitting.part_of(job)] += 1
+            splits[clip.split if clip else chooser.chains.find_split(job)] += 1
             added += clip is None
             size += job.bytes or 0
     return Exported(
@@ -154,6 +154,7 @@ class _Export:
             shards=self._shards,
             places_files=index.lists_pairs or bool(set(self._formats) - {Format.WEBDATASET}),
             score_columns=name_score_columns(store.checks.list_score_names()),
+            chains=chooser.chains,
         )
         self._notes: list[str] = []
 
