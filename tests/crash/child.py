@@ -1,4 +1,4 @@
-"""A run that dies at a named point: ``python -m tests.crash.child POINT NTH MANIFEST URL``.
+"""A run that dies at a named point: ``python -m tests.crash.child POINT NTH MANIFEST URL [CONCURRENCY [DOUBT]]``.
 
 The points are wrapped around the program's own steps from outside; the program knows nothing of them.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import batchveo
 from batchveo.core.models import Job, JobState
+from batchveo.core.settings import Doubt
 from batchveo.core.state_machine import Move
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.stages.clip_inspector import StoredClips
@@ -21,8 +22,10 @@ from batchveo.provider.client import ApiClient
 from batchveo.storage import file_system
 from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
+from batchveo.store.chains import Chains
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.transitions import Transitions
+from tests.helpers.fake_clips import FakeClips
 
 CONCURRENCY = 4
 POINTS = (
@@ -54,6 +57,10 @@ OF_FOLDERS = (
 """Points around the making of the folders of a video; the second and fourth are between two steps of it."""
 OF_GATES = ("before-check", "before-verdict", "verdict-not-flushed", "after-verdict")
 """Points that only a run of jobs with gates passes."""
+OF_CHAINS = ("after-frame", "link-not-flushed", "before-frame", "before-link")
+"""Points that only a run of chains passes."""
+PLAIN_FRAMES = "plain-frames"
+"""No point: frames are taken without decoding, which takes a third of a second of processor each."""
 
 
 class Countdown:
@@ -175,17 +182,31 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
             around_async(StoredClips, "add_to_sidecar", before=die)
         case "after-final-commit":
             around_commit(JobState.SUCCEEDED, die=die)
+        case "before-frame":
+            around_async(StoredClips, "take_frame", before=die)
+        case "after-frame":
+            around_async(StoredClips, "take_frame", after=die)
+        case "before-link":
+            around(Chains, "fill_frame", before=die, after=None)
+        case "link-not-flushed":
+            around(Chains, "fill_frame", before=None, after=die)
+        case "plain-frames":
+            StoredClips.take_frame = FakeClips(seconds=0.0).take_frame  # type: ignore[assignment]
         case _:
             raise ValueError(point)
 
 
-def main(point: str, nth: str, manifest: str, url: str) -> int:
+def main(
+    point: str, nth: str, manifest: str, url: str, concurrency: str = str(CONCURRENCY), doubt: str = "hold"
+) -> int:
     """Run, and die on the way."""
     # sqlite-utils would import it where it is installed, for longer than such a run takes
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     if point != "none":
         install(point, Countdown(int(nth)))
-    settings = batchveo.RunSettings(concurrency=CONCURRENCY, poll_interval=0.05, settle=1.5)
+    settings = batchveo.RunSettings(
+        concurrency=int(concurrency), poll_interval=0.05, settle=1.5, when_in_doubt=Doubt(doubt)
+    )
     return batchveo.run([manifest], settings=settings, using=batchveo.service(base_url=url, key="key")).exit_status
 
 

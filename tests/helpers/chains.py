@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+
 from batchveo.core.gates import CheckPolicy
 from batchveo.core.links import ChainPlace, Link, ParentLink
-from batchveo.core.models import JobSpec
+from batchveo.core.models import Job, JobSpec
+from batchveo.sandbox import Service
+from batchveo.storage.stored_video import local_copy, video_at
 from tests.helpers.factories import make_spec
 
 LITE = "google/veo-3-1-lite-generate-preview"
@@ -46,3 +52,16 @@ def make_chain(length: int, name: str = "shot", *, part: str = "last", policy: s
         tries = None if policy is None else 2
         chain.append(make_link(f"{name} {number}", parents, policy=policy, tries=tries))
     return chain
+
+
+def assert_frames_sent(service: Service, jobs: Sequence[Job]) -> None:
+    """Each request holds the last frame of its parent's video; the sandbox keeps the hash of what it got."""
+    from batchveo.media.frames import read_frame
+
+    by_id = {job.id: job for job in jobs}
+    for generation in service.generations:
+        job = by_id[str(generation.client_request_id).split(".")[1]]
+        if job.link > 1:
+            with local_copy(video_at(by_id[Link.parse(str(job.request["image_url"])).parent])) as path:
+                uri = f"data:image/png;base64,{b64encode(read_frame(path, 'last')).decode()}"
+            assert sha256(uri.encode()).hexdigest() in str(generation.request["image_url"])

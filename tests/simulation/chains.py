@@ -48,7 +48,7 @@ def make_chains(shapes: Sequence[str]) -> list[JobSpec]:
 
 
 def check_sent(
-    specs: Sequence[JobSpec],
+    requests: Mapping[str, Mapping[str, object]],
     jobs: Sequence[Job],
     generations: Sequence[Generation],
     *,
@@ -57,14 +57,14 @@ def check_sent(
 ) -> None:
     """Each request that the service accepted holds exactly what its parents' good videos give.
 
-    ``good_at``: when the video of each job was verified, and accepted if it has gates.
+    ``requests``: what was asked for, with its links, by the ids of jobs. ``good_at``: when the video of each job was
+    verified, and accepted if it has gates.
     """
-    named = {spec.id: spec for spec in specs}
     by_seq = {job.seq: job for job in jobs}
     firsts = {job.id: by_seq[job.seq if job.take_of is None else job.take_of] for job in jobs}
     for generation in generations:
         child = firsts[_name_job(generation)]
-        for field, value in named[child.id].request.items():
+        for field, value in requests[child.id].items():
             if isinstance(value, str) and value.startswith(LINK_PREFIX):
                 link = Link.parse(value)
                 source = _find_taken(str(generation.request[field]), link.part, jobs, generations)

@@ -45,7 +45,8 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     _check_places(plan, night)
     _check_takes(plan, night, jobs)
     store = night.look()
-    check_sent(plan.list_jobs(), jobs, night.service.generations, good_at=night.observer.good_at, is_good=plan.is_good)
+    requests = {job.id: job.request for job in plan.list_jobs()}
+    check_sent(requests, jobs, night.service.generations, good_at=night.observer.good_at, is_good=plan.is_good)
     check_links(store, jobs)
     committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
     assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed

@@ -20,6 +20,7 @@ from batchveo.storage.stored_video import local_copy, video_at
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.thumbnails import make_poster
+from tests.helpers.chains import assert_frames_sent
 from tests.storage.conftest import Bucket
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket")]
@@ -109,6 +110,25 @@ def test_a_lost_state_takes_them_in(night: Bucket, service: Service, capsys: pyt
     for name in ("id", "file", "sha256", "generation_id", "cost_usd", "bytes"):
         assert [row[name] for row in after] == [row[name] for row in before], name
     assert status_of(["verify"]) == 0
+
+
+def test_chains_take_frames_from_videos_in_the_bucket(
+    bucket: Bucket, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a database that is lost between two links is no reason to buy one again."""
+    pytest.importorskip("av", reason="frames need the extra media")
+    short = {"model": "google/veo-3-1-lite-generate-preview", "chain": ["dawn", "noon"], "name": "day"}
+    Path("m.yaml").write_text(json.dumps([short]))
+    assert status_of(["run", "m.yaml", "--output", bucket.url]) == 0
+    shutil.rmtree("state")
+    assert status_of(["run", "m.yaml", "--output", bucket.url]) == 0
+    assert len(service.generations) == 2
+    Path("m.yaml").write_text(json.dumps([{**short, "chain": [*short["chain"], "dusk"]}]))
+    assert status_of(["run", "m.yaml", "--output", bucket.url]) == 0
+    assert len(service.generations) == 3
+    with batchveo.Store(Path("state/batchveo.db"), writing=False) as store:
+        assert_frames_sent(service, list(store.jobs()))
+    assert [row["state"] for row in rows(capsys)] == ["succeeded"] * 3
 
 
 @contextmanager

@@ -15,8 +15,9 @@ import pytest
 from batchveo.core.errors import ClusterTrouble, DiskTrouble, StateLocked
 from batchveo.core.events import JobStateChanged, Message, RunFinished, RunStarted
 from batchveo.core.hooks import Hooks
-from batchveo.core.models import JobState
+from batchveo.core.models import JobSpec, JobState
 from batchveo.core.settings import Cluster, RunSettings
+from batchveo.engine import coordinator
 from batchveo.engine.cluster import ClusterRun
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor, EventBatch
 from batchveo.engine.cluster.shared_folder import check_marker
@@ -28,7 +29,9 @@ from batchveo.provider.service import Service
 from batchveo.sandbox import Settings
 from batchveo.store import Store
 from tests.helpers.fake_backend import FakeBackend
+from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import BASE_URL, Night, specs
+from tests.simulation.chains import SHAPES, check_sent, make_chains
 
 pytestmark = pytest.mark.anyio
 Execute = Callable[[], Awaitable[RunResult]]
@@ -39,8 +42,10 @@ class ClusterNight(Night):
     """A ``Night`` whose runs use a cluster in this process."""
 
     @asynccontextmanager
-    async def spread(self, **settings: Any) -> AsyncIterator[tuple[FakeBackend, Callable[[], Awaitable[RunResult]]]]:
-        """The engine of a run, and the run itself."""
+    async def spread(
+        self, jobs: Sequence[JobSpec] = (), **settings: Any
+    ) -> AsyncIterator[tuple[FakeBackend, Callable[[], Awaitable[RunResult]]]]:
+        """The engine of a run, and the run itself; ``jobs`` are single ones if none are given."""
         output = self.folder / "videos"
         output.mkdir(exist_ok=True)
         chosen = RunSettings(output=output, **{"poll_rate": self.poll_rate, **settings})
@@ -49,7 +54,7 @@ class ClusterNight(Night):
             with self.store() as store:
                 store.runs.acquire_lock()
                 number = store.runs.begin_run(command="run", service=BASE_URL, now=self.clock.now())
-                store.imports.add_jobs(specs(JOBS), run=number, now=self.clock.now())
+                store.imports.add_jobs(jobs or specs(JOBS), run=number, now=self.clock.now())
                 using = Service(base_url=BASE_URL, key=ApiKey("a-secret-key"))
                 store.deliveries.set_hooks(self.hooks.kinds)
                 spec = RunSpec(
@@ -63,10 +68,12 @@ class ClusterNight(Night):
                 yield engine, ClusterRun(store, spec, engine, Cluster(), reporter=self.events.append).execute
             tasks.cancel_scope.cancel()
 
-    async def struck(self, strike: Callable[[FakeBackend], None], **settings: Any) -> RunResult:
+    async def struck(
+        self, strike: Callable[[FakeBackend], None], jobs: Sequence[JobSpec] = (), **settings: Any
+    ) -> RunResult:
         """A run in whose middle ``strike`` is called."""
         result: list[RunResult] = []
-        async with self.spread(settle=300.0, **settings) as (engine, execute), anyio.create_task_group() as tasks:
+        async with self.spread(jobs, settle=300.0, **settings) as (engine, execute), anyio.create_task_group() as tasks:
 
             async def wait_and_strike() -> None:
                 await anyio.sleep(60.0)
@@ -193,6 +200,30 @@ async def test_a_coordinator_that_dies_starts_anew(night: Callable[..., ClusterN
     assert result.seconds > 61
     assert "the coordinator was lost" in n.said
     n.assert_whole()
+
+
+@pytest.mark.parametrize("victim", ["worker", "coordinator"])
+async def test_workers_send_what_the_coordinator_took_from_videos(
+    night: Callable[..., ClusterNight], monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    """Frames, addresses and generation ids of chains, whoever made the parent, and whoever dies."""
+    monkeypatch.setattr(coordinator, "StoredClips", lambda sidecars: FakeClips())
+    n = night(url_ttl=400.0)
+    jobs = make_chains([*SHAPES, *SHAPES])
+
+    def strike(engine: FakeBackend) -> None:
+        if victim == "worker":
+            engine.alive[0].kill()
+        else:
+            engine.coordinators[0].kill(again=True)
+
+    result = await n.struck(strike, jobs, concurrency=6)
+    assert (result.exit_status, result.blocked) == (0, [])
+    assert len(n.service.generations) == len(jobs)
+    made = n.jobs()
+    good_at = {job.id: job.finished_at or 0.0 for job in made}
+    requests = {job.id: job.request for job in jobs}
+    check_sent(requests, made, n.service.generations, good_at=good_at, is_good=lambda job: True)
 
 
 async def test_the_coordinator_runs_the_hooks(

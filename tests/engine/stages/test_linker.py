@@ -17,7 +17,7 @@ from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
 from batchveo.sandbox import Settings
 from batchveo.store.chains import BlockedCount, LinkRecord
-from tests.helpers.chains import FIELDS, POLICY, make_chain, make_link
+from tests.helpers.chains import FIELDS, LITE, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night, specs
@@ -56,16 +56,58 @@ async def test_each_link_takes_the_frame_of_the_one_before(night: Night) -> None
     assert len(night.service.generations) == 4
 
 
+def make_singles(count: int) -> list[JobSpec]:
+    return [make_spec(f"single {n}", model=LITE, request={"model": LITE, "prompt": f"{n}"}) for n in range(count)]
+
+
+def find_times(night: Night) -> dict[str, tuple[float, float]]:
+    """When each job was submitted, and when its video was verified."""
+    return {job.name: (job.submitted_at or 0.0, job.finished_at or 0.0) for job in night.jobs()}
+
+
 @pytest.mark.anyio
-async def test_waiting_jobs_hold_no_slot_and_links_come_first(night: Night) -> None:
+async def test_a_link_is_submitted_in_the_moment_in_which_its_parent_is_good(night: Night) -> None:
+    """If a slot is free, whatever else waits."""
     night.clips = FakeClips(seconds=0.0)
-    singles = [make_spec(f"single {n}", model="veo2", request={"model": "veo2", "prompt": f"{n}"}) for n in range(6)]
-    result = await night.run([*make_chain(3), *singles], concurrency=1)
-    assert result.exit_status == 0
-    order = [job.name for job in sorted(night.jobs(), key=lambda job: job.submitted_at or 0.0)]
-    assert order[0] == "shot 0"
-    assert order.index("shot 1") <= 2
-    assert order.index("shot 2") <= 4
+    assert (await night.run([*make_singles(4), *make_chain(4)], concurrency=6)).exit_status == 0
+    times = find_times(night)
+    for number in range(3):
+        assert times[f"shot {number + 1}"][0] == times[f"shot {number}"][1]
+
+
+@pytest.mark.anyio
+async def test_a_link_gets_the_next_slot_if_all_are_taken(night: Night) -> None:
+    """No single job is submitted between the moment in which its parent is good and its own, at any length of queue."""
+    night.clips = FakeClips(seconds=0.0)
+    jobs = [*make_singles(15), *make_chain(4), *make_chain(3, "other"), *make_singles(30)[15:]]
+    assert (await night.run(jobs, concurrency=3)).exit_status == 0
+    times = find_times(night)
+    singles = sorted(submitted for name, (submitted, _) in times.items() if name.startswith("single"))
+    links = [
+        (f"{name} {n}", f"{name} {n + 1}") for name, length in (("shot", 4), ("other", 3)) for n in range(length - 1)
+    ]
+    for parent, child in links:
+        good, submitted = times[parent][1], times[child][0]
+        assert not [when for when in singles if good < when < submitted], f"{child} was overtaken"
+    # and the last of the singles come after the chains, though these began later
+    assert times["shot 3"][0] < singles[-5]
+
+
+@pytest.mark.anyio
+async def test_jobs_that_wait_hold_no_slot(tmp_path: Path) -> None:
+    """A hundred chains are as fast as as many single jobs, with the same few slots."""
+    settings = Settings(generation_median=30.0, generation_sigma=0.0)
+    took = []
+    for name, jobs in (
+        ("chains", [job for n in range(20) for job in make_chain(5, f"chain {n}")]),
+        ("singles", make_singles(100)),
+    ):
+        night = Night(tmp_path / name, settings, clips=FakeClips(seconds=0.0))
+        night.folder.mkdir()
+        result = await night.run(jobs, concurrency=4)
+        assert result.exit_status == 0
+        took.append(result.seconds)
+    assert took[0] <= 1.05 * took[1]
 
 
 @pytest.mark.anyio
