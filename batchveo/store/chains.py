@@ -36,7 +36,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     AND EXISTS (SELECT 1 FROM jobs AS take
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
-ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, parent, part"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
