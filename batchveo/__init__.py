@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from batchveo.operations.verify import Verdict, verify
     from batchveo.provider.api_key import ApiKey, NamedKey
     from batchveo.provider.service import Service, service
-    from batchveo.store import Counts, Store
+    from batchveo.store import BlockedCount, Counts, Store
 
 _MODULES = {
     "provider.api_key": ("ApiKey", "NamedKey"),
@@ -90,7 +90,7 @@ _MODULES = {
     "engine.result": ("RunResult",),
     "manifest.json_schema": ("manifest_schema",),
     "provider.service": ("Service", "service"),
-    "store": ("Counts", "Store"),
+    "store": ("BlockedCount", "Counts", "Store"),
     "operations.verify": ("Verdict", "verify"),
 }
 _OLD_NAMES = {
@@ -109,6 +109,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = [  # noqa: PLE0604, RUF100 - spelled out for readers; a test holds it against _MODULES
     "ApiKey",
     "BatchveoError",
+    "BlockedCount",
     "CheckLevel",
     "Checked",
     "CheckedClip",

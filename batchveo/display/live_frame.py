@@ -332,8 +332,8 @@ def _describe_in_flight(shot: Snapshot) -> Variants:
     # after a 429 the limit is below what is in flight: "8 of 7" would read like an error
     number += f" of {pace.limit:,}" if shot.in_flight <= pace.limit else f", limit {pace.limit:,}"
     brake = explain_brake(pace) or _find_kept_slots(shot, pace)
-    if pace.brake is ThrottleReason.NOTHING and shot.waiting:
-        brake = "the other jobs wait for these"
+    if pace.brake is ThrottleReason.NOTHING and (shot.waiting or shot.blocked):
+        brake = "the other jobs wait for these" if shot.waiting else "all other jobs are blocked"
     is_lowered = pace.limit < pace.ceiling
     style = "yellow" if is_lowered or pace.brake not in CALM else "dim"
     why = explain_limit(pace) if is_lowered or brake is None else ()

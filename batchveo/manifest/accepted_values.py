@@ -12,7 +12,7 @@ from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.manifest import media
-from batchveo.manifest.links import INPUTS, is_link, read_link
+from batchveo.manifest.links import INPUTS, LinkTo, check_way, is_link, parse_text, read_link
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
@@ -61,8 +61,12 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
         return None
     if param.alternatives:
         return _accept_alternative(param, value, files)
-    if isinstance(value, Mapping) and param.type is ParamType.STRING and is_link(value):
-        return read_link(files.name, param, value, files.inputs.ways)
+    if isinstance(value, LinkTo):  # of a chain's short form
+        return check_way(value, files.inputs.ways)
+    if param.type is ParamType.STRING:
+        link = parse_text(files.name, param, value) if isinstance(value, str) else value
+        if isinstance(link, Mapping) and is_link(link):
+            return read_link(files.name, param, link, files.inputs.ways)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:
@@ -158,6 +162,8 @@ def _accept_parts(
 def _accept_list(param: Param, value: object, files: FileReader) -> object:
     if not isinstance(value, list):
         right = f"write [{shown_bare(str(value))}]" if isinstance(value, str) else None
+        if isinstance(value, Mapping) and is_link(value):
+            right = "write [{frame: last, of: ID}]"
         raise Fault(f"must be {describe_param(param)}, not {shown(value)}", right)
     if not value and (param.is_address_list or param.required):
         raise Fault("is an empty list", "name at least one URL" if param.is_address_list else None)

@@ -6,11 +6,11 @@ before it: all of it for a model that extends videos, else its last frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from batchveo.core.links import LAST
-from batchveo.manifest.entries import Entry, Table, find_line
-from batchveo.manifest.links import FRAME, OF, is_address
+from batchveo.core.links import LAST, VIDEO
+from batchveo.manifest.entries import ChainPart, Entry, Table, find_line
+from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_address, is_link
 from batchveo.manifest.merged_entry import whole_number
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import has_braces
@@ -22,7 +22,9 @@ CHAIN, EXTEND, THEN = CHAIN_KEYS
 LONGEST_CHAIN = 1000
 _NO_LINK_KEYS = frozenset((*CHAIN_KEYS, "id", "matrix", "repeat", "prompts_file", "names_file", "rows_file"))
 _ONE_PROMPT = ("prompts_file", "names_file")
+VIDEO_URL = "video_url"
 _LEADING = ("image_url", "first_frame", "start_image_url", "first_frame_image_url")
+_ENDING = ("last_image_url", "tail_image_url")
 
 
 class ChainForms:
@@ -41,16 +43,24 @@ class ChainForms:
 
     def list_links(self, entry: Entry, label: str) -> list[Entry]:
         """The links of a chain as entries that name each other; none if something was wrong."""
+        field = next(key for key in CHAIN_KEYS if key in entry.fields)
         try:
             links = _read_links(entry.fields)
+            field = THEN
             then = _read_fields(entry.fields.get(THEN, {}), THEN)
         except Fault as fault:
-            self._report(entry, CHAIN if CHAIN in entry.fields else EXTEND, fault)
+            self._report(entry, field, fault)
             return []
+        own_id = entry.fields.get("id")
+        if own_id is not None and type(own_id) not in (str, int):
+            self._report(entry, "id", Fault(f"must be text, not {shown(own_id)}", "put it in quotes"))
+            return []
+        name = f"{UNNAMED}{label}:{entry.line}" if own_id is None else own_id
+        names = [f"{name}.{number + 1}" for number in range(len(links))]
         made = []
         for number, own in enumerate(links):
             try:
-                made.append(self._make_link(entry, number, own, then, label))
+                made.append(self._make_link(entry, number, own, then, names))
             except Fault as fault:
                 if EXTEND in entry.fields:  # the others have the same to say
                     self._report(entry, EXTEND, fault)
@@ -59,38 +69,44 @@ class ChainForms:
         return made if len(made) == len(links) else []
 
     def _make_link(
-        self, entry: Entry, number: int, own: Mapping[str, object], then: Mapping[str, object], label: str
+        self, entry: Entry, number: int, own: Mapping[str, object], then: Mapping[str, object], names: Sequence[str]
     ) -> Entry:
         shared = {key: value for key, value in entry.fields.items() if key not in CHAIN_KEYS}
-        name = entry.fields.get("id")
-        fields = {**shared, **own} if number == 0 else {**self._without_media(shared), **then, **own}
-        if isinstance(shared.get("name"), str) and "name" not in own:
-            fields["name"] = f"{shared['name']}-{number + 1}"
-        member = None
-        if name is not None:
-            fields["id"] = _name_link(str(name), number)
-        else:
-            member = _name_link(f"{label}:{entry.line}", number)
+        fields = {**shared, **own} if number == 0 else {**self._without_start(shared), **then, **own}
+        name = shared.get("name", self._find_default("name"))
+        if isinstance(name, str) and "name" not in own:
+            fields["name"] = f"{name}-{number + 1:0{len(str(len(names)))}}"
+        if entry.fields.get("id") is not None:
+            fields["id"] = names[number]
         if number:
-            before = _name_link(str(name) if name is not None else f"{label}:{entry.line}", number - 1)
-            self._continue(fields, before, must_extend=EXTEND in entry.fields)
+            self._continue({**then, **own}, fields, names[number - 1], must_extend=EXTEND in entry.fields)
         lines = own.lines if isinstance(own, Table) else {}
         line = find_line(entry, f"{CHAIN}[{number}]") if CHAIN in entry.fields else entry.line
         shared_lines = {key: line_of for key, line_of in entry.lines.items() if key in shared}
-        return Entry(line, fields, {**shared_lines, **lines}, member)
+        return Entry(line, fields, {**shared_lines, **lines}, ChainPart(names[number], len(names)))
 
-    def _continue(self, fields: dict[str, object], before: str, *, must_extend: bool) -> None:
-        """Add the input that continues the link before. Raises ``Fault`` if the model takes none."""
+    def _continue(
+        self, own: Mapping[str, object], fields: dict[str, object], before: str, *, must_extend: bool
+    ) -> None:
+        """Add the input that continues the link before. Raises ``Fault`` if the model takes none.
+
+        ``own``: what this link has besides what all have.
+        """
         model = self._find_model(fields)
         if _extends(model):
-            field = "video_url"
-            value: dict[str, object] = {OF: before}
+            field, part = VIDEO_URL, VIDEO
         elif must_extend:
             raise Fault(f"{model.id} does not extend videos", f"{THEN}: {{model: google/veo3-1-fast-extend-video}}")
         else:
-            field = _find_image_field(model)
-            value = {FRAME: LAST, OF: before}
-        fields.setdefault(field, value)
+            field, part = _find_image_field(model), LAST
+        if field in own:
+            if not is_link(own[field]):
+                message = f"{field} is what continues the link before"
+                raise Fault(message, "take it out; another image begins a chain of its own", path=(field,))
+        elif "rows_file" in fields and has_braces(before):  # each row fills the id
+            fields[field] = {OF: before} if part == VIDEO else {FRAME: part, OF: before}
+        else:
+            fields[field] = LinkTo(part, before, model.params[field].takes_data)
 
     def _find_model(self, fields: Mapping[str, object]) -> Model:
         name = fields.get("model", self._find_default("model"))
@@ -103,12 +119,14 @@ class ChainForms:
             )
         return model
 
-    def _without_media(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """The fields without the inputs of the first link, and without its prompt."""
-        model = self._vocabulary.find_model(fields.get("model", self._find_default("model")))
-        params = model.params if model else {}
-        media = {name for name, param in params.items() if any(True for _ in param.find_media())}
-        return {key: value for key, value in fields.items() if key not in media}
+    def _without_start(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """The fields without what the first link begins with. Raises ``Fault`` for a frame that ends one link."""
+        params = self._find_model(fields).params
+        last = next((name for name in fields if name in params and name in _ENDING), None)
+        if last is not None:
+            raise Fault(f"{last} would be the end of each link", f"write it in one: {{prompt: …, {last}: …}}")
+        start = {name for name in (*_LEADING, VIDEO_URL) if name in params}
+        return {key: value for key, value in fields.items() if key not in start}
 
 
 def _read_links(fields: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -144,13 +162,9 @@ def _read_fields(value: object, field: str) -> Mapping[str, object]:
     return value
 
 
-def _name_link(chain: str, number: int) -> str:
-    return f"{chain}.{number + 1}"
-
-
 def _extends(model: Model) -> bool:
     # the catalogue has no other sign: of the models that take a video, most change it
-    return "video_url" in model.required and "extend" in model.id
+    return VIDEO_URL in model.required and "extend" in model.id
 
 
 def _find_image_field(model: Model) -> str:

@@ -78,7 +78,7 @@ class CompiledEntries:
             return None
         prompt = cast("str", fields.get("prompt", ""))  # no rule takes a prompt that is not text
         request = template % tuple(values)
-        member = None if entry.member is None else Member(entry.member)
+        member = None if entry.chain is None else Member(entry.chain.name)
         checked = (inputs, tries, None, unchecked, policy, priority)
         return JobParts(model, request, prompt, name, meta, 0, *checked, member=member)
 

@@ -32,6 +32,13 @@ class Table(dict[str, object]):
         self.lines: dict[str, int] = {}
 
 
+class ChainPart(NamedTuple):
+    """An entry that a short form of a chain made: by what the next one names it, and how many entries there are."""
+
+    name: str
+    links: int
+
+
 class Entry(NamedTuple):
     """One job as written. A tuple rather than a dataclass: a million of them pass here."""
 
@@ -39,8 +46,8 @@ class Entry(NamedTuple):
     fields: dict[str, object]
     lines: Mapping[str, int] = _NO_LINES
     """The line of each field, if the format has it; the others are in ``line``."""
-    member: str | None = None
-    """By what the next link of its chain names it, if it has no id."""
+    chain: ChainPart | None = None
+    """Which part of a chain it is, if it is one."""
 
 
 class Defaults(NamedTuple):

@@ -11,7 +11,7 @@ from batchveo.manifest.entry_merger import EntryMerger
 from batchveo.manifest.formats import prompts
 from batchveo.manifest.formats.prompts import PromptLine, check_format
 from batchveo.manifest.formats.row_files import TableRow
-from batchveo.manifest.job_register import Place
+from batchveo.manifest.job_ids import Place
 from batchveo.manifest.merged_entry import MergedEntry
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.request_template import RequestTemplate, names_in, names_used

@@ -85,14 +85,15 @@ class EntryMerger:
         self._default_checks = NO_KEYS
         self._set_checks = self._read_checks(_NOWHERE, self._sets)
 
-    def report(self, entry: Entry, field: str, fault: Fault) -> None:
+    def report(self, entry: Entry, field: str, fault: Fault, *, once: bool = False) -> None:
         """Report a fault where the field was written; a default's once, however many jobs it reaches."""
+        # several models of a matrix, or links of a chain, may have the same to say
+        once = once or "matrix" in entry.fields or entry.chain is not None
         for each in split_fault(fault):
-            self._report_one(entry, field, each)
+            self._report_one(entry, field, each, once=once)
 
-    def _report_one(self, entry: Entry, field: str, fault: Fault) -> None:
+    def _report_one(self, entry: Entry, field: str, fault: Fault, *, once: bool) -> None:
         written: Entry | Defaults | WhereTaken = entry
-        once = "matrix" in entry.fields  # several models of a matrix may have the same to say
         path = field
         if self.is_default(entry, field) and field.partition(".")[0] in self._sets:
             # no line: it is in the command, not in the file
@@ -322,6 +323,7 @@ class EntryMerger:
             self._check_preference(merged)
         if merged.matrix:
             self._check_matrix(merged)
+        self._check_size(merged)
 
     def _check_preference(self, merged: MergedEntry) -> None:
         """Report a preference of the entry that nothing can come of: only gates make takes to choose among."""
@@ -369,11 +371,15 @@ class EntryMerger:
         if "prompt" in merged.matrix and merged.prompts_file is not None:
             fault = Fault("cannot be combined with prompts_file", "use one of the two")
             self.report(merged.entry, "matrix.prompt", fault)
+
+    def _check_size(self, merged: MergedEntry) -> None:
+        """Report an entry that makes too many jobs."""
+        links = merged.entry.chain.links if merged.entry.chain else 1
         repeat = merged.repeat if isinstance(merged.repeat, int) else 1
-        size = repeat * merged.combinations.most
+        size = links * repeat * merged.combinations.most
         if size > FAMILY_LIMIT:
             fault = Fault(f"makes {size:,} jobs, more than {FAMILY_LIMIT:,}", "split it")
-            self.report(merged.entry, "matrix", fault)
+            self.report(merged.entry, "matrix" if merged.matrix else "repeat", fault)
 
 
 def _fields_of_sets(sets: Mapping[str, str]) -> dict[str, object]:

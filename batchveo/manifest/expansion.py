@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from batchveo.manifest.compiled_entry import CompiledEntries
 from batchveo.manifest.entries import Entry, plain
 from batchveo.manifest.entry_files import EntryFiles, FileRow
 from batchveo.manifest.entry_merger import EntryMerger
-from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, Place
+from batchveo.manifest.job_ids import Place
+from batchveo.manifest.job_register import OWN_NAME, JobParts, JobRegister, ReportLink
 from batchveo.manifest.links import References
 from batchveo.manifest.merged_entry import REPEAT_LIMIT, MergedEntry, whole_number
 from batchveo.manifest.problems import Fault, fault_without_field
@@ -248,7 +250,9 @@ class Expander:
                 links=tuple(references.links),
                 member=_find_member(case, values, index),
             )
-            return self._register.make_job(parts, self._label, case.place, partial(self._suggest_name, merged))
+            suggest = partial(self._suggest_name, merged) if merged.is_family else _suggest_own_name
+            report_link = self._make_link_reporter(case, template) if references.links else None
+            return self._register.make_job(parts, self._label, case.place, suggest, report_link)
         except Fault as fault:
             if fault.field is not None:
                 field, setting = fault.field, template.blanks.get(fault.field)
@@ -274,7 +278,7 @@ class Expander:
             try:
                 value = _fill_setting(template, field, setting, values)
                 if value is not None:
-                    request[field] = references.attach(value)
+                    request[field] = references.attach(value, _find_origin(case, template, field))
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
@@ -290,7 +294,7 @@ class Expander:
         """Report what filling brought up: once a field, and once a line of a prompts file or a row of a table."""
         merged, given = case.merged, case.given
         used = names_in(setting) if field != "meta" else [n for b in merged.meta_blanks.values() for n in b.names]
-        line = given.place.line if given is not None and _is_of_line(given, field, used, merged) else 0
+        line = _find_row_line(case, field, used)
         # the same template fails in the same way in every job of the entry
         if (field, line) in self._said:
             return
@@ -302,8 +306,38 @@ class Expander:
                 fault.message += f" for the entry in {self._label}:{merged.entry.line}"
             self._problems.add_fault(given.place.file, line, field, fault)
         else:
-            written = f"matrix.{field}" if field in merged.matrix else field
-            self._merger.report(merged.entry, template.origins.get(field, written) if template else written, fault)
+            self._merger.report(merged.entry, _find_origin(case, template, field), fault)
+
+    def _make_link_reporter(self, case: _Case, template: RequestTemplate) -> ReportLink:
+        """What reports a problem of a link, perhaps much later: it keeps little, since a million jobs may wait."""
+        row = None if case.given is None else case.given.place
+        of_row = (
+            {key for key, blank in template.blanks.items() if _find_row_line(case, key, blank.names)} if row else ()
+        )
+        return partial(self._report_link, case.merged.entry, row, of_row)
+
+    def _report_link(self, entry: Entry, row: Place | None, of_row: Collection[str], field: str, fault: Fault) -> None:
+        if row is not None and re.split(r"[.\[]", field, maxsplit=1)[0] in of_row:
+            fault.message += f" for the entry in {self._label}:{entry.line}"
+            self._problems.add_fault(*row, field, fault, once=True)
+        else:
+            self._merger.report(entry, field, fault, once=True)
+
+
+def _find_origin(case: _Case, template: RequestTemplate | None, field: str) -> str:
+    """Where a field is written: in the matrix, in the defaults or a block of the model, or by itself."""
+    written = f"matrix.{field}" if field in case.merged.matrix else field
+    return template.origins.get(field, written) if template else written
+
+
+def _suggest_own_name() -> str | None:
+    return OWN_NAME
+
+
+def _find_row_line(case: _Case, field: str, used: Iterable[str]) -> int:
+    """The line of the row or of the prompts file that a problem of a field is in; 0 if the entry has it."""
+    given = case.given
+    return given.place.line if given is not None and _is_of_line(given, field, used, case.merged) else 0
 
 
 def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedEntry) -> bool:
@@ -317,10 +351,10 @@ def _is_of_line(given: FileRow, field: str, used: Iterable[str], merged: MergedE
 
 def _find_member(case: _Case, values: Mapping[str, object], index: int) -> Member | None:
     """By what links of other jobs name this one; ``None`` if they cannot."""
-    name = case.own_id or case.merged.entry.member
+    merged = case.merged
+    name = case.own_id or (merged.entry.chain.name if merged.entry.chain else None)
     if name is None:
         return None
-    merged = case.merged
     line = (case.given.place.line,) if case.given is not None and case.own_id is None else ()
     repeated = (index,) if merged.repeat != 1 else ()
     return Member(name, (*line, *repeated, *((key, repr(values[key])) for key in sorted(merged.matrix))))

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
-from array import array
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
+from functools import partial
 from typing import NamedTuple
 
 from batchveo.core.filenames import safe_stem
-from batchveo.core.job_row import Row, chain_json, fields_json, input_files, normal_request
+from batchveo.core.job_row import Row, chain_json, fields_json, input_files
 from batchveo.core.links import LINK_PREFIX, ChainPlace
 from batchveo.core.models import INPUT_PREFIX
-from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent
+from batchveo.manifest.chain_register import ChainRegister, Member, UnknownParent, describe_circle, find_circles
 from batchveo.manifest.filename_template import FilenameTemplate
-from batchveo.manifest.links import LinkTo, open_reference
-from batchveo.manifest.problems import Fault, Problems, shown
-
-ID_BYTES = 10
-"""An id is the beginning of a SHA-256, written as twice as many hex digits."""
+from batchveo.manifest.job_ids import FirstPlaces, JobIds, Place, find_id, hash_word, split_identity
+from batchveo.manifest.links import UNNAMED, LinkTo, open_reference
+from batchveo.manifest.problems import Fault, Problems, fault_without_field, shown
 
 SLUG_LIMIT = 48
 """The most characters that a name made from a prompt takes from it."""
@@ -35,22 +32,11 @@ BEGIN_OTHERWISE = "begin it with something else"
 _REFERENCE = f'"{INPUT_PREFIX}'
 _LINK = f'"{LINK_PREFIX}'
 _ID_SHOWN = 8
-_LINE_BITS = 32
-_WORD = (1 << 60) - 1
-_FEWEST_SLOTS = 1 << 12
-_NOT_ASCII = re.compile(r"[^ -~]+")
 _ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 128 else 32 for byte in bytes(range(256)).lower())
 """What each byte of a prompt becomes in a name: letters and digits in lower case, a space for all others."""
 
 
-class Place(NamedTuple):
-    """A line of a file."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+ReportLink = Callable[[str, Fault], None]
 
 
 class JobParts(NamedTuple):
@@ -78,87 +64,9 @@ class JobParts(NamedTuple):
     member: Member | None = None
 
 
-class FirstPlaces:
-    """The first place of each key. Keys are hashes of sixty bits, and places are numbers.
-
-    A hash table with open addressing in two arrays: a million keys take 34 MB, and 100 MB as numbers in a dict.
-    """
-
-    def __init__(self) -> None:
-        self._files: dict[str, int] = {}
-        self._file: str | None = None  # that of the last place: most places are in the same file
-        self._base = 0
-        self._count = 0
-        self._make_slots(_FEWEST_SLOTS)
-
-    def _make_slots(self, count: int) -> None:
-        self._mask = count - 1
-        self._keys = array("Q", bytes(8 * count))  # 0 is a free slot
-        self._numbers = array("Q", bytes(8 * count))
-
-    def take_key(self, key: int, place: Place) -> Place | None:
-        """Take a key for this place; the place that took it first, if one did."""
-        keys, mask = self._keys, self._mask
-        slot = key & mask
-        while taken := keys[slot]:
-            if taken == key:
-                number = self._numbers[slot]
-                return Place([*self._files][number >> _LINE_BITS], number & (1 << _LINE_BITS) - 1)
-            slot = slot + 1 & mask
-        file, line = place
-        if file is not self._file:
-            self._file, self._base = file, self._files.setdefault(file, len(self._files)) << _LINE_BITS
-        keys[slot] = key
-        self._numbers[slot] = self._base + line
-        self._count += 1
-        if self._count * 2 > mask:  # fuller, a search would pass many keys
-            self._double_slots()
-        return None
-
-    def _double_slots(self) -> None:
-        old = zip(self._keys, self._numbers, strict=True)
-        self._make_slots(2 * (self._mask + 1))
-        keys, numbers, mask = self._keys, self._numbers, self._mask
-        for key, number in old:
-            if key:
-                slot = key & mask
-                while keys[slot]:
-                    slot = slot + 1 & mask
-                keys[slot], numbers[slot] = key, number
-
-
-class JobIds:
-    """Gives out the ids of one reading, and tells equal requests in it apart by counting them.
-
-    Keeps eight bytes of a hash for each job. If two of a million differ and agree in those, one of them
-    is counted as a repeat: its id is as unique and as stable as any.
-    """
-
-    def __init__(self) -> None:
-        self._first = FirstPlaces()
-        self._repeats: dict[int, int] = {}
-
-    def assign_id(self, request: str, index: int, own_id: str | None, place: Place) -> tuple[str, Place | None]:
-        """The id of the next job, and the place of the first job that asks for the same, if there is one.
-
-        ``request`` is canonical JSON, and counts in its normal form. The hash is taken of a JSON object in ASCII
-        with sorted keys.
-        """
-        own, request = _id_parts(request, own_id)
-        digest = _hash_identity(own, index, request)
-        key = int.from_bytes(digest[:8], "big") >> 4 or 1  # sixty bits: a machine word less than sixty-four take
-        first = self._first.take_key(key, place)
-        if first is None:
-            return digest.hex(), None
-        # counted instead of drawn at random: the next reading has to give the same ids
-        self._repeats[key] = occurrence = self._repeats.get(key, 0) + 1
-        return _hash_identity(own, index, request, occurrence).hex(), first
-
-
-def find_id(request: str, index: int, own_id: str | None, occurrence: int) -> str:
-    """The id of the job that asks for this for the ``occurrence``-th time, from 0."""
-    own, request = _id_parts(request, own_id)
-    return _hash_identity(own, index, request, occurrence).hex()
+def find_combination(parts: JobParts) -> tuple[object, ...]:
+    """Which of the jobs of its entry a job is; empty if the entry makes one."""
+    return parts.member.combination if parts.member else ()
 
 
 class _Counted(NamedTuple):
@@ -177,7 +85,12 @@ class _Deferred(NamedTuple):
     manifest: str
     place: Place
     suggest_name: Callable[[], str | None]
+    report_link: ReportLink
     filename: FilenameTemplate | None
+
+    @property
+    def combination(self) -> tuple[object, ...]:
+        return find_combination(self.parts)
 
 
 class JobRegister:
@@ -211,53 +124,73 @@ class JobRegister:
         self._filename = template
 
     def make_job(
-        self, parts: JobParts, manifest: str, place: Place, suggest_name: Callable[[], str | None] = lambda: OWN_NAME
+        self,
+        parts: JobParts,
+        manifest: str,
+        place: Place,
+        suggest_name: Callable[[], str | None] = lambda: OWN_NAME,
+        report_link: ReportLink | None = None,
     ) -> Row | None:
         """The row of a job; ``None`` if another manifest of the call has it already.
 
         Also if a job that it names is not made yet: then it is among ``make_deferred``. ``suggest_name`` words what
-        would keep its name apart; it returns ``None`` if that was reported already.
+        would keep its name apart; it returns ``None`` if that was reported already. ``report_link`` gets what is wrong
+        with a link of the job, and its field.
         """
         if _REFERENCE in parts.request or _LINK in parts.request:
             self._check_references(parts, place)
         chain = None
         if parts.links:
+            report = report_link or partial(self._problems.add_fault, place.file, place.line)
             try:
-                parts, chain = self._place_in_chain(parts)
+                request, chain = self._chains.place_job(parts.request, parts.links, find_combination(parts))
             except UnknownParent:
-                self._deferred.append(_Deferred(parts, manifest, place, suggest_name, self._filename))
+                self._deferred.append(_Deferred(parts, manifest, place, suggest_name, report, self._filename))
                 return None
             except Fault as fault:
-                self._problems.add_fault(place.file, place.line, None, fault)
+                report(fault.field or "", fault_without_field(fault))
                 return None
+            parts = parts._replace(request=request)
         return self._make_row(parts, chain, manifest, place, suggest_name)
 
     def make_deferred(self) -> Iterator[Row]:
         """The jobs whose parents come after them, at the end of the reading. Those without one are reported."""
-        while self._deferred:
-            deferred, self._deferred = self._deferred, []
-            for parts, manifest, place, suggest_name, filename in deferred:
-                self.set_filename(filename)
-                row = self.make_job(parts, manifest, place, suggest_name)
-                if row is not None:
-                    yield row
-            if len(self._deferred) == len(deferred):
-                self._report_unknown(deferred)
-                return
+        ready, self._deferred = deque(self._deferred), []
+        # each waits for one job at a time, by its name and, if that is several, by the combination that they share
+        waiting: dict[str, dict[tuple[object, ...], list[_Deferred]]] = {}
+        while ready:
+            job = ready.popleft()
+            missing = self._chains.list_missing(job.parts.links, job.combination)
+            if missing:
+                waiting.setdefault(missing[0].of, {}).setdefault(job.combination, []).append(job)
+                continue
+            self.set_filename(job.filename)
+            row = self.make_job(*job[:5])
+            if row is not None:
+                yield row
+            if job.parts.member is not None:
+                name, combination = job.parts.member
+                others = waiting.get(name, {}) if combination else waiting.pop(name, {})
+                for jobs in [others.pop(combination, [])] if combination else others.values():
+                    ready.extend(jobs)
+        self._report_waiting([job for others in waiting.values() for jobs in others.values() for job in jobs])
 
-    def _place_in_chain(self, parts: JobParts) -> tuple[JobParts, ChainPlace]:
-        combination = parts.member.combination if parts.member else ()
-        request, chain = self._chains.place_job(parts.request, parts.links, combination)
-        return parts._replace(request=request), chain
+    def _report_waiting(self, jobs: Sequence[_Deferred]) -> None:
+        """Report why jobs have no parent: no job has that id, or they wait for each other."""
+        named = {job.parts.member.name: job for job in jobs if job.parts.member is not None}
+        missing = {name: self._chains.list_missing(job.parts.links, job.combination) for name, job in named.items()}
+        for job in jobs:
+            for link in self._chains.list_missing(job.parts.links, job.combination):
+                # the parent may wait itself, or something is wrong with it, which is reported there
+                if link.of not in named and not link.of.startswith(UNNAMED) and not self._has_own_id(link.of):
+                    job.report_link(link.field, self._chains.describe_unknown(link.of))
+        for names in find_circles({name: [link.of for link in links] for name, links in missing.items()}):
+            circle = [named[name] for name in names]
+            link = next(link for link in missing[names[0]] if link.of == [*names, names[0]][1])
+            circle[0].report_link(link.field, describe_circle(names, [job.place for job in circle], link.field))
 
-    def _report_unknown(self, deferred: Sequence[_Deferred]) -> None:
-        waiting = {each.parts.member.name for each in deferred if each.parts.member}
-        for parts, _, place, *_ in deferred:
-            for link in parts.links:
-                if not self._chains.has_job(link.of, parts.member):
-                    self._problems.add_fault(
-                        place.file, place.line, "of", self._chains.describe_unknown(link.of, waiting)
-                    )
+    def _has_own_id(self, name: str) -> bool:
+        return self._own_ids.has_key(hash_word(name)) and not self._chains.is_family(name)
 
     def _make_row(
         self,
@@ -271,11 +204,11 @@ class JobRegister:
         occurrence = self._find_shared(parts, manifest, place) if self.several else None
         if occurrence is not None:
             if member is not None:
-                self._chains.add_job(member, find_id(request, index, own_id, occurrence), chain)
+                self._chains.add_job(member, find_id(request, index, own_id, occurrence), chain, request)
             return None
         job_id, first = self._ids.assign_id(request, index, own_id, place)
         if member is not None:
-            self._chains.add_job(member, job_id, chain)
+            self._chains.add_job(member, job_id, chain, request)
         if first is not None:
             self.repeated += 1
             self.first_repeated = self.first_repeated or f"{place} repeats {first}"
@@ -305,13 +238,13 @@ class JobRegister:
 
     def take_name(self, name: str, place: Place, suggest: Callable[[], str | None] = lambda: OWN_NAME) -> None:
         """Take a name that is given; reports a clash if it is taken and ``suggest`` has a suggestion."""
-        first = self._names.take_key(_hash_word(name), place)
+        first = self._names.take_key(hash_word(name), place)
         if first is not None and (suggestion := suggest()):
             self._report_clash("name", name, place, first, suggestion)
 
     def take_own_id(self, own_id: str, place: Place, suggestion: str) -> None:
         """Take an id that the manifest gives; reports a clash if it is taken."""
-        first = self._own_ids.take_key(_hash_word(own_id), place)
+        first = self._own_ids.take_key(hash_word(own_id), place)
         if first is not None:
             self._report_clash("id", own_id, place, first, suggestion)
 
@@ -337,10 +270,10 @@ class JobRegister:
         """A name made from the prompt and the id, with more of the id if that is taken."""
         start = f"{make_slug(prompt)}-".removeprefix("-")
         name = start + job_id[:_ID_SHOWN]
-        if self._names.take_key(_hash_word(name), place) is None:
+        if self._names.take_key(hash_word(name), place) is None:
             return name
         name = start + job_id  # unique because ids are
-        self._names.take_key(_hash_word(name), place)
+        self._names.take_key(hash_word(name), place)
         return name
 
     def _find_shared(self, parts: JobParts, manifest: str, place: Place) -> int | None:
@@ -348,7 +281,7 @@ class JobRegister:
 
         To be asked once a job.
         """
-        own, request = _id_parts(parts.request, parts.own_id)
+        own, request = split_identity(parts.request, parts.own_id)
         key = hash((own, request, parts.repetition, parts.name))
         # pairs the nth job of this manifest with the nth of an earlier one; what is left over is a job of its own
         counted = self._counted.get(key) or _Counted(manifest, place)
@@ -377,30 +310,3 @@ def _join_words(beginning: str) -> str:
         return b"-".join(beginning.encode().translate(_ASCII_WORDS).split()).decode()
     kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in beginning)
     return "-".join("".join(kept).split())
-
-
-def _hash_word(text: str) -> int:
-    """Sixty bits, for a machine word less than sixty-four take; of a million texts two agree once in two million."""
-    return hash(text) >> 4 & _WORD or 1
-
-
-def _id_parts(request: str, own_id: str | None) -> tuple[str, str]:
-    """The given id as a member of a JSON object, and the normal form of a request, both in ASCII."""
-    request = normal_request(request)
-    if not request.isascii() or "\x7f" in request:
-        request = _NOT_ASCII.sub(_escape_match, request)
-    return "" if own_id is None else f'"id":{json.dumps(own_id)},', request
-
-
-def _hash_identity(own: str, index: int, request: str, occurrence: int = 0) -> bytes:
-    repeated = f'"occurrence":{occurrence},' if occurrence else ""
-    return _hash_text(f'{{{own}"index":{index},{repeated}"request":{request}}}')
-
-
-def _hash_text(identity: str) -> bytes:
-    return sha256(identity.encode()).digest()[:ID_BYTES]
-
-
-def _escape_match(match: re.Match[str]) -> str:
-    """JSON holds characters that are no printable ASCII only inside of strings, and there as escapes."""
-    return json.dumps(match[0])[1:-1]

@@ -149,13 +149,14 @@ class RequestTemplates:
                 continue
             if key in merged.combinations.sizes and key not in overridden:
                 continue
-            setting = self._accept_value(merged, rules, origins.get(key, key), key, value)
+            field = origins.get(key, key)
+            setting = self._accept_value(merged, rules, field, key, value)
             if isinstance(setting, _USUAL):
                 template.fixed[key] = setting
             elif isinstance(setting, BLANK):
                 template.blanks[key] = setting
             else:
-                template.fixed[key] = template.references.attach(setting)
+                template.fixed[key] = template.references.attach(setting, field)
         if merged.matrix:
             self._add_axes(merged, model, template)
         self._check_required(merged, template, params)

@@ -15,11 +15,20 @@ from batchveo.core.formatting import write_value
 from batchveo.manifest import media
 from batchveo.manifest.accepted_values import FileReader, accept_part, accept_words
 from batchveo.manifest.entries import plain
+from batchveo.manifest.links import LinkTo, is_link, read_free_link
 from batchveo.manifest.media import LocalFiles, list_models
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.scalars import EXACT, LONGEST, check_exact, is_no_text, read_whole, resolve_scalar
 from batchveo.manifest.synonyms import carry_along, meant_by, suggest_key
-from batchveo.manifest.templates import Blank, Template, parse_list, parse_nested_blank, parse_template, to_text
+from batchveo.manifest.templates import (
+    Blank,
+    NestedBlank,
+    Template,
+    parse_list,
+    parse_nested_blank,
+    parse_template,
+    to_text,
+)
 from batchveo.manifest.vocabulary import COMMON, JOB_KEYS
 from batchveo.provider.catalog import Catalog, Model
 from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
@@ -89,7 +98,9 @@ class Rule:
         Raises ``Fault``.
         """
         value = blank.value(values)
-        if value is None:
+        # an empty cell for the job that a link names unsets the link
+        is_unset = isinstance(blank, NestedBlank) and is_link(blank.parts) and not is_link(value)
+        if value is None or is_unset:
             return None
         if self.is_text and not isinstance(value, str | dict):
             value = to_text(value)
@@ -228,7 +239,8 @@ def _make_free_rule(name: str) -> Rule:
         return Rule(accept=_accept_free_urls, read=_read_list, varied=True, is_list=True)
     if name.endswith("_url"):
         return Rule(accept=_accept_free_urls, read=_read_free, varied=True)
-    return Rule(accept=_accept_free, read=_read_free, varied=name == "seed", takes_json=True)
+    accept = _accept_free_id if name.endswith("_id") else _accept_free
+    return Rule(accept=accept, read=_read_free, varied=name == "seed", takes_json=True)
 
 
 def _read_free(cell: str) -> object:
@@ -237,15 +249,22 @@ def _read_free(cell: str) -> object:
 
 def _accept_free(value: object) -> object:
     """What is sent to a model that is not in the catalogue: as it is, but for numbers that would be rounded."""
+    if isinstance(value, LinkTo):
+        return value
     check_exact(value)
     return plain(value)
 
 
 def _accept_free_urls(value: object) -> object:
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, str):
-            media.check_reachable(item.strip())
-    return _accept_free(value)
+    if isinstance(value, list):
+        return [_accept_free_urls(item) for item in value]
+    if isinstance(value, str):
+        media.check_reachable(value.strip())
+    return read_free_link(value) if isinstance(value, dict) and is_link(value) else _accept_free(value)
+
+
+def _accept_free_id(value: object) -> object:
+    return read_free_link(value) if isinstance(value, dict) and is_link(value) else _accept_free(value)
 
 
 def _read_boolean(cell: str) -> bool:

@@ -14,7 +14,7 @@ from batchveo.core.hints import format_command
 from batchveo.core.job_row import canonical_json, normal_request
 from batchveo.core.links import Link, fill_links
 from batchveo.core.models import Job, JobState
-from batchveo.manifest.job_register import JobIds, Place
+from batchveo.manifest.job_ids import JobIds, Place
 from batchveo.operations.fitted_requests import (
     ChangedDefault,
     FittedRequest,

@@ -1,5 +1,6 @@
 """The state, behind verbs."""
 
+from batchveo.store.chains import BlockedCount
 from batchveo.store.importer import Added, KnownJobs, PreviewedJob, count_known_jobs, preview_jobs
 from batchveo.store.manual import FinishedVideo, Successor
 from batchveo.store.price_cache import Quote
@@ -10,6 +11,7 @@ from batchveo.store.transitions import BudgetShort, GenerationTaken, MoveLost
 
 __all__ = [
     "Added",
+    "BlockedCount",
     "BudgetShort",
     "Counts",
     "FinishedVideo",

@@ -106,6 +106,24 @@ def test_a_chain_over_the_rows_of_a_table(tmp_path: Path) -> None:
     assert _name_parents(found) == {"a1-2": ["last of a1-1"], "b2-2": ["last of b2-1"]}
 
 
+def test_rows_may_name_the_links(tmp_path: Path) -> None:
+    """By an id that each row fills; braces in the id of any other entry are its own."""
+    (tmp_path / "rows.csv").write_text("sku,what\na1,cup\nb2,pot\n")
+    found = jobs(
+        tmp_path,
+        f'- {{model: {LITE}, id: "{{sku}}", name: "{{sku}}", rows_file: rows.csv, '
+        'chain: ["A {what}", "The {what} turns"]}\n'
+        f"- {{model: {LITE}, name: side, prompt: c, image_url: {{frame: first, of: b2.2}}}}\n"
+        f'- {{model: {LITE}, id: "{{x}}", name: own, chain: [a, b]}}\n',
+    )
+    assert _name_parents(found) == {
+        "a1-2": ["last of a1-1"],
+        "b2-2": ["last of b2-1"],
+        "side": ["first of b2-2"],
+        "own-2": ["last of own-1"],
+    }
+
+
 def test_a_video_is_extended_again_and_again(tmp_path: Path) -> None:
     """``extend`` and ``then``; the image of the first link is not that of the others."""
     found = jobs(
@@ -140,40 +158,6 @@ def test_one_chain_in_two_manifests_is_made_once(tmp_path: Path) -> None:
     assert (summary.jobs, summary.shared) == (3, 3)
 
 
-BAD = {
-    "image_url: {frame: last, of: nope}": "there is no job with the id 'nope'",
-    "image_url: {frame: lst, of: a}": "'lst' is no frame of a video",
-    "image_url: {frame: -1, of: a}": "-1 is no frame of a video",
-    "image_url: {of: a}": "takes an image, not a video",
-    "image_url: {frame: last, of: }": "of must be the id of a job, not None",
-    "image_url: {frame: last, of: a, at: 3}": "'at' says nothing of another job",
-    "image_url: {frame: last, of: many}": "'many' is 2 jobs",
-    "image_url: {id_of: a}": "takes no generation id",
-    "duration: {id_of: a}": "must be a whole number",
-    "negative_prompt: {id_of: a}": "takes no generation id",
-    "image_url: 'batchveo-link:last:a'": "scheme",
-    "chain: [a, b]": "each link has a prompt of its own",
-    "extend: 0": "must be a whole number from 1 to 1000",
-    "extend: 2": f"{LITE} does not extend videos",
-    "then: {duration: 4}": "then is for the links of a chain",
-}
-
-
-@pytest.mark.parametrize(("field", "message"), BAD.items())
-def test_what_is_wrong_with_a_link(tmp_path: Path, field: str, message: str) -> None:
-    """Each has its file and line, and is the only problem."""
-    path = tmp_path / "a.yaml"
-    model = T2V if "negative" in field else LITE
-    path.write_text(
-        f"- {{id: a, model: {LITE}, prompt: A}}\n"
-        f"- {{id: many, model: {LITE}, prompt: 'A {{x}}', matrix: {{x: [1, 2]}}}}\n"
-        f"- {{model: {model}, prompt: C, {field}}}\n"
-    )
-    [problem] = problems(path)
-    assert problem.line == 3
-    assert message in problem.message
-
-
 @pytest.mark.parametrize(
     ("chain", "message"),
     [
@@ -183,10 +167,14 @@ def test_what_is_wrong_with_a_link(tmp_path: Path, field: str, message: str) -> 
         ("chain: [a, {prompt: b, matrix: {x: [1]}}]", "matrix belongs to the whole chain"),
         ("chain: [a, b], extend: 2", "chain and extend are both there"),
         ("chain: [a, b], prompts_file: x.txt", "a chain has no prompts_file"),
+        ("chain: [a, b], id: [x]", "must be text"),
         ("chain: [a, b], then: 3", "must be a mapping, not 3"),
         (f"chain: [a, b], then: {{model: {T2V}}}", "begins with no image"),
         ("chain: [a, b], then: {model: veo-9}", "'veo-9' is no known model"),
         ("chain: [a, {prompt: b, pormpt: c}]", "takes no such parameter"),
+        ("chain: [a, {prompt: b, image_url: 'https://a.org/a.png'}]", "is what continues the link before"),
+        ("chain: [a, b], then: {image_url: null}", "is what continues the link before"),
+        ("chain: [a, b], last_image_url: 'https://a.org/a.png'", "would be the end of each link"),
     ],
 )
 def test_what_is_wrong_with_a_chain(tmp_path: Path, chain: str, message: str) -> None:
@@ -198,15 +186,47 @@ def test_what_is_wrong_with_a_chain(tmp_path: Path, chain: str, message: str) ->
     assert message in problem.message
 
 
-def test_circles_have_no_beginning(tmp_path: Path) -> None:
-    """Also through several jobs, and of a job with itself."""
-    path = tmp_path / "a.yaml"
-    rows = {"a": "b", "b": "c", "c": "a", "d": "d"}
-    path.write_text(
-        "".join(
-            f"- {{id: {child}, model: {LITE}, prompt: x, image_url: {{frame: last, of: {parent}}}}}\n"
-            for child, parent in rows.items()
-        )
+def test_what_is_for_the_first_link_and_what_for_all(tmp_path: Path) -> None:
+    """The image that a chain begins with is that of its first link; pictures of its characters are of all links."""
+    found = jobs(
+        tmp_path,
+        "- {model: bytedance/seedance-2-0, chain: [a, b], image_url: 'https://a.org/a.png', "
+        "image_urls: ['https://a.org/b.png']}",
     )
-    assert [problem.line for problem in problems(path)] == [1, 2, 3, 4]
-    assert all("waits for this job itself" in problem.message for problem in problems(path))
+    assert [job.request["image_urls"] for job in found] == [["https://a.org/b.png"]] * 2
+    assert found[0].request["image_url"] == "https://a.org/a.png"
+    assert [link.parent for link in find_links(found[1].request)] == [found[0].id]
+
+
+def test_names_of_links_sort_as_they_play(tmp_path: Path) -> None:
+    """Also of ten and more, and if the name is a default."""
+    prompts = ", ".join("abcdefghij")
+    found = jobs(
+        tmp_path, f"defaults: {{name: 's-{{index}}'}}\njobs:\n- {{model: {LITE}, repeat: 2, chain: [{prompts}]}}"
+    )
+    assert [job.name for job in found if job.name.startswith("s-0")] == [f"s-0-{n:02}" for n in range(1, 11)]
+
+
+def test_another_moment_of_the_link_before(tmp_path: Path) -> None:
+    """A link may choose what it takes of another one itself."""
+    found = jobs(
+        tmp_path,
+        f"- {{id: s, name: s, model: {LITE}, chain: [a, {{prompt: b, image_url: {{frame: 7.5, of: s.1}}}}]}}",
+    )
+    assert _name_parents(found) == {"s-2": ["7.5 of s-1"]}
+
+
+def test_problems_of_a_chain_are_reported_once_and_at_their_place(tmp_path: Path) -> None:
+    """Not for each link, and not for those after a broken one."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        f"- model: {LITE}\n  durtion: 8\n  chain:\n    - a\n    - prompt: b\n      pormpt: c\n    - d\n"
+        f"- {{model: {LITE}, chain: [a, b], repeat: 100000, matrix: {{x: [1, 2, 3, 4, 5, 6]}}}}\n"
+    )
+    found = problems(path)
+    assert [(problem.line, problem.field) for problem in found] == [
+        (2, "durtion"),
+        (6, "pormpt"),
+        (8, "matrix"),
+    ]
+    assert "makes 1,200,000 jobs" in found[2].message
