@@ -164,6 +164,13 @@ class JobsRepeated(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrphansLeftOut(WarningNotice):
+    """``jobs`` that were chosen are left out, since a job that they are made from was not."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsRenamed(Notice):
     """``jobs`` that are not submitted yet have a new name in the manifests."""
 

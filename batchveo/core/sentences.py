@@ -63,6 +63,12 @@ def _describe_jobs_imported(*, named: int, new: int, done: int, cancelled: int, 
     return text
 
 
+def _describe_orphans(*, jobs: int) -> str:
+    if jobs == 1:
+        return "1 of the chosen jobs is left out: a job before it in its chain was not chosen"
+    return f"{jobs:,} of the chosen jobs are left out: jobs before them in their chains were not chosen"
+
+
 def _describe_jobs_repeated(*, jobs: int, first: str | None) -> str:
     example = f" ({first})" if first else ""
     what = f"{format_count(jobs, 'job')} repeat an earlier job word for word"
@@ -349,6 +355,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "JobsNoLongerNamed": _describe_jobs_no_longer_named,
     "JobsRenamed": _describe_jobs_renamed,
     "JobsRepeated": _describe_jobs_repeated,
+    "OrphansLeftOut": _describe_orphans,
     "KeyBlocked": _describe_key_blocked,
     "ChecksAwaited": _describe_checks_awaited,
     "HookFailed": _describe_hook_failed,

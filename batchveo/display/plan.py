@@ -29,6 +29,7 @@ from batchveo.display.table import (
     print_lines,
 )
 from batchveo.engine.price_book import PriceSource
+from batchveo.operations.chain_rows import describe_blocked
 from batchveo.operations.estimates import RunEstimate
 from batchveo.operations.image_check import ImageCheck
 from batchveo.operations.manifest_diff import ManifestDiff
@@ -79,6 +80,7 @@ def print_plan(made: Plan, out: TextIO, *, state: Path | None = None) -> None:
             *_describe_known(made, state),
             *_list_taken(made),
             *_list_retired(made, state),
+            *_list_blocked(made),
             *(("WARNING", notice.text) for notice in made.defaults),
         ],
     )
@@ -97,9 +99,8 @@ def print_quote(quote: PurchaseQuote, out: TextIO, *, state: Path | None = None)
     console = open_console(out)
     print_lines(console, _make_model_table(quote, console.width))
     out.write("\n")
-    _print_rows(
-        console, [*_describe_money(quote), *_list_retired(quote, state), *(("note", note) for note in quote.notes)]
-    )
+    notes = [("note", note) for note in quote.notes]
+    _print_rows(console, [*_describe_money(quote), *_list_retired(quote, state), *_list_blocked(quote), *notes])
 
 
 def _make_model_table(quote: PurchaseQuote, width: int) -> Table:
@@ -155,6 +156,12 @@ def _describe_money(quote: PurchaseQuote) -> Iterator[Row]:
         spent = f" ({format_usd(quote.committed_usd)} of it spent)" if quote.committed_usd else ""
         stops = "; a run stops when the budget is used" if quote.over_usd else ""
         yield "budget", _compare(quote.budget_usd, quote.over_usd, quote.unpriced, spent) + stops
+
+
+def _list_blocked(quote: PurchaseQuote) -> Iterator[Row]:
+    """Jobs that are not bought, since a run cannot make them now."""
+    for each in quote.blocked:
+        yield "blocked", f"{describe_blocked(each)}; not counted as new"
 
 
 def describe_shortfall(quote: PurchaseQuote) -> str | None:
@@ -345,6 +352,7 @@ def make_plan_row(made: Plan) -> dict[str, object]:
         "repeated": made.repeated,
         "sample": [{"name": s.name, "model": s.model, "prompt": s.request.get("prompt")} for s in made.sample],
         "notes": list(made.notes),
+        "blocked": sum(each.jobs for each in made.blocked),
         "assumed": made.assumed,
         "seen": made.seen,
         "bound": made.bound,

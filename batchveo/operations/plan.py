@@ -11,7 +11,7 @@ from typing import BinaryIO
 from batchveo.core.destination import BucketUrl, Destination
 from batchveo.core.formatting import format_count
 from batchveo.core.models import JobSpec, JobState
-from batchveo.core.notices import DefaultsDiffer
+from batchveo.core.notices import DefaultsDiffer, OrphansLeftOut
 from batchveo.core.settings import RunSettings
 from batchveo.engine.price_book import PriceBook
 from batchveo.manifest import ReadOptions
@@ -22,7 +22,15 @@ from batchveo.operations.manifest_diff import ManifestDiff, compare_manifest, fi
 from batchveo.operations.model_requests import ModelRequests, RequestCounter
 from batchveo.operations.preflight import find_other_database
 from batchveo.operations.prices import find_prices
-from batchveo.operations.quote import ModelPlan, PurchaseQuote, Tally, count_purchases, fetch_balances, open_if_exists
+from batchveo.operations.quote import (
+    LostParents,
+    ModelPlan,
+    PurchaseQuote,
+    Tally,
+    count_purchases,
+    fetch_balances,
+    open_if_exists,
+)
 from batchveo.operations.recovery import find_recoverable
 from batchveo.operations.retired_models import find_retired
 from batchveo.operations.run_setup import ManifestSources, StrPath
@@ -123,7 +131,9 @@ async def plan(
         balance = await fetch_balances(apis or {"": api}, has_key=has_key)
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         prices = PriceBook(known.prices, store, settings.assume_price)
-        survey = Survey(Tally(prices, store), settings, with_images=with_images, found=found, catalog=catalog)
+        survey = Survey(
+            Tally(prices, store), settings, LostParents(store), with_images=with_images, found=found, catalog=catalog
+        )
         survey.add_jobs(staged.table, state if store else None)
         models = survey.tally.list_models()
         left = {model.model: model.new for model in models}
@@ -143,8 +153,10 @@ async def plan(
                 *([] if known.trouble else retired.notes),
                 *await _find_stops(manifests, state, staged.table, store, settings.output, sandbox=sandbox),
                 *survey.notes,
+                *([OrphansLeftOut(jobs=staged.table.orphans).text] if staged.table.orphans else []),
             ],
             retired=retired.models,
+            blocked=survey.lost.list_counts(),
             repeated=summary.repeated,
             named=summary.jobs,
             choice_note=summary.choice_note,
@@ -192,12 +204,14 @@ class Survey:
         self,
         tally: Tally,
         settings: RunSettings,
+        lost: LostParents,
         *,
         with_images: bool,
         found: Collection[str] = frozenset(),
         catalog: Catalog = MODELS,
     ) -> None:
         self.tally = tally
+        self.lost = lost
         self.images = NamedImages(catalog)
         self.requests = RequestCounter()
         self.colliding = 0
@@ -232,6 +246,8 @@ class Survey:
             is_due = job.is_due and not is_there
             self.taken_in += is_there
             buys, further = count_purchases(job.last, self._settings)
+            if self.lost.blocks(job, buys):
+                buys, further = 0, 0
             self.tally.add_job(job.model, job.request, due=buys - is_there, further=further)
             self.requests.add_request(job.model, job.request)
             if job.state is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from batchveo.engine.price_book import PriceBook, PriceSource
 from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.service import label_errors
-from batchveo.store import LastTake, Store
+from batchveo.store import LastTake, PreviewedJob, Store
+from batchveo.store.chains import BlockedCount
 
 BALANCE_SECONDS = 30.0
 """Time limit for the balances of all keys."""
@@ -87,7 +89,7 @@ class PurchaseQuote:
     ``prices_since``: if the service names no prices now, when the remembered ones were live (seconds, UTC).
     ``committed_usd``: what the database has spent, in flight and in doubt, which counts against the budget.
     ``balances``: of each key, if there are several. ``notes`` name what could not be found out. ``retired``: the models
-    of new jobs that end or have ended.
+    of new jobs that end or have ended. ``blocked``: jobs that count as not new, since no run can make them now.
     """
 
     models: Sequence[ModelPlan]
@@ -98,6 +100,7 @@ class PurchaseQuote:
     prices_since: float | None = None
     notes: Sequence[str] = field(default=())
     retired: Sequence[RetiredModel] = field(default=())
+    blocked: Sequence[BlockedCount] = field(default=())
 
     @property
     def jobs(self) -> int:
@@ -180,6 +183,43 @@ def _count_after(last: LastTake, settings: RunSettings) -> tuple[bool, int]:
         return False, 0
     # a run judges a rejected clip again, by the same gates in the same way
     return (True, left - 1) if last.verdict == Verdict.REJECTED else (False, left)
+
+
+class LostParents:
+    """Finds the named jobs that no run makes now, because of a video that they are made from. Parents come first."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self._cause: dict[str, str] = {} if store is None else store.chains.find_lost()
+        self._blocked: Counter[str] = Counter()
+
+    def blocks(self, job: PreviewedJob, due: int) -> bool:
+        """Whether ``job``, of which a run would buy ``due`` clips, cannot be made now."""
+        if job.state in (JobState.FAILED, JobState.CANCELLED) and not due and job.last.state is job.state:
+            self._cause.setdefault(job.id, job.id)
+        if not job.is_due:
+            if due:  # it is made again
+                self._cause.pop(job.id, None)
+            return False
+        causes = (self._cause[parent] for parent in job.parents if parent in self._cause)
+        # of a known job the database says whether it is blocked: its input may be there already
+        cause = next(causes, None) if job.state is None else self._cause.get(job.id)
+        if cause is None or cause not in self._cause:
+            return False
+        self._cause[job.id] = cause
+        self._blocked[cause] += 1
+        return True
+
+    def list_counts(self) -> list[BlockedCount]:
+        """How many jobs are blocked, by what became of the jobs that block them."""
+        found: dict[str, BlockedCount] = {}
+        causes = [] if self._store is None else self._store.queries.list_jobs_by_id(self._blocked)
+        for cause in causes:
+            state = "rejected" if cause.state is JobState.SUCCEEDED else cause.state.value
+            known = found.get(state, BlockedCount(state=state, jobs=0, example=cause.name, parents=0))
+            jobs = known.jobs + self._blocked[cause.id]
+            found[state] = replace(known, jobs=jobs, parents=known.parents + 1)
+        return list(found.values())
 
 
 Approve = Callable[[PurchaseQuote], bool]

@@ -25,6 +25,7 @@ from batchveo.core.notices import (
     JobsNoLongerNamed,
     JobsRenamed,
     JobsRepeated,
+    OrphansLeftOut,
     OtherKeyNeeded,
 )
 from batchveo.core.settings import LOCAL, Cluster, RunSettings
@@ -50,6 +51,7 @@ from batchveo.operations.preflight import (
 )
 from batchveo.operations.prices import collect_costs, remember_prices
 from batchveo.operations.quote import (
+    LostParents,
     PurchaseQuote,
     Tally,
     count_purchases,
@@ -145,13 +147,18 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     tally = Tally(PriceBook(known.prices, store, settings.assume_price), store)
     defaults: Sequence[DefaultsDiffer] = ()
     has_new = False
+    lost = LostParents(store)
+    blocked = [] if store is None else store.chains.count_blocked()
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):
             due, further = count_purchases(job.last, settings)
+            if lost.blocks(job, due):
+                due, further = 0, 0
             taken_in = job.is_due and job.id in found
             tally.add_job(job.model, job.request, due=due - taken_in, further=further)
             has_new = has_new or job.state is None
+        blocked = lost.list_counts()
         if store is not None and has_new:
             defaults = find_written_defaults(staged.table, setup.options.state, staged.catalog)
     elif store is not None:
@@ -174,8 +181,10 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
             *balance.notes,
             *([] if known.trouble else retired.notes),
             *(notice.text for notice in defaults),
+            *([OrphansLeftOut(jobs=staged.table.orphans).text] if staged and staged.table.orphans else []),
         ],
         retired=retired.models,
+        blocked=blocked,
     )
 
 
@@ -257,7 +266,8 @@ def import_jobs(
 
     with staged.table:  # a run takes hours, and does not need it any more
         added = staged.add_to(store, run=run, now=setup.clock.now(), compare=compare)
-        for notice in (*_list_import_notices(staged.summary, added, store), *written):
+        orphans = [OrphansLeftOut(jobs=staged.table.orphans)] if staged.table.orphans else []
+        for notice in (*_list_import_notices(staged.summary, added, store), *orphans, *written):
             options.reporter(notice)
     return added.to_judge
 
@@ -304,7 +314,8 @@ async def check_destination(setup: RunSetup) -> None:
     await check_writable(settings.output)
     check_sidecars(settings.sidecars)
     if settings.inputs is not None:
-        await check_inputs(settings.inputs, local=setup.service.is_local)
+        local = setup.service.sandbox or setup.service.is_local
+        await check_inputs(settings.inputs, local=local)
 
 
 async def recover_finished(setup: RunSetup, store: Store, run: int) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.links import ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
-from batchveo.store.blocked_jobs import BLOCKED
+from batchveo.store.blocked_jobs import BLOCKED, IS_LIVE
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import ADD_INPUT
 from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
@@ -72,6 +72,11 @@ COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected'
     FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
         WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
     CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
+# ids of the parents that are lost, and of the jobs that they block, each with the parent that is to blame
+LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS JOIN jobs ON jobs.seq = blocked.seq
+        CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY jobs.id
+    UNION SELECT id, id FROM (SELECT id, jobs.seq AS parent, 1 AS from_take
+        FROM ended CROSS JOIN jobs ON jobs.seq = ended.seq) AS links WHERE NOT {IS_LIVE}"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
@@ -174,6 +179,13 @@ class Chains(Part):
     def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
         """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
         return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
+
+    def find_lost(self) -> dict[str, str]:
+        """The ids of the jobs whose video no run makes any more, and of those that they block.
+
+        Each with the id of the job that is to blame: the job itself if it failed, or was cancelled or rejected.
+        """
+        return {row["id"]: row["cause"] for row in self._db.execute(LOST)}
 
     def find_blocked(self) -> dict[int, int]:
         """The number of each such job, and of the parent that is to blame."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
-from batchveo.core.job_row import JobRow, input_files
+from batchveo.core.job_row import JobRow, chain_place, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.core.state_machine import JUDGED_FIRST
 from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
@@ -109,11 +109,6 @@ ADD_ONE = """INSERT INTO jobs
     VALUES (:id, :name, :stem, :fold, 'pending', :model, :request, :repeat_index, :meta, :manifest, :source,
             :line, :tries, :unchecked, (SELECT id FROM policies WHERE policy = :policy), :priority, :catalog, :run,
             :now)"""
-# a choice may leave out a parent, and with it all that would be made of it
-DROP_ORPHANS = """DELETE FROM temp.written WHERE chain IS NOT NULL AND EXISTS (
-    SELECT 1 FROM json_each(written.chain, '$[2]') AS link
-    WHERE json_extract(link.value, '$[1]') NOT IN (SELECT id FROM temp.written)
-    AND json_extract(link.value, '$[1]') NOT IN (SELECT id FROM jobs))"""
 # pending -> pending: new jobs with parents wait for them
 ADD_LINKS = """INSERT OR IGNORE INTO links (child, parent, part, takes_data)
     SELECT child.seq, parent.seq, json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]')
@@ -191,11 +186,13 @@ class Importer(Part):
         stamp = {"run": run, "now": now, "unknown": json.dumps(unknown) if unknown else None}
         if isinstance(named, StagingTable):
             with named.attach_database(self._path) as db, transaction(db):
+                named.fit_to_database(is_attached=True)
                 stamp["catalog"] = find_or_add_catalog(db, catalog, now)
                 return _add_named(db, stamp, partial=named.is_partial, compare=compare)
         with self._transaction():
             make_tables(self._db)
             self._db.executemany(ADD_ROW, map(JobRow.from_spec, named))
+            recognise_former_ids(self._db)
             stamp["catalog"] = find_or_add_catalog(self._db, catalog, now)
             return _add_named(self._db, stamp, compare=compare)
 
@@ -234,9 +231,6 @@ def _add_named(
 
     ``partial``: the manifests name more jobs, so it is not known which ones they no longer name.
     """
-    recognise_former_ids(db)
-    while partial and db.execute(DROP_ORPHANS).rowcount > 0:
-        pass
     _add_inputs(db)
     db.execute(ADD_POLICIES)
     db.execute(MATCH, stamp)
@@ -323,7 +317,7 @@ def _read_content(item: InputFile) -> bytes:
 _PREVIEW = """SELECT named.fold, named.id, named.name, coalesce(jobs.stem, named.stem), named.model, named.request,
         named.source, named.line, named.inputs, jobs.state,
         jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold),
-        named.policy, named.tries, {last}
+        named.policy, named.tries, {last}, named.chain
     FROM temp.named LEFT JOIN jobs ON jobs.id = named.id {takes} ORDER BY named.position"""
 PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL, 0", takes="")
 PREVIEW_TAKES = _PREVIEW.format(
@@ -340,7 +334,7 @@ PREVIEW_TAKES = _PREVIEW.format(
 HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)
     OR EXISTS (SELECT 1 FROM temp.written WHERE policy IS NOT NULL)"""
 PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, policy, tries,
-        1, NULL, NULL, 0
+        1, NULL, NULL, 0, chain
     FROM temp.named ORDER BY position"""
 NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
 STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
@@ -354,7 +348,7 @@ class PreviewedJob(NamedTuple):
     ``state`` is ``None`` if the job is new.
 
     ``taken``: a job of the database, or an earlier one of the same call, has its file name. ``last``: its last take,
-    with the policy that is named now.
+    with the policy that is named now. ``parents``: the ids of the jobs whose videos it is made from.
     """
 
     id: str
@@ -368,6 +362,7 @@ class PreviewedJob(NamedTuple):
     state: JobState | None
     taken: bool
     last: LastTake = LastTake()
+    parents: tuple[str, ...] = ()
 
     @property
     def is_due(self) -> bool:
@@ -381,8 +376,8 @@ def preview_jobs(named: StagingTable, state: Path | None) -> Iterator[PreviewedJ
         Connection(state, writing=False).close()  # refuses other files, and migrates an older database
     with nullcontext(named.connection) if state is None else named.attach_database(state) as db:
         query = PREVIEW_ALONE
+        named.fit_to_database(is_attached=state is not None)
         if state is not None:
-            recognise_former_ids(db)
             query = PREVIEW_TAKES if db.execute(HAS_TAKES).fetchone()[0] else PREVIEW
         yield from _preview_rows(db, query)
 
@@ -392,7 +387,7 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
     with closing(db.execute(query)) as rows:
         for row in rows:
             fold, job_id, name, stem, model, request, source, line, inputs, state, taken = row[:11]
-            policy, tries, number, last_state, verdict, waiting = row[11:]
+            policy, tries, number, last_state, verdict, waiting, chain = row[11:]
             key = hash(fold)
             is_taken = bool(taken) or (state is None and key in folds)
             folds.add(key)
@@ -408,7 +403,13 @@ def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
                 state=_STATES[state],
                 taken=is_taken,
                 last=LastTake(policy, tries, number, _STATES[last_state], verdict, waiting or 0),
+                parents=_list_parents(chain),
             )
+
+
+def _list_parents(chain: str | None) -> tuple[str, ...]:
+    place = chain_place(chain)
+    return () if place is None else tuple(link.parent for link in place.parents)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from batchveo.core.models import JobState
 from batchveo.store.database import Connection
 from batchveo.store.mapping import MAY_BE_BOUGHT
-from batchveo.store.staging import StagingTable, recognise_former_ids
+from batchveo.store.staging import StagingTable
 
 NAMED_JOBS = "SELECT id, name, model, request, repeat_index, NULL FROM temp.named ORDER BY position"
 NEW_JOBS = """SELECT id, name, model, request, repeat_index, NULL FROM temp.named
@@ -71,5 +71,5 @@ def open_changes(named: StagingTable, state: Path) -> Iterator[ManifestChanges]:
     """Compare ``named`` jobs with the existing database at ``state``, for reading."""
     Connection(state, writing=False).close()  # refuses other files, and migrates an older database
     with named.attach_database(state) as db:
-        recognise_former_ids(db)
+        named.fit_to_database(is_attached=True)
         yield ManifestChanges(db)

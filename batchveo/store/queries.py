@@ -14,6 +14,7 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.links import Link, fill_links
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.state_machine import MADE_AGAIN
+from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, IS_LATER, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
@@ -95,17 +96,20 @@ GENERATION_SECONDS = """SELECT completed_at - submitted_at AS seconds FROM jobs
 EVENTS_OF_JOB = "SELECT at, from_state, to_state, detail, run FROM events WHERE job = :seq ORDER BY id"
 FILES_IN = "SELECT file FROM jobs WHERE state = 'succeeded' AND folder = ?"
 PENDING_REQUESTS = """SELECT seq, model, request, repeat_index FROM jobs WHERE state = 'pending' ORDER BY seq"""
-# jobs for which a resumed run may buy a clip: one part for each index that finds them
+# jobs for which a resumed run may buy a clip, without blocked ones: one part for each index that finds them
 _MAY_BUY = """SELECT last.model, last.request, {policy} AS policy, first.tries, last.take, last.state, last.verdict
     FROM jobs AS last JOIN jobs AS first ON first.seq = coalesce(last.take_of, last.seq)
     LEFT JOIN policies ON policies.id = last.policy
     WHERE {condition}"""
 _HAS_LATER = f"""EXISTS (SELECT 1 FROM jobs AS later
         WHERE later.take_of = first.seq AND {IS_LATER.format("last")})"""
-LAST_TAKES = " UNION ALL ".join(
+LAST_TAKES = f"{BLOCKED} " + " UNION ALL ".join(
     (
         # each pending take is bought; only the last one of a job may be followed by another
-        _MAY_BUY.format(policy=f"iif({_HAS_LATER}, NULL, policies.policy)", condition="last.state = 'pending'"),
+        _MAY_BUY.format(
+            policy=f"iif({_HAS_LATER}, NULL, policies.policy)",
+            condition="last.state = 'pending' AND last.seq NOT IN (SELECT seq FROM blocked)",
+        ),
         *(
             _MAY_BUY.format(policy="policies.policy", condition=f"{condition} AND NOT {_HAS_LATER}")
             for condition in (

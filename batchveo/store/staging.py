@@ -54,6 +54,11 @@ UNKNOWN_JOBS = """SELECT position, id, request, normal_key(request, repeat_index
 SET_ID = "UPDATE temp.written SET id = ? WHERE position = ?"
 CHAINED = "SELECT position, request, chain FROM temp.written WHERE chain IS NOT NULL"
 SET_CHAIN = "UPDATE temp.written SET request = ?, chain = ? WHERE position = ?"
+# a choice may leave out a parent, and with it all that would be made of it
+DROP_ORPHANS = """DELETE FROM temp.written WHERE chain IS NOT NULL AND EXISTS (
+    SELECT 1 FROM json_each(written.chain, '$[2]') AS link
+    WHERE json_extract(link.value, '$[1]') NOT IN (SELECT id FROM temp.written) {})"""
+KNOWN_PARENT = "AND json_extract(link.value, '$[1]') NOT IN (SELECT id FROM jobs)"
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM temp.written"
 NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, manifest, source, line, inputs, tries,
     unchecked, policy, priority, chain FROM temp.named WHERE position = ?"""
@@ -79,11 +84,13 @@ class StagingTable:
     file of ``TMPDIR`` (or ``/var/tmp``, ``/tmp``) that is deleted as soon as it is open: nobody else can read it, and
     nothing of it remains if the process dies. A million jobs take about 250 MB.
 
-    ``is_partial``: the manifests name more jobs than these, which were chosen from them.
+    ``is_partial``: the manifests name more jobs than these, which were chosen from them. ``orphans``: how many chosen
+    jobs were left out, since a job that they are made from was not chosen and is not in the database.
     """
 
     def __init__(self) -> None:
         self.is_partial = False
+        self.orphans = 0
         self._db = sqlite3.connect("", timeout=BUSY_SECONDS, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         # the CHECKs of the jobs are for other writers: these rows hold JSON of our own encoder, and constants;
@@ -123,7 +130,16 @@ class StagingTable:
         # not in even steps, which could hit the same value of a matrix each time
         uneven = [number % 2 if step >= 2 else 0 for number in range(count)]
         positions = {min(1 + round(number * step) + uneven[number], last) for number in range(count)} if last else ()
-        return [JobRow(*self._db.execute(NAMED_AT, (at,)).fetchone()).to_spec() for at in sorted(positions)]
+        rows = (self._db.execute(NAMED_AT, (at,)).fetchone() for at in sorted(positions))
+        return [JobRow(*row).to_spec() for row in rows if row is not None]
+
+    def fit_to_database(self, *, is_attached: bool) -> None:
+        """Give the jobs their former ids in the attached database, if there is one, and leave out orphans."""
+        if is_attached:
+            recognise_former_ids(self._db)
+        drop = DROP_ORPHANS.format(KNOWN_PARENT if is_attached else "")
+        while self.is_partial and (dropped := self._db.execute(drop).rowcount) > 0:
+            self.orphans += dropped
 
     def count_links(self) -> list[tuple[str, bool, int]]:
         """How many links take each part of a video, and whether as data; see ``ParentLink``."""

@@ -102,6 +102,14 @@ CASES = [
         "imported 1 finished video found in videos; nothing is bought for it",
     ),
     (
+        notices.OrphansLeftOut(jobs=1),
+        "1 of the chosen jobs is left out: a job before it in its chain was not chosen",
+    ),
+    (
+        notices.OrphansLeftOut(jobs=2),
+        "2 of the chosen jobs are left out: jobs before them in their chains were not chosen",
+    ),
+    (
         notices.VideosRefetched(videos=2, output=Path("videos"), examples=EXAMPLES),
         (
             "2 videos damaged or missing in videos, with a sidecar (fox: it is empty, owl: it is cut off): downloaded "

@@ -16,7 +16,8 @@ from batchveo.dataset import Format, Metadata, columns
 from batchveo.dataset.columns import CHECKED, COLUMNS, SAMPLE, Kind, Row, TypeSurvey, name_score_columns
 from batchveo.dataset.index import INDEX_FILE
 from batchveo.media.media_pass import measure_file
-from tests.helpers.finished_jobs import Morning, python
+from tests.helpers.finished_jobs import Morning
+from tests.helpers.process_server import run_loader
 
 LOAD = """
 import json
@@ -121,7 +122,7 @@ def test_splits_that_differ_load_by_the_card(morning: Morning, formats: tuple[Fo
     """Every clip with its caption, in every format; the card's types are those of what was loaded."""
     differing(morning)
     result = morning.export(*formats, metadata=metadata)
-    rows = json.loads(python(LOAD, morning.folder))
+    rows = json.loads(run_loader(LOAD, morning.folder))
     assert {split: len(clips) for split, clips in rows.items()} == {"train": 2, "validation": 1, "test": 1}
     clips = {clip["text"]: clip for clips in rows.values() for clip in clips}
     assert sorted(clips) == ["a", "b", "c", "d"]
@@ -145,7 +146,7 @@ def test_tables_of_splits_that_differ_load_by_themselves(morning: Morning) -> No
     """Without the card, by the loader of their own kind."""
     differing(morning)
     morning.export(Format.JSONL, Format.CSV, Format.PARQUET)
-    tables = [json.loads(line) for line in python(TABLES, morning.folder).splitlines()]
+    tables = [json.loads(line) for line in run_loader(TABLES, morning.folder).splitlines()]
     expected = sorted([job.prompt, "5" if job.name == "d" else "8", job.id] for job in morning.jobs())
     assert tables == [expected] * 3
 
@@ -156,7 +157,7 @@ def test_a_type_that_widens_after_shards_were_written(morning: Morning) -> None:
     morning.export(Format.WEBDATASET)
     morning.make("b", model=OTHER, request={"seed": 0.5, "duration": "5"})
     morning.export(Format.WEBDATASET)
-    rows = json.loads(python(LOAD, morning.folder))
+    rows = json.loads(run_loader(LOAD, morning.folder))
     assert sorted((clip["seed"], clip["duration"]) for clip in rows["train"]) == [(0.5, "5"), (7.0, "8")]
 
 
@@ -166,7 +167,7 @@ def test_names_that_are_dates(morning: Morning) -> None:
     morning.make("a fox", meta={"split": "val"})
     result = morning.export()
     assert any("metadata.jsonl has no name:" in note for note in result.notes)
-    rows = json.loads(python(LOAD, morning.folder))
+    rows = json.loads(run_loader(LOAD, morning.folder))
     assert rows["train"][0]["video"] == ["2024-01-01.mp4", False]
 
 
@@ -232,7 +233,7 @@ def test_what_checks_and_people_found_loads(morning: Morning, formats: tuple[For
     """In every format, by the card; scores of one tool are numbers, or texts, in all splits."""
     checked(morning)
     result = morning.export(*formats, metadata=metadata)
-    rows = json.loads(python(LOAD, morning.folder))
+    rows = json.loads(run_loader(LOAD, morning.folder))
     clips = {clip["text"]: clip for clips in rows.values() for clip in clips}
     lost = Format.VIDEOFOLDER in formats and metadata is Metadata.JSONL
     for column, expected in FOUND.items():
@@ -292,7 +293,7 @@ def test_an_earlier_export_gets_the_new_columns(morning: Morning) -> None:
     rows = {row["name"]: row for row in map(json.loads, (morning.dataset / "clips.jsonl").read_text().splitlines())}
     assert [rows[name]["motion"] for name in "abc"] == [None, 3.5, None]
     assert [rows[name]["take"] for name in "abc"] == [None, 1, 1]
-    loaded = {clip["name"]: clip for clip in json.loads(python(LOAD, morning.folder))["train"]}
+    loaded = {clip["name"]: clip for clip in json.loads(run_loader(LOAD, morning.folder))["train"]}
     assert [loaded[name]["motion"] for name in "abc"] == [None, 3.5, None]
 
 

@@ -11,7 +11,8 @@ import pytest
 from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format, Metadata
 from batchveo.dataset.columns import COLUMNS
-from tests.helpers.finished_jobs import HOSTILE, Morning, python
+from tests.helpers.finished_jobs import HOSTILE, Morning
+from tests.helpers.process_server import run_loader
 
 READ = """
 import json, sys
@@ -47,7 +48,7 @@ def test_mlcroissant_reads_it(morning: Morning, formats: tuple[Format, ...]) -> 
         request = {"seed": number} if number % 2 else {}
         morning.make(f"clip.{number}", prompt=prompt, meta={"split": ("train", "val")[number % 2]}, request=request)
     morning.export(*formats, shard_clips=1)
-    errors, warnings, rows = json.loads(python(READ, morning.folder))
+    errors, warnings, rows = json.loads(run_loader(READ, morning.folder))
     assert errors == []
     assert [next(word for word in warning.split('"') if "/" in word).rpartition("/")[2] for warning in warnings] == [
         "citeAs",
@@ -70,7 +71,7 @@ def test_the_rows_in_shards_are_read(morning: Morning) -> None:
     """As JSON, by the id of their job."""
     job = morning.make("a", request={"seed": 5})
     morning.export(Format.WEBDATASET)
-    (row,) = json.loads(python(ROWS, morning.folder))
+    (row,) = json.loads(run_loader(ROWS, morning.folder))
     assert row[0] == job.id
     assert json.loads(row[1])["seed"] == 5
 
@@ -81,7 +82,7 @@ def test_pairs_are_read(morning: Morning, metadata: Metadata) -> None:
     jobs = [morning.make(name, prompt="a fox", request={"seed": n}) for n, name in enumerate("ab")]
     morning.vote(VoteKind.BETTER, *jobs)
     morning.export(pairs=True, metadata=metadata)
-    (row,) = json.loads(python(READ.replace("clips", "pairs").replace("sha256", "chosen"), morning.folder))[2]
+    (row,) = json.loads(run_loader(READ.replace("clips", "pairs").replace("sha256", "chosen"), morning.folder))[2]
     assert (row["text"], row["chosen"]) == (None, "train/a.mp4")
     assert f"`pairs.{metadata.value}` has 1 pairs of clips" in (morning.dataset / "README.md").read_text()
 

@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format
-from tests.helpers.finished_jobs import HOSTILE, Morning, python
+from tests.helpers.finished_jobs import HOSTILE, Morning
+from tests.helpers.process_server import run_loader
 
 
 def front_matter(text: str) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
         morning.make(split, meta={"split": split})
     morning.export(Format.FOLDER)
     code = "from datasets import load_dataset\nprint(load_dataset('./dataset', cache_dir='c')['validation'].features)"
-    assert python(code, morning.folder).startswith("{'video': Video(")
+    assert run_loader(code, morning.folder).startswith("{'video': Video(")
 
 
 def test_the_tasks_of_any_model(morning: Morning) -> None:

@@ -10,7 +10,8 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.dataset import Captions, Format, dataset_files
 from batchveo.dataset.index import INDEX_FILE
-from tests.helpers.finished_jobs import HOSTILE, Morning, python
+from tests.helpers.finished_jobs import HOSTILE, Morning
+from tests.helpers.process_server import run_loader
 
 LOAD = """
 from datasets import load_dataset
@@ -90,7 +91,7 @@ def test_folders_with_them_still_load(morning: Morning) -> None:
     """A loader of videos does not take them for videos."""
     morning.make("a")
     morning.export(captions=Captions.TXT)
-    assert python(LOAD, morning.folder) == "['a']\n['a']\n"
+    assert run_loader(LOAD, morning.folder) == "['a']\n['a']\n"
 
 
 def test_from_the_command_line(morning: Morning) -> None:

@@ -15,7 +15,8 @@ from batchveo.dataset.columns import COLUMNS
 from batchveo.dataset.pairs import PAIR_COLUMNS
 from batchveo.manifest import Manifests
 from tests.helpers.dataset_hub import connected_hub
-from tests.helpers.finished_jobs import Morning, python
+from tests.helpers.finished_jobs import Morning
+from tests.helpers.process_server import run_loader
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "guides/dataset.md").read_text(encoding="utf-8")
@@ -46,7 +47,7 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     assert hub.repositories["me/clips"].private
     assert hub.files("me/clips", "draft") == hub.files("me/clips")
     pairs, videofolder, card, shards, croissant, captions, lines, ours = (
-        python(code, morning.folder) for code in blocks("python")
+        run_loader(code, morning.folder) for code in blocks("python")
     )
     train = len(morning.metadata())
     assert len(videofolder.splitlines()) == len(shards.splitlines()) == train > 6

@@ -11,7 +11,8 @@ from batchveo.core.errors import UsageError
 from batchveo.core.models import Job
 from batchveo.core.votes import VoteKind
 from batchveo.dataset import Format, Metadata
-from tests.helpers.finished_jobs import Morning, python
+from tests.helpers.finished_jobs import Morning
+from tests.helpers.process_server import run_loader
 
 
 def read_pairs(morning: Morning) -> list[dict[str, Any]]:
@@ -177,5 +178,5 @@ for arguments in (("./dataset", {{}}), ("videofolder", {{"data_dir": "dataset"}}
     assert load_dataset(arguments[0], **arguments[1])["train"].num_rows == 2
 print(pairs[0]["prompt"], pairs[0]["chosen"]["path"], pairs[0]["rejected"]["path"], pairs[0]["votes_for"])
 """
-        assert python(code, morning.folder).split("\n")[-2] == "a fox dataset/train/a.mp4 dataset/train/b.mp4 1"
+        assert run_loader(code, morning.folder).split("\n")[-2] == "a fox dataset/train/a.mp4 dataset/train/b.mp4 1"
     assert [path.name for path in morning.dataset.glob("pairs.*")] == ["pairs.parquet"]

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from batchveo.dataset import Format, Metadata
-from tests.helpers.finished_jobs import HOSTILE, Morning, python
+from tests.helpers.finished_jobs import HOSTILE, Morning
+from tests.helpers.process_server import run_loader
 
 LOAD = """
 import json
@@ -37,7 +38,7 @@ def test_datasets_loads_a_videofolder(morning: Morning, metadata: Metadata) -> N
     """By ``videofolder`` and by the card, every clip with its caption; whatever else is in the folder."""
     make_hostile(morning)
     morning.export(*Format, metadata=metadata)
-    by_folder, by_card = map(json.loads, python(LOAD, morning.folder).splitlines())
+    by_folder, by_card = map(json.loads, run_loader(LOAD, morning.folder).splitlines())
     assert by_folder == by_card
     assert {split: len(rows) for split, rows in by_card.items()} == {"train": 4, "validation": 2, "test": 1}
     rows = [row for rows in by_card.values() for row in rows]

@@ -15,7 +15,8 @@ from batchveo.dataset.index import INDEX_FILE, ExportIndex
 from batchveo.dataset.splits import Splitting
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
 from tests.dataset.test_tables import make_hostile
-from tests.helpers.finished_jobs import Morning, python
+from tests.helpers.finished_jobs import Morning
+from tests.helpers.process_server import run_loader
 
 SHARDS = """
 import glob, json
@@ -33,7 +34,7 @@ def test_webdataset_loads_the_shards(morning: Morning) -> None:
     make_hostile(morning)
     morning.export(Format.WEBDATASET, split="none", shard_clips=3)
     assert sorted(path.name for path in morning.dataset.glob("*.tar")) == [f"train-{n:06}.tar" for n in range(3)]
-    samples = json.loads(python(SHARDS, morning.folder))
+    samples = json.loads(run_loader(SHARDS, morning.folder))
     assert {(key, text) for key, _, text, _, _ in samples} == {(job.id, job.prompt) for job in morning.jobs()}
     assert all(text == row_text and key == row_id for key, _, text, row_text, row_id in samples)
     assert sum(size for _, size, _, _, _ in samples) == sum(job.bytes or 0 for job in morning.jobs())

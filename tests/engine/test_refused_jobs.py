@@ -59,7 +59,7 @@ def warnings(n: Night) -> list[str]:
 async def test_a_generation_without_a_video_gives_its_slot_back(tmp_path: Path, fault: str, words: str) -> None:
     """Within a minute; its words are kept, and the run ends without it."""
     n = night(tmp_path, faults={fault: 1.0}, generation_median=30.0, log_lag=1e6)
-    result = await n.run(specs(3), concurrency=1, patience=7200.0, settle=1e7)
+    result = await n.run(specs(3), concurrency=1, patience=7200.0, settle=1e7, poll_rate=1.0)
     stuck = n.jobs(S.GENERATING)
     assert [job.error for job in stuck] == [words] * 3
     assert result.exit_status == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.factories import make_spec
-from tests.helpers.process_server import run_loader
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -164,15 +162,3 @@ def _move(store: Store, job: Job, outcome: Outcome) -> Job:
     step = next_state(job, outcome, now=10.0, jitter=0.0)
     assert step is not None
     return store.transitions.apply_move(job, step, run=1, now=10.0)
-
-
-def python(code: str, folder: Path) -> str:
-    """What a program prints, run in ``folder`` as a user would, offline; loaders warn and would fail here."""
-    environment = {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "HF_DATASETS_OFFLINE": "1",
-        "HF_HOME": str(folder / "hf"),
-        "HOME": str(folder),
-    }
-    return run_loader(code, folder, environment)

@@ -35,10 +35,18 @@ IMPORTED = (
 )
 """By the server: what most commands need."""
 LOADERS = (
-    *("dill", "fsspec", "multiprocess", "networkx", "pandas", "pyarrow.dataset", "pyarrow.parquet", "requests", "trio"),
+    "datasets",
+    "mlcroissant",
+    "networkx",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "scipy.io",
+    "trio",
     "xml.dom.minidom",
 )
-"""What ``datasets`` and ``mlcroissant`` import; they themselves read the environment as they are imported."""
+"""What loads datasets, and what it imports when it does."""
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": "hf", "CROISSANT_CACHE": "croissant"}
+"""Loaders read it as they are imported; what they keep is in the folder of each process."""
 
 
 class ServedProcess:
@@ -163,8 +171,9 @@ def start_process(
     return kind("-m", module, *arguments, folder=folder, environment=environment, seconds=seconds)
 
 
-def run_loader(code: str, folder: Path, environment: Mapping[str, str]) -> str:
-    """What ``python -c CODE`` prints, which loads a dataset; any status but 0 is an error."""
+def run_loader(code: str, folder: Path) -> str:
+    """What ``python -c CODE`` prints in ``folder``, as a user would load a dataset, but offline; it must end with 0."""
+    environment = {**os.environ, **OFFLINE, "HOME": str(folder)}
     kind = ServedProcess if sys.platform == "linux" else OwnInterpreter
     process = kind("-c", code, folder=folder, environment=environment, seconds=120, imported=LOADERS)
     out, printed = process.communicate()
@@ -179,7 +188,7 @@ def _start_server(imported: tuple[str, ...]) -> socket.socket:
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
     with its_end:
         command = [sys.executable, "-m", __name__, str(its_end.fileno()), *imported]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment = {**os.environ, **OFFLINE, "PYTHONPATH": str(ROOT)}
         server = subprocess.Popen(command, env=environment, pass_fds=[its_end.fileno()], stdin=subprocess.DEVNULL)
     atexit.register(_end_server, ours, server)
     return ours

@@ -58,9 +58,9 @@ class Night:
     clips: ClipInspector = field(default_factory=lambda: FakeClips())
     bucket: FakeBucket = field(default_factory=FakeBucket)
     """The bucket for inputs, if ``inputs`` is among the settings of a run."""
-    poll_rate: float | None = 1.0
-    """The most polls a second, a sixth of a real run's: they are most of what a run on virtual time costs. ``None``: as
-    a real run."""
+    poll_rate: float | None = 0.3
+    """The most polls a second, a twentieth of a real run's: they are most of what a run on virtual time costs.
+    ``None``: as a real run."""
     clock: Clock = field(init=False)
     service: Service = field(init=False)
 

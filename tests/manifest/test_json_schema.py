@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from batchveo.manifest.json_schema import job_schema, manifest_schema
 EXAMPLES = Path(__file__).parents[2] / "manifests"
 COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20, "shots.yaml": 6}
 JOB = {"model": "google/veo-3.1-t2v", "prompt": "A cat"}
+
+
+@cache
+def validator(make_schema: Callable[[], dict[str, object]]) -> Draft202012Validator:
+    """A schema of half a megabyte, made once."""
+    return Draft202012Validator(make_schema())
 
 
 @pytest.mark.parametrize(
@@ -35,13 +42,13 @@ def test_example_manifests(path: Path) -> None:
     """Every YAML example passes."""
     text = path.read_text(encoding="utf-8")
     text = text.replace("aspect_ratio: 16:9", "aspect_ratio: '16:9'")  # a number to PyYAML, text to editors
-    Draft202012Validator(manifest_schema()).validate(yaml.safe_load(text))
+    validator(manifest_schema).validate(yaml.safe_load(text))
 
 
 def test_example_lines() -> None:
     """Every line of the JSON Lines example passes."""
     for line in (EXAMPLES / "prompts.jsonl").read_text(encoding="utf-8").splitlines():
-        Draft202012Validator(job_schema()).validate(json.loads(line))
+        validator(job_schema).validate(json.loads(line))
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.[cyj]*")), ids=lambda path: path.name)
@@ -78,8 +85,8 @@ def test_examples_are_manifests(path: Path) -> None:
 )
 def test_typical_errors(job: dict[str, object]) -> None:
     """What an editor should underline, in a YAML manifest as in a line of JSON."""
-    assert not Draft202012Validator(manifest_schema()).is_valid({"jobs": [job]})
-    assert not Draft202012Validator(job_schema()).is_valid(job)
+    assert not validator(manifest_schema).is_valid({"jobs": [job]})
+    assert not validator(job_schema).is_valid(job)
 
 
 @pytest.mark.parametrize(
@@ -108,12 +115,12 @@ def test_typical_errors(job: dict[str, object]) -> None:
 )
 def test_right_jobs(job: dict[str, object]) -> None:
     """What the program takes, the schema takes."""
-    Draft202012Validator(job_schema()).validate(job)
-    Draft202012Validator(manifest_schema()).validate([job])
+    validator(job_schema).validate(job)
+    validator(manifest_schema).validate([job])
 
 
 def test_only_lines_need_everything() -> None:
     """In a line nothing comes from defaults, so what the model needs is required."""
     for job in ({"prompt": "A"}, {"model": "veo2"}, {"model": "google/veo-3.1-i2v", "prompt": "A"}):
-        assert not Draft202012Validator(job_schema()).is_valid(job)
-        assert Draft202012Validator(manifest_schema()).is_valid({"defaults": {}, "jobs": [job]})
+        assert not validator(job_schema).is_valid(job)
+        assert validator(manifest_schema).is_valid({"defaults": {}, "jobs": [job]})

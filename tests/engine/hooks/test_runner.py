@@ -228,7 +228,7 @@ async def test_webhooks_get_the_same(night: Night, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(runner, "Webhook", lambda url: Webhook(url, transport=httpx.MockTransport(answer)))
     night.hooks = Hooks(webhook="https://hooks.example/x")
-    await night.run(specs(20), concurrency=20)
+    await night.run(specs(20), concurrency=20, poll_rate=1.0)
     assert sorted(str(body["name"]) for body in bodies) == sorted(f"job {n}" for n in range(20))
     assert at_once[1] == 4
     assert due(night) == []
