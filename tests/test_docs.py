@@ -159,7 +159,7 @@ ONCE = {
     "check": {"--checks", "--where", "--again", "--with", "--as", "--batch", "--timeout"},
     "compare": {"--by"},
     "doctor": {"--notify-test"},
-    "export": {"--where", "--picked", "--pairs", "--include-rejected", "--push-to-hub", "--private", "--revision"},
+    "export": {"--where", "--picked", "--pairs", "--include-rejected", "--films", "--push-to-hub", "--private", "--revision"},
     "init": {"--model", "--prompt", "--output"},
     "jobs": {"--model", "--where", "--sort", "--limit", "--csv"},
     "open": {"--folder"},

@@ -116,7 +116,7 @@ def test_a_clip_begins_after_the_frame_that_it_repeats(new_page: Open, url: str,
 
 
 def test_the_film_stops_before_a_missing_link_with_a_word(new_page: Open, url: str, night: Night) -> None:
-    """And goes on from there once it has come."""
+    """And continues from there once it has come."""
     page = open_job(new_page, url, night, "shot 0")
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 3
@@ -229,7 +229,7 @@ def test_a_chain_is_looked_at_in_the_gallery(new_page: Open, url: str, night: Ni
     page.get_by_role("link", name="Show the chain in the gallery").click()
     page.get_by_text("5 jobs found").wait_for()
     page.get_by_role("button", name="Remove the filter Chain of shot 0").wait_for()
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.locator(".card-clip", has_text="Link 4").wait_for()
 
 
@@ -240,7 +240,7 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     with Store(night.path, writing=False) as store:
         report = write_report(store, night.videos / "report.html", now=99.0)
     page = new_page(report.path.as_uri())
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.goto(f"{report.path.as_uri()}#/job/{night.named('shot 1').id}")
     assert page.locator(".strip-link").count() == 4
     shown = play_film(page)
@@ -262,7 +262,7 @@ def test_a_question_about_a_link_says_what_becomes_of_the_next(new_page: Open, u
     page.locator(".strip-sign", has_text="Blocked").nth(1).wait_for()
     page.get_by_role("button", name="Retry").click()
     question = page.get_by_role("dialog", name="Retry “long 0”?")
-    question.get_by_text("2 jobs that wait for this in their chains go on afterwards.").wait_for()
+    question.get_by_text("2 jobs of the chain wait for this, and are made afterwards.").wait_for()
     question.get_by_role("button", name="Retry").click()
     page.locator(".strip-sign", has_text="Waiting").nth(1).wait_for()
 

@@ -333,7 +333,7 @@ function following(found) {
   const { jobs } = found?.following ?? {};
   if (!jobs) return [];
   return [
-    `${Words.counted(jobs, "job")} that ${jobs === 1 ? "waits" : "wait"} for this in ${jobs === 1 ? "its chain goes" : "their chains go"} on afterwards. ${price(found.following)}`,
+    `${Words.counted(jobs, "job")} of the chain ${jobs === 1 ? "waits for this, and is" : "wait for this, and are"} made afterwards. ${price(found.following)}`,
   ];
 }
 
