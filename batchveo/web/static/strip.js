@@ -284,7 +284,7 @@ function createFilm(source, { moved, lost, closed }) {
         src: link.video ? (source.whole(link) ?? source.preview?.(link)) : undefined,
         seconds: Number.parseFloat(link.duration) || undefined,
         fps: link.fps,
-        repeats: link.repeats,
+        beginsWith: link.begins_with,
       })),
     );
     draw();
