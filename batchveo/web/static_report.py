@@ -96,7 +96,7 @@ def write_report(
         detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": [], "command": None}
         cause = read_cause(job.error, job.state.value)
         row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
-        row |= {"line": line_of.get(job.id), "begins_with": find_beginning(job)}
+        row |= {"chain_line": line_of.get(job.id), "begins_with": find_beginning(job)}
         pictures.add(job, video)
         copies.add(job, video)
         shown = {"video": True} if job.id in copies.by_id else {}

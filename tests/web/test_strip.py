@@ -121,7 +121,7 @@ def test_the_film_stops_before_a_missing_link_with_a_word(new_page: Open, url: s
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 3
     said = page.locator(".film-said")
-    assert "Link 4, shot 3: Pending." in str(said.text_content())
+    assert "The film stops before link 4, shot 3: Pending." in str(said.text_content())
     make_next(night)
     look_again(page)
     page.locator(".strip-link[aria-label='Link 4: shot 3, Done']").wait_for()
@@ -242,6 +242,7 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     page = new_page(report.path.as_uri())
     page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.goto(f"{report.path.as_uri()}#/job/{night.named('shot 1').id}")
+    page.get_by_text("m.yaml, line 1").wait_for()
     assert page.locator(".strip-link").count() == 4
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 4

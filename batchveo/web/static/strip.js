@@ -292,7 +292,7 @@ function createFilm(source, { moved, lost, closed }) {
 
   function whyNot(link) {
     const state = link.video ? Words.unplayed(link) : Words.state(link);
-    return `Link ${link.link}, ${link.name}: ${state.word}. ${state.says} The film stops before it.`;
+    return `The film stops before link ${link.link}, ${link.name}: ${state.word}. ${state.says}`;
   }
 
   function toggle() {
