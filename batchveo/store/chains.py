@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
-from batchveo.core.links import ParentLink
+from batchveo.core.links import GENERATION, VIDEO, ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED, IS_LIVE
 from batchveo.store.database import Connection, Part
-from batchveo.store.importer import ADD_INPUT
 from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
@@ -36,7 +35,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     AND EXISTS (SELECT 1 FROM jobs AS take
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
-ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, parent, part"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
@@ -78,6 +77,15 @@ LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS
     UNION SELECT id, id FROM (SELECT id, jobs.seq AS parent, 1 AS from_take
         FROM ended CROSS JOIN jobs ON jobs.seq = ended.seq) AS links WHERE NOT {IS_LIVE}"""
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
+ADD_FRAME = "INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, 'image/png', ?, 1)"
+HAS_VALUE = "SELECT EXISTS (SELECT 1 FROM inputs WHERE sha256 = :sha256)"
+_IS_MADE = "jobs.state = 'succeeded' AND (jobs.policy IS NULL OR jobs.verdict = 'accepted')"
+# frames in a job's request, once it and all others with the same frame have their videos: a million would fill the disk
+DROP_FRAMES = f"""DELETE FROM inputs WHERE taken
+    AND sha256 IN (SELECT substr(value, {len(INPUT_PREFIX) + 1}) FROM links
+        WHERE child = :child AND value LIKE '{INPUT_PREFIX}%')
+    AND NOT EXISTS (SELECT 1 FROM links CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value = '{INPUT_PREFIX}' || inputs.sha256 AND NOT ({_IS_MADE}) AND jobs.state != 'cancelled')"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :child AND state = 'pending')"""
@@ -195,8 +203,20 @@ class Chains(Part):
         """Fill a link with a frame of the video of ``source``, a PNG image; whether it was still open."""
         sha256 = hashlib.sha256(image).hexdigest()
         with self._transaction():
-            self._db.execute(ADD_INPUT, (sha256, "image/png", image))
+            self._db.execute(ADD_FRAME, (sha256, image))
             return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", None, run, now)
+
+    def has_value(self, link: LinkRecord) -> bool:
+        """Whether what a filled link refers to is there: frames that were sent are dropped, and can be taken again."""
+        if link.part in {VIDEO, GENERATION} or link.value is None:
+            return link.value is not None
+        wanted = {"sha256": link.value.removeprefix(INPUT_PREFIX)}
+        return bool(self._db.execute(HAS_VALUE, wanted).fetchone()[0])
+
+    def drop_frames(self, child: Job) -> None:
+        """Drop the frames that only jobs with a good video were made of, of those of ``child``."""
+        with self._transaction():
+            self._db.execute(DROP_FRAMES, {"child": child.seq})
 
     def fill_text(
         self,
