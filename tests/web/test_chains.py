@@ -89,7 +89,7 @@ def test_the_strip_has_the_links_in_order_and_the_branches(client: Client, night
     for name in ("shot 0", "shot 3"):
         strip = read_strip(name)
         assert [(link["name"], link["link"]) for link in strip["links"]] == [(f"shot {n}", n + 1) for n in range(4)]
-        assert [link["repeats"] for link in strip["links"]] == [False, True, True, True]
+        assert [link["begins_with"] for link in strip["links"]] == [None, "last", "last", "last"]
         assert {(branch["name"], branch["parent"]) for branch in strip["branches"]} == {
             (SIDE, "shot 0"),
             ("bridge", "shot 1"),

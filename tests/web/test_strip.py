@@ -17,7 +17,7 @@ from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.chains import make_chain, make_link
-from tests.helpers.video_clips import MOVING, TONE, write_clip
+from tests.helpers.video_clips import MOVING, STILL, TONE, write_clip
 from tests.web.conftest import HOSTILE, Night, look_again
 from tests.web.test_gallery import until
 
@@ -121,7 +121,7 @@ def test_the_film_stops_before_a_missing_link_with_a_word(new_page: Open, url: s
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 3
     said = page.locator(".film-said")
-    assert "Link 4, shot 3: Pending." in str(said.text_content())
+    assert "The film stops before link 4, shot 3: Pending." in str(said.text_content())
     make_next(night)
     look_again(page)
     page.locator(".strip-link[aria-label='Link 4: shot 3, Done']").wait_for()
@@ -242,6 +242,7 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     page = new_page(report.path.as_uri())
     page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.goto(f"{report.path.as_uri()}#/job/{night.named('shot 1').id}")
+    page.get_by_text("m.yaml, line 1").wait_for()
     assert page.locator(".strip-link").count() == 4
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 4
@@ -292,3 +293,24 @@ def test_a_retry_leaves_what_was_made_before_or_makes_it_anew(new_page: Open, ur
     question.get_by_role("button", name="Retry").click()
     page.get_by_text("4 videos are to be made anew.").wait_for()
     assert {state for name, state in night.states().items() if "take" in name} == {"failed", "pending"}
+
+
+@pytest.mark.parametrize(("picture", "begin"), [(MOVING, 0.5), (STILL, 0.0)])
+def test_of_an_extended_clip_only_what_is_new_is_shown(
+    new_page: Open, url: str, night: Night, tmp_path: Path, picture: str, begin: float
+) -> None:
+    """If it begins with all of the one before; a model may return what is new only."""
+    first = make_link("first", {})
+    night.cancel_pending()
+    night.add(first, make_link("longer", {"video": first}))
+    make_next(night)
+    night.content = write_clip(tmp_path / "longer.mp4", [(picture, 1.0)], fps=FPS).read_bytes()
+    make_next(night)
+    page = open_job(new_page, url, night, "first")
+    page.evaluate("""() => {
+        window.begins = [];
+        document.addEventListener("play", ({ target }) => begins.push(target.currentTime), true);
+    }""")
+    shown = play_film(page)
+    assert len([what for _, what in shown if what == "ended"]) == 2
+    assert page.evaluate("begins[1]") == pytest.approx(begin, abs=0.06)
