@@ -22,6 +22,7 @@ WALKED = (
     "docs/start.md",
     "docs/guides/images.md",
     "docs/guides/chains.md",
+    "docs/guides/film.md",
     "docs/guides/checks.md",
     "docs/guides/python.md",
     "docs/guides/choose.md",

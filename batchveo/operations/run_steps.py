@@ -314,7 +314,8 @@ async def check_destination(setup: RunSetup) -> None:
     await check_writable(settings.output)
     check_sidecars(settings.sidecars)
     if settings.inputs is not None:
-        await check_inputs(settings.inputs, local=setup.service.is_local)
+        local = setup.service.sandbox or setup.service.is_local
+        await check_inputs(settings.inputs, local=local)
 
 
 async def recover_finished(setup: RunSetup, store: Store, run: int) -> None:

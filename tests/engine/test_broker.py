@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 from contextlib import closing
@@ -11,8 +12,10 @@ import anyio
 import pytest
 
 from batchveo.core.events import Message
-from batchveo.core.models import InputFile, JobState
+from batchveo.core.models import InputFile, Job, JobState
 from batchveo.core.outcomes import Outcome, RejectedTemporarily
+from batchveo.engine.broker import FileUnreadable
+from batchveo.engine.stages.clip_inspector import StoredClips
 from tests.helpers.coordinator_at_work import (
     FETCHED,
     REMOTE,
@@ -102,6 +105,24 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
     async with open_coordinator([make_spec(inputs=(image,))]) as at_work:
         broker = await at_work.broker()
         assert await broker.read_input_file(sha256) == ("image/png", content)
+
+
+async def test_a_video_that_is_gone_is_no_end_of_the_run(
+    open_coordinator: CoordinatorOpener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker hears why it cannot be read."""
+
+    async def read_clip(self: StoredClips, job: Job) -> bytes:
+        raise FileNotFoundError(errno.ENOENT, "it is gone", job.file)
+
+    monkeypatch.setattr(StoredClips, "read_clip", read_clip)  # no thread on virtual time
+    async with open_coordinator(1) as at_work:
+        broker = await at_work.broker()
+        job = await broker.record_outcome(await broker.record_outcome(await bought(broker), URL), FETCHED)
+        assert job.sha256 is not None
+        with pytest.raises(FileUnreadable, match=f"the video of {job.name} cannot be read: it is gone"):
+            await broker.read_input_file(job.sha256)
+        assert await finished(broker) == 4.0
 
 
 async def test_an_upload_is_on_record_before_it_begins(open_coordinator: CoordinatorOpener, tmp_path: Path) -> None:

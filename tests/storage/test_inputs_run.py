@@ -10,12 +10,15 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.core.errors import UsageError
+from batchveo.operations.input_ways import check_inputs
 from batchveo.sandbox import Service, Settings, running
 from batchveo.storage import destination_check
 from batchveo.storage.objects import Objects
@@ -124,6 +127,18 @@ def test_nothing_is_bought_without_a_way(
     assert status_of(["plan", "chain.yaml", "--inputs", bucket.url]) == 2
     assert "needs PyAV to take a frame of a video (pip install 'batchveo[media]')" in capsys.readouterr().err
     assert not service.generations
+    assert bucket.keys() == []
+
+
+def test_a_store_that_only_this_network_reaches(
+    bucket: Bucket, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service elsewhere cannot fetch from it; the sandbox can."""
+    with pytest.raises(
+        UsageError, match=r"'127\.0\.0\.1' is this machine; the service fetches inputs over the internet"
+    ):
+        anyio.run(partial(check_inputs, bucket.url, local=False))
+    assert status_of(["run", "pictures.yaml", "--sandbox", "--inputs", bucket.url, "--state", "play.db"]) == 0
     assert bucket.keys() == []
 
 

@@ -47,3 +47,12 @@ async def test_a_file_that_is_gone_has_no_measures(job: Job, tmp_path: Path) -> 
     (tmp_path / "x.mp4").unlink()
     with pytest.raises(FileNotFoundError):
         await StoredClips(at_once=1).measure_clip(job, CheckLevel.BASIC)
+
+
+@pytest.mark.anyio
+async def test_only_the_clip_that_was_downloaded_is_sent_on(job: Job, tmp_path: Path) -> None:
+    """As the input of another job."""
+    assert await StoredClips().read_clip(job) == VIDEO
+    (tmp_path / "x.mp4").write_bytes(b"the other")
+    with pytest.raises(OSError, match="its content has changed since it was downloaded"):
+        await StoredClips().read_clip(job)

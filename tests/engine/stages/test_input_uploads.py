@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
+import anyio
 import pytest
 
 from batchveo.core.errors import InputsBlocked
@@ -253,3 +255,71 @@ def test_settings_take_a_bucket() -> None:
     assert RunSettings(inputs="s3://bucket/inputs/").inputs == URL  # type: ignore[arg-type]
     assert json.loads(json.dumps(RunSettings(inputs=URL).inputs)) == URL
     assert UploadedFile(URL, "x")._asdict() == {"bucket": URL, "name": "x"}
+
+
+class WatchedBucket(FakeBucket):
+    """Fails now and then, and notes what is put twice, signed before it is there, or removed while it is needed."""
+
+    def __init__(self, night: Night, *, chance: float = 0.0, seed: int = 0, removal: float = 0.0) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+        self._night = night
+        self._chance = chance
+        self._random = Random(seed)
+        self._removal = removal
+
+    async def find_head(self, key: str) -> object | None:
+        self._fail()
+        return await super().find_head(key)
+
+    async def put(self, key: str, content: bytes, media_type: str) -> None:
+        self._fail()
+        await super().put(key, content, media_type)
+        self._note(hashlib.sha256(content).hexdigest() in key, f"{key} has another content")
+        self._note(self.puts.count(key) == self.deleted.count(key) + 1, f"{key} is put twice")
+
+    async def sign_url(self, key: str, seconds: float) -> str:
+        self._note(key in self.objects, f"{key} is signed before it is there")
+        return await super().sign_url(key, seconds)
+
+    async def delete(self, key: str) -> None:
+        await anyio.sleep(self._removal)
+        self._fail()
+        await super().delete(key)
+        users = [each for each in self._night.service.generations if key in str(each.request.get("image_url"))]
+        is_over = all(each.ready_at <= self._night.clock.now() for each in users)
+        self._note(is_over, f"{key} is removed while it is needed")
+
+    def _note(self, is_right: bool, what: str) -> None:
+        if not is_right:  # an error would be taken for one of the store
+            self.wrong.append(what)
+
+    def _fail(self) -> None:
+        if self._random.random() < self._chance:
+            raise StoreUnavailable(errno.EIO, "busy")
+
+
+async def test_a_file_that_is_being_removed_is_put_again(night: Night) -> None:
+    """The next job that names it waits for that; jobs come at any moment of a removal."""
+    night.bucket = bucket = WatchedBucket(night, removal=3.0)
+    assert (await night.run(make_pictures(night.folder, 30), inputs=URL, rate=10.0)).exit_status == 0
+    assert (bucket.objects, bucket.wrong) == ({}, [])
+    assert len(bucket.puts) > 3
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_killed_again_and_again(tmp_path: Path, seed: int) -> None:
+    """Chains and images, with a bucket that fails now and then: each bought once, and nothing left."""
+    night = Night(tmp_path, clips=FakeClips())
+    night.bucket = bucket = WatchedBucket(night, chance=0.1, seed=seed)
+    moments = Random(seed)
+    chains = [job for number in range(4) for job in make_chain(3, name=f"chain {number}")]
+    jobs = [*chains, *make_pictures(tmp_path, 6)]
+    for _ in range(6):
+        await night.killed(jobs, moments.uniform(0.5, 12.0), inputs=URL, settle=30.0)
+    await night.run(jobs, inputs=URL, settle=30.0)
+    while list_uploads(night):  # what could not be removed at the first try
+        await night.run(jobs, inputs=URL)
+    assert {job.state for job in night.jobs()} == {JobState.SUCCEEDED}
+    assert len(night.service.generations) == len(jobs)
+    assert (bucket.objects, bucket.wrong) == ({}, [])
