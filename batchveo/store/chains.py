@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
-from batchveo.core.links import ParentLink
+from batchveo.core.links import GENERATION, VIDEO, ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED, IS_LIVE
 from batchveo.store.database import Connection, Part
-from batchveo.store.importer import ADD_INPUT
 from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import Transitions
@@ -36,7 +35,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     AND EXISTS (SELECT 1 FROM jobs AS take
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
-ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, parent, part"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
@@ -77,7 +76,23 @@ LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS
         CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY jobs.id
     UNION SELECT id, id FROM (SELECT id, jobs.seq AS parent, 1 AS from_take
         FROM ended CROSS JOIN jobs ON jobs.seq = ended.seq) AS links WHERE NOT {IS_LIVE}"""
+# pending links of chains of which a job may be bought: what is left of begun chains
+_LEFT = f"""SELECT {COLUMNS} FROM jobs INDEXED BY {{}} WHERE state = 'pending' AND {{}} AND link > 1 AND {{}}
+    AND run BETWEEN {TAKES_FROM} AND :run AND seq NOT IN (SELECT seq FROM blocked)
+    AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.chain = jobs.chain AND other.state IN ({MAY_BE_BOUGHT}))"""
+_LEFT_READY = _LEFT.format("links_ready", "held = 0 AND aside = 0 AND waits = 0", "chain IS NOT NULL")
+BEGUN = f"{BLOCKED} {_LEFT.format('jobs_waiting', 'waits > 0', 'chain IS NOT NULL')} UNION ALL {_LEFT_READY}"
+BEGUN_OF_CHAIN = f"{BLOCKED} {_LEFT.format('jobs_by_chain', 'held = 0 AND aside = 0', 'chain = :chain')}"
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
+ADD_FRAME = "INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, 'image/png', ?, 1)"
+HAS_VALUE = "SELECT EXISTS (SELECT 1 FROM inputs WHERE sha256 = :sha256)"
+_IS_MADE = "jobs.state = 'succeeded' AND (jobs.policy IS NULL OR jobs.verdict = 'accepted')"
+# frames in a job's request, once it and all others with the same frame have their videos: a million would fill the disk
+DROP_FRAMES = f"""DELETE FROM inputs WHERE taken
+    AND sha256 IN (SELECT substr(value, {len(INPUT_PREFIX) + 1}) FROM links
+        WHERE child = :child AND value LIKE '{INPUT_PREFIX}%')
+    AND NOT EXISTS (SELECT 1 FROM links CROSS JOIN jobs ON jobs.seq = links.child
+        WHERE links.value = '{INPUT_PREFIX}' || inputs.sha256 AND NOT ({_IS_MADE}) AND jobs.state != 'cancelled')"""
 OPEN_AGAIN = """UPDATE links SET value = NULL, sha256 = NULL, taken_from = NULL, fresh_until = NULL
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NOT NULL
     AND EXISTS (SELECT 1 FROM jobs WHERE seq = :child AND state = 'pending')"""
@@ -180,6 +195,11 @@ class Chains(Part):
         """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
         return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
 
+    def list_begun(self, run: int, *, chain: int | None = None) -> list[Job]:
+        """The links of ``run`` that are left of begun chains, or of one of them, without blocked ones."""
+        query = BEGUN if chain is None else BEGUN_OF_CHAIN
+        return list(map(job_of, self._db.execute(query, {"run": run, "chain": chain})))
+
     def find_lost(self) -> dict[str, str]:
         """The ids of the jobs whose video no run makes any more, and of those that they block.
 
@@ -195,8 +215,20 @@ class Chains(Part):
         """Fill a link with a frame of the video of ``source``, a PNG image; whether it was still open."""
         sha256 = hashlib.sha256(image).hexdigest()
         with self._transaction():
-            self._db.execute(ADD_INPUT, (sha256, "image/png", image))
+            self._db.execute(ADD_FRAME, (sha256, image))
             return self._fill(link, source, f"{INPUT_PREFIX}{sha256}", None, run, now)
+
+    def has_value(self, link: LinkRecord) -> bool:
+        """Whether what a filled link refers to is there: frames that were sent are dropped, and can be taken again."""
+        if link.part in {VIDEO, GENERATION} or link.value is None:
+            return link.value is not None
+        wanted = {"sha256": link.value.removeprefix(INPUT_PREFIX)}
+        return bool(self._db.execute(HAS_VALUE, wanted).fetchone()[0])
+
+    def drop_frames(self, child: Job) -> None:
+        """Drop the frames that only jobs with a good video were made of, of those of ``child``."""
+        with self._transaction():
+            self._db.execute(DROP_FRAMES, {"child": child.seq})
 
     def fill_text(
         self,

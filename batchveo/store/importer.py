@@ -134,6 +134,8 @@ CATALOG = "SELECT id FROM catalogs WHERE digest = :digest"
 SET_CATALOG = "UPDATE jobs SET catalog = :catalog WHERE seq = :seq"
 ADD_INPUT = "INSERT OR IGNORE INTO inputs (sha256, media_type, content) VALUES (?, ?, ?)"
 HAS_INPUT = "SELECT 1 FROM inputs WHERE sha256 = ?"
+# a file of a manifest is kept, also if a frame has the same content
+KEEP_INPUT = "UPDATE inputs SET taken = 0 WHERE sha256 = ? AND taken"
 INPUT_TYPE = "SELECT media_type FROM inputs WHERE sha256 = ?"
 INPUT = "SELECT media_type, content FROM inputs WHERE sha256 = ?"
 # (none) -> pending, in bulk: what the trigger on moves does not see
@@ -301,6 +303,7 @@ def _add_inputs(db: sqlite3.Connection) -> None:
         for item in input_files(row["inputs"]):
             if not db.execute(HAS_INPUT, (item.sha256,)).fetchone():
                 db.execute(ADD_INPUT, (item.sha256, item.media_type, _read_content(item)))
+            db.execute(KEEP_INPUT, (item.sha256,))
 
 
 def _read_content(item: InputFile) -> bytes:

@@ -470,6 +470,8 @@ CREATE TABLE links (
 ) WITHOUT ROWID;
 CREATE INDEX links_by_parent ON links (parent);
 CREATE INDEX links_open ON links (parent) WHERE value IS NULL;
+CREATE INDEX links_by_value ON links (value) WHERE value IS NOT NULL;
+ALTER TABLE inputs ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE uploads (
     bucket TEXT NOT NULL,
     name TEXT NOT NULL,

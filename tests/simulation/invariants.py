@@ -78,6 +78,9 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
             assert may_be_refused(plan)
         if job.state is S.IN_DOUBT:
             assert job.held
+    if all(job.state is S.SUCCEEDED and job.verdict in (None, "accepted") for job in jobs.values()):
+        kept = night.look().connection.db.execute("SELECT count(*) FROM inputs").fetchone()[0]
+        assert kept == 0, f"{kept} frames are kept"
     if plan.rejects is not None:
         _check_last_takes(plan, jobs.values())
     _check_folders(plan, night, jobs.values())

@@ -15,7 +15,7 @@ from batchveo.media.near_copies import group_near_copies
 from batchveo.store import Store
 from batchveo.web import near_copies
 from batchveo.web.app import make_app
-from batchveo.web.near_copies import NearCopies
+from batchveo.web.near_copies import follow_near_copies
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Client, Night
@@ -207,11 +207,11 @@ def test_cards_say_how_many_other_clips_look_the_same(night: Night, monkeypatch:
         return group_near_copies(hashes)
 
     monkeypatch.setattr(near_copies, "group_near_copies", group_when_allowed)
-    copies = NearCopies(night.path)
-    assert copies.find_counts() == {}
+    copies = follow_near_copies(night.path)
+    assert copies.find() == {}
     may_count.set()
     copies.wait()
-    assert copies.find_counts() == {1: 1, 2: 1}
+    assert copies.find() == {1: 1, 2: 1}
     keys = Secrets()
     app = make_app(night.path, keys=keys)
     app._app.state.near_copies = copies  # type: ignore[attr-defined]

@@ -76,6 +76,8 @@ class Linker:
 
     def add_job(self, job: Job) -> None:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
+        if job.link > 1:
+            self._context.store.chains.drop_frames(job)
         if self._context.store.chains.has_open_links(_first_of(job)):
             self._parents.put(job, self._context.now())
 
@@ -101,7 +103,7 @@ class Linker:
         source = self._find_source(link)
         if source is None or (source.seq, source.sha256) != (link.taken_from, link.sha256):
             return "its input is of a video that does not count any more"
-        return None
+        return None if self._context.store.chains.has_value(link) else "its frame was dropped, and is taken again"
 
     def fill_again(self, links: Sequence[tuple[LinkRecord, str]]) -> None:
         """Let the job of outdated links wait until they are filled anew."""

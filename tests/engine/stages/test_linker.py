@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +12,14 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import pytest
 
-from batchveo.core.models import JobSpec, JobState
+from batchveo.core.job_row import canonical_json
+from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
 from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
 from batchveo.sandbox import Settings
 from batchveo.store.chains import BlockedCount, LinkRecord
+from batchveo.store.clip_checks import NewTake
 from tests.helpers.chains import FIELDS, LITE, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
@@ -174,6 +177,53 @@ async def test_a_second_parent_in_no_chain_blocks_its_child(night: Night) -> Non
     # those of other manifests are not this run's
     result = await night.run(specs(1))
     assert (result.exit_status, result.blocked) == (0, [])
+
+
+def count_frames(night: Night) -> int:
+    with night.store() as store:
+        return int(store.connection.db.execute("SELECT count(*) FROM inputs").fetchone()[0])
+
+
+@pytest.mark.anyio
+async def test_frames_are_dropped_with_the_last_video_that_is_made_of_them(night: Night) -> None:
+    """Two jobs share one; it is taken again for another take."""
+    night.clips = clips = FakeClips()
+    first = make_link("first", {})
+    jobs = [first, make_link("left", {"last": first}), make_link("right", {"last": first})]
+    assert (await night.run(jobs[:2])).exit_status == 0
+    assert count_frames(night) == 0
+    night.service._state.faults._chances["generation-error"] = 1.0
+    assert (await night.run(jobs)).exit_status == 1
+    assert count_frames(night) == 1  # the failed job may be made again
+    night.heal()
+    with night.store() as store:
+        retry_jobs(store, list(store.jobs(JobState.FAILED)), now=night.clock.now())
+    assert (await night.run()).exit_status == 0
+    assert (count_frames(night), len(clips.frames)) == (0, 2)
+    with night.store() as store:
+        (left,) = store.queries.find_jobs("left")
+        request = canonical_json(left.request)
+        store.checks.add_takes(left, [NewTake(request=request, tries=1, detail="wanted", asked=True)], now=0.0)
+    assert (await night.run()).exit_status == 0
+    assert (count_frames(night), len(clips.frames)) == (0, 3)
+    sent = [generation.request.get("image_url") for generation in night.service.generations]
+    assert len({decode(uri) for uri in sent if uri}) == 1
+
+
+@pytest.mark.anyio
+async def test_a_file_of_a_manifest_is_kept_though_a_frame_is_the_same(night: Night, tmp_path: Path) -> None:
+    first = make_link("first", {})
+    assert (await night.run([first])).exit_status == 0
+    content = f"last of {night.jobs()[0].sha256}".encode()
+    (tmp_path / "same.png").write_bytes(content)
+    file = InputFile(
+        sha256=hashlib.sha256(content).hexdigest(), media_type="image/png", path=str(tmp_path / "same.png")
+    )
+    single = make_spec(
+        "single", model=LITE, request={"model": LITE, "prompt": "x", "image_url": file.reference}, inputs=(file,)
+    )
+    assert (await night.run([first, make_link("next", {"last": first}), single])).exit_status == 0
+    assert count_frames(night) == 1
 
 
 @pytest.mark.anyio
