@@ -16,8 +16,9 @@ function createActions(source, changed) {
     const agreed = await ask(question);
     if (agreed === null) return;
     try {
-      const { done } = await source.act(verb, agreed === true ? body : { ...body, ...agreed });
+      const { done, notes = [] } = await source.act(verb, agreed === true ? body : { ...body, ...agreed });
       toast(done ? told(done) : "Nothing was changed: the jobs have moved in the meantime.", { wrong: !done });
+      for (const note of notes) toast(note);
     } catch (error) {
       toast(error.message, { wrong: true });
     }
