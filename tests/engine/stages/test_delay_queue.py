@@ -15,7 +15,7 @@ from tests.helpers.factories import make_job
 async def test_the_earliest_due_comes_first_and_none_too_soon() -> None:
     """Ties keep their order; what is due sooner than all else wakes who waits."""
     clock = Clock(wall=lambda: 0.0)
-    queue = DelayQueue()
+    queue: DelayQueue[Job] = DelayQueue()
     jobs = [make_job(seq=n) for n in range(4)]
     queue.put(jobs[0], 50.0)
     taken: list[tuple[Job, float]] = []
