@@ -39,7 +39,8 @@ class DelayQueue(Generic[T]):
     async def take(self, clock: Clock) -> T:
         """Wait until an item is due, and remove it."""
         while not self._ready and (not self._later or self._later[0][0] > clock.now()):
-            self._sooner = anyio.Event()
+            if self._sooner.is_set():  # several may wait for the same one
+                self._sooner = anyio.Event()
             with anyio.move_on_after(self._later[0][0] - clock.now() if self._later else float("inf")):
                 await self._sooner.wait()
         if self._rank is None:
