@@ -20,7 +20,7 @@ from benchmarks.loopback import BEGAN, HASH
 from benchmarks.processes import ProgramFailed, batchveo, glance, started
 from benchmarks.rows import Row, at_most
 from benchmarks.spaces import workspace
-from benchmarks.states import state_of
+from benchmarks.states import chain_jobs, state_of
 from benchmarks.workloads import MODEL
 
 MOST_SECONDS = 0.5
@@ -55,7 +55,11 @@ def measure(*, quick: bool) -> list[Row]:
             orders = max(_ask(port, f"/api/jobs?order={order}") for order in ORDERS)
             seconds = {name: median(_ask(port, path) for _ in range(times)) for name, path in _paths(jobs).items()}
             took = Answers(seconds=seconds, first=first, orders=orders, rss=glance(pid).peak_rss)
-    return _rows(took, jobs, times)
+        chain_jobs(state)
+        with _served(state) as (port, _), _written(state):
+            _ask(port, "/api/choices")
+            chains = {name: median(_ask(port, path) for _ in range(times)) for name, path in _chain_paths(jobs).items()}
+    return [*_rows(took, jobs, times), _chain_row(chains, jobs, times)]
 
 
 def _paths(jobs: int) -> dict[str, str]:
@@ -94,6 +98,33 @@ def _paths(jobs: int) -> dict[str, str]:
         "charts of all nights": "/api/charts?night=all",
         "a job with its history": f"/api/jobs/{job}",
     }
+
+
+def _chain_paths(jobs: int) -> dict[str, str]:
+    """The addresses that the page asks for if the jobs are in chains."""
+    blocked = f"{8 * HASH:020x}"  # behind the first failed job
+    return {
+        "all jobs": f"/api/jobs?order=manifest&most={PAGE}",
+        "blocked": f"/api/jobs?waits=blocked&order=manifest&most={PAGE}",
+        "blocked, by chain": f"/api/jobs?waits=blocked&order=chain&most={PAGE}",
+        "a word in blocked": f"/api/jobs?waits=blocked&q=fox&order=manifest&most={PAGE}",
+        "a chain": f"/api/jobs?chain={HASH:020x}&order=chain&most={PAGE}",
+        "progress": "/api/progress",
+        "progress since some moves": f"/api/progress?since={jobs * 4 - jobs // 10}",
+        "a job with its strip": f"/api/jobs/{blocked}",
+    }
+
+
+def _chain_row(seconds: Mapping[str, float], jobs: int, times: int) -> Row:
+    slowest = max(seconds, key=lambda name: seconds[name])
+    listed = ", ".join(f"{name} {1000 * took:.0f}" for name, took in seconds.items())
+    return Row(
+        name=f"the page at {jobs:,} jobs of chains, slowest answer",
+        figure=seconds[slowest],
+        unit="s",
+        target=at_most(MOST_SECONDS),
+        details=f"{slowest}; medians of {times} in ms, while a run writes: {listed}",
+    )
 
 
 @contextmanager

@@ -101,6 +101,31 @@ def _fill(path: Path, jobs: int, run_number: int) -> None:
         state.execute("PRAGMA journal_mode = WAL")
 
 
+LINKS = 5
+"""Jobs of a chain."""
+_CHAINS = (
+    f"UPDATE jobs SET chain = seq - (seq - 1) % {LINKS}, link = 1 + (seq - 1) % {LINKS}",
+    # what follows a failed link was never bought
+    """UPDATE jobs SET state = 'pending', waits = 1, attempts = 0, client_request_id = NULL, generation_id = NULL,
+        cost_usd = NULL, folder = NULL, file = NULL, bytes = NULL, sha256 = NULL, submitted_at = NULL,
+        completed_at = NULL, finished_at = NULL
+    WHERE state = 'succeeded' AND EXISTS (SELECT 1 FROM jobs AS before WHERE +before.state = 'failed'
+        AND before.seq BETWEEN jobs.chain AND jobs.seq - 1)""",
+    """INSERT INTO links (child, parent, part, takes_data, value, taken_from) SELECT seq, seq - 1, 'last', 1,
+        iif(waits, NULL, 'batchveo-input:' || seq), iif(waits, NULL, seq - 1) FROM jobs WHERE link > 1""",
+)
+
+
+def chain_jobs(path: Path) -> None:
+    """Make chains of the jobs of a state; of each hundredth chain the last links are blocked by a failed one."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as state:
+        state.execute("PRAGMA synchronous = OFF")
+        state.execute("BEGIN")
+        for statement in (*_CHAINS, *_TOTALS):
+            state.execute(statement)
+        state.execute("COMMIT")
+
+
 _TOTALS = (
     "UPDATE runs SET ended_at = (SELECT max(finished_at) FROM jobs)",
     "DELETE FROM tallies",

@@ -49,6 +49,7 @@ OPTION_GROUPS: Mapping[str, Sequence[str]] = {
         "--files",
         "--metadata",
         "--captions",
+        "--films",
         "--split",
         "--split-by",
         "--shard-size",

@@ -159,7 +159,8 @@ class Job:
     ``verdict``: what its gates say of its clip, a ``Verdict``; ``None`` before that. ``take``: which take it is, from
     1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
     ``priority``: as in ``JobSpec``. ``chain``: the number of the first job of its chain, ``None`` if it is in none;
-    ``link``: its place there, from 1; ``waits``: for how many videos of other jobs it waits.
+    ``link``: its place there, from 1; ``waits``: for how many videos of other jobs it waits. ``place``: what its
+    sidecar says of its chain, as JSON.
     """
 
     seq: int
@@ -208,6 +209,7 @@ class Job:
     chain: int | None = None
     link: int = 1
     waits: int = 0
+    place: str | None = None
 
     @property
     def key(self) -> str | None:

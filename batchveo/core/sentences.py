@@ -209,7 +209,7 @@ def _describe_clip_not_measured(*, job: str, error: str) -> str:
 
 
 def _describe_inputs_not_removed(*, bucket: str, reason: str) -> str:
-    return f"inputs of finished jobs stay in {bucket} for now: {reason}; the next run tries again to remove them"
+    return f"inputs of finished jobs stay in {bucket} for now: {reason}; a later try removes them"
 
 
 def _describe_link_not_filled(*, job: str, parent: str, reason: str, state: Path) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Standing
+from batchveo.dataset.chain_groups import ChainGroups
 from batchveo.dataset.columns import ClipFacts
 from batchveo.dataset.settings import ExportSettings
 from batchveo.store import Store
@@ -44,6 +45,7 @@ class ClipChooser:
 
     After each pass over the jobs, ``left_out`` counts those that were left out, ``kept`` those that are in the
     dataset although they would be left out now, and ``undecided`` the chosen ones whose gates are not decided yet.
+    ``chains``: how the jobs hang together.
     """
 
     def __init__(self, store: Store, settings: ExportSettings, paired: Collection[int] | None = None) -> None:
@@ -51,6 +53,7 @@ class ClipChooser:
         self.kept: Counter[Reason] = Counter()
         self.undecided = 0
         self._by_gates: list[int] = []
+        self.chains = ChainGroups(store, settings.splitting)
         self._store = store
         self._settings = settings
         self._paired = paired
@@ -63,7 +66,13 @@ class ClipChooser:
             measures, scores = self._store.checks.read_measures_of(page), self._store.checks.read_scores_of(page)
             for job in page:
                 standing = self._standings.get(job.seq, _NO_VOTES)
-                facts = ClipFacts(measures=measures.get(job.seq), scores=scores.get(job.seq, {}), standing=standing)
+                facts = ClipFacts(
+                    measures=measures.get(job.seq),
+                    scores=scores.get(job.seq, {}),
+                    standing=standing,
+                    chain=self.chains.find_chain(job),
+                    parents=self.chains.list_parents(job),
+                )
                 yield ChosenClip(job, facts)
 
     def iter_jobs(self, known: Container[str]) -> Iterator[Job]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
 from batchveo.core.models import Job
+from batchveo.dataset.chain_groups import ChainGroups
 from batchveo.dataset.choice import ChosenClip
-from batchveo.dataset.columns import Row, build_row, measured_columns, measures_as_headers
+from batchveo.dataset.columns import CHAIN_COLUMNS, Row, build_row, measured_columns, measures_as_headers
 from batchveo.dataset.index import ExportIndex
 from batchveo.dataset.settings import ExportSettings, Files, Trouble
 from batchveo.dataset.webdataset import ShardClip, ShardWriter
@@ -73,6 +74,7 @@ class ClipExporter:
         shards: ShardWriter | None,
         places_files: bool,
         score_columns: Mapping[str, str],
+        chains: ChainGroups,
     ) -> None:
         self.added = 0
         self.elsewhere = 0
@@ -84,6 +86,7 @@ class ClipExporter:
         self._shards = shards
         self._places_files = places_files
         self._score_columns = score_columns
+        self._chains = chains
         self._downloads = folder / DOWNLOADS
         self._places: dict[str, Destination] = {}
         self._probe = RepeatedProbe()
@@ -178,7 +181,8 @@ class ClipExporter:
         if needs_shard and self._shards is not None:
             path = target if self._places_files else source
             temporary = in_bucket and path == source
-            whole = {**row, **{name: row.get(name) for name in self._score_columns.values()}}
+            further = (*(CHAIN_COLUMNS if self._chains.exist else ()), *self._score_columns.values())
+            whole = {**row, **{name: row.get(name) for name in further}}
             self._shards.add_clip(str(row["split"]), ShardClip.of(job, path, whole, temporary=temporary))
         elif in_bucket:
             source.unlink(missing_ok=True)
@@ -222,7 +226,7 @@ class ClipExporter:
 
     def _build_row(self, chosen: ChosenClip, known: Row | None, measured: Row) -> Row:
         job, facts = chosen
-        split = self._settings.splitting.part_of(job)
+        split = self._chains.find_split(job)
         if known is not None and known["split"] != split:  # a clip that loaders have seen keeps its split
             self.elsewhere += 1
             split = str(known["split"])

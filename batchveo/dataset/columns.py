@@ -22,8 +22,8 @@ from batchveo.storage.probe import MediaInfo
 from batchveo.storage.sidecar import format_time, generation_seconds
 
 Row = dict[str, object]
-"""One clip: a value or ``None`` for each of ``COLUMNS``, and its scores. A model outside the catalogue may have values
-of other types than in ``COLUMNS``; ``TypeSurvey`` finds types that hold all of them."""
+"""One clip: a value or ``None`` for each of ``COLUMNS``, its place in a chain, and its scores. A model outside the
+catalogue may have values of other types than in ``COLUMNS``; ``TypeSurvey`` finds types that hold all of them."""
 
 
 class Kind(Enum):
@@ -134,18 +134,27 @@ COLUMNS: Mapping[str, Kind] = {
 """Every column but those of scores in its order, with its usual type. Requested values come before those of the file's
 headers, and these before what checks found: ``duration`` is the request's, ``seconds`` the file's."""
 
+CHAIN_COLUMNS: Mapping[str, Kind] = {"chain": Kind.TEXT, "link": Kind.INTEGER, "parent": Kind.TEXT}
+"""Further columns of the clips of chains; a dataset without chains has none of them."""
+
 SCORE_PREFIX = "score_"
 """The beginning of the columns of scores; no other column has it."""
-_USUAL_TYPES = {name: kind.value for name, kind in COLUMNS.items()}
+_USUAL_KINDS = {**COLUMNS, **CHAIN_COLUMNS}
+_USUAL_TYPES = {name: kind.value for name, kind in _USUAL_KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFacts:
-    """What is known of a clip beside its job: its measures, the scores of other tools, and what people say of it."""
+    """What is known of a clip beside its job: its measures, the scores of other tools, and what people say of it.
+
+    ``chain``: the id of the first job of its chain; ``parents``: those of the jobs of whose videos it was made.
+    """
 
     measures: Measures | None = None
     scores: Mapping[str, Value] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
+    chain: str | None = None
+    parents: Sequence[str] = ()
 
 
 def name_score_columns(scores: Iterable[str]) -> dict[str, str]:
@@ -211,6 +220,8 @@ def build_row(
         "rejects": facts.standing.rejects,
         "rating": facts.standing.rating,
     }
+    if facts.chain is not None:
+        row |= {"chain": facts.chain, "link": job.link, "parent": _LIST_MARK.join(facts.parents) or None}
     scores = ((score_columns[name], _read_score(value)) for name, value in facts.scores.items())
     return row | {name: value for name, value in scores if value is not None}
 
@@ -307,10 +318,10 @@ class ColumnTypes:
 class TypeSurvey:
     """Reads rows one by one, for the types of their columns and the rows that show a type first.
 
-    ``scores``: the columns of scores that the rows may have.
+    ``further``: the columns of chains and scores that the rows may have.
     """
 
-    scores: Sequence[str] = ()
+    further: Sequence[str] = ()
     _found: dict[str, set[Kind]] = field(default_factory=dict)
     _largest: dict[str, int] = field(default_factory=dict)
     _integers: dict[tuple[object, ...], list[str]] = field(default_factory=dict)
@@ -320,7 +331,7 @@ class TypeSurvey:
     _leaders: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._unseen.update(COLUMNS, self.scores)
+        self._unseen.update(COLUMNS, self.further)
 
     def add_row(self, row: Row) -> None:
         """Read one row."""
@@ -337,8 +348,9 @@ class TypeSurvey:
         self._rows += 1
 
     def find_types(self) -> ColumnTypes:
-        """The types that hold every value; scores that no row has are no columns."""
-        usual = {**COLUMNS, **{name: Kind.NUMBER for name in self.scores if name not in self._unseen}}
+        """The types that hold every value; what no row has of ``further`` is no column."""
+        further = {name: _usual_kind(name) for name in self.further if name not in self._unseen}
+        usual = {**COLUMNS, **further}
         kinds = {name: self._find_type(name, kind) for name, kind in usual.items()}
         return ColumnTypes(kinds, [name for name in kinds if name in self._found or kinds[name] is not usual[name]])
 
@@ -350,7 +362,7 @@ class TypeSurvey:
         """Note the types of a row; returns the columns of its whole numbers."""
         for name, value in row.items():
             if value is not None and type(value) is not _USUAL_TYPES.get(name, float):
-                self._found.setdefault(name, {COLUMNS.get(name, Kind.NUMBER)}).add(_kind_of(value))
+                self._found.setdefault(name, {_usual_kind(name)}).add(_kind_of(value))
         shown = {name for name in self._unseen if row.get(name) is not None}
         # A row inside the sample is seen by the loader anyway; later ones must lead the table.
         if shown and self._rows >= SAMPLE:
@@ -365,6 +377,10 @@ class TypeSurvey:
             return Kind.NUMBER if largest <= _EXACT else Kind.TEXT
         (kind,) = kinds if len(kinds) == 1 else (Kind.TEXT,)
         return Kind.TEXT if kind is Kind.INTEGER and largest >= _INT64 else kind
+
+
+def _usual_kind(name: str) -> Kind:
+    return _USUAL_KINDS.get(name, Kind.NUMBER)
 
 
 def _kind_of(value: object) -> Kind:

@@ -43,9 +43,9 @@ class DatasetFiles:
         self._formats = [Format(name) for name in index.formats]
         self._present: list[str] = []
         self._is_present = is_present
-        scores = sorted(index.scores)
-        self._json_survey = JsonSurvey(scores)
-        survey = TypeSurvey(scores)
+        further = sorted(index.further_columns)
+        self._json_survey = JsonSurvey(further)
+        survey = TypeSurvey(further)
         # once for all: to read the rows is the slow part of an export again
         for job_id, clip in index.clips.items():
             if not is_present(row := index.read_row(clip)):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
+
 from batchveo.core.errors import DiskTrouble, UsageError
 from batchveo.core.models import JobState
 from batchveo.dataset.choice import ClipChooser, Reason
@@ -16,13 +18,16 @@ from batchveo.dataset.columns import name_score_columns
 from batchveo.dataset.croissant import CROISSANT, Croissant
 from batchveo.dataset.dataset_card import CARD, Card, choose_loader
 from batchveo.dataset.dataset_files import DatasetFiles, write_description
+from batchveo.dataset.film_plans import list_films
+from batchveo.dataset.films import FOLDER, make_films
 from batchveo.dataset.index import INDEX_FILE, ExportIndex
 from batchveo.dataset.pairs import Pair, find_pairs, find_voted, pairs_file, write_pairs
-from batchveo.dataset.settings import Exported, ExportSettings, Format, Metadata
+from batchveo.dataset.settings import Exported, ExportSettings, Format, Metadata, Trouble
 from batchveo.dataset.splits import TRAIN
 from batchveo.dataset.statistics import Tally
 from batchveo.dataset.tables import WrittenMetadata, import_arrow
 from batchveo.dataset.webdataset import ShardWriter
+from batchveo.media.worker import check_extra
 from batchveo.storage.file_system import sync_path
 from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.storage.probe import can_probe
@@ -59,6 +64,8 @@ def export(
         return _count_clips(store, into, settings)
     if Format.PARQUET in settings.formats or settings.metadata is Metadata.PARQUET:
         import_arrow()  # better now than after an hour of copying
+    if settings.films:
+        check_extra()
     chooser = _make_chooser(store, settings)
     _check_choice(store, settings, chooser, new=not (into / INDEX_FILE).exists())
     try:
@@ -101,7 +108,8 @@ def _check_choice(store: Store, settings: ExportSettings, chooser: ClipChooser, 
         raise UsageError(f"there is nothing to export: {why}; nothing was written")
     if settings.splitting.how == "auto":  # the only way that can fail for one job
         for job in chooser.iter_jobs(()):
-            settings.splitting.part_of(job)
+            if chooser.chains.find_split(job) == FOLDER and settings.films:
+                raise UsageError(f"meta.split of {job.name!r} is {FOLDER}, the folder of the films: leave out --films")
 
 
 def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Exported:
@@ -112,7 +120,7 @@ def _count_clips(store: Store, folder: Path, settings: ExportSettings) -> Export
     with ExportIndex(folder, settings.splitting, writing=False) as index:
         for job in chooser.iter_jobs(index.clips):
             clip = index.clips.get(job.id)
-            splits[clip.split if clip else settings.splitting.part_of(job)] += 1
+            splits[clip.split if clip else chooser.chains.find_split(job)] += 1
             added += clip is None
             size += job.bytes or 0
     return Exported(
@@ -147,6 +155,7 @@ class _Export:
         self._shards = ShardWriter(folder, index, **most) if Format.WEBDATASET in self._formats else None
         self._chooser = chooser
         self._pairs: int | None = None
+        self._films: int | None = None
         self._clips = ClipExporter(
             folder,
             settings,
@@ -154,6 +163,7 @@ class _Export:
             shards=self._shards,
             places_files=index.lists_pairs or bool(set(self._formats) - {Format.WEBDATASET}),
             score_columns=name_score_columns(store.checks.list_score_names()),
+            chains=chooser.chains,
         )
         self._notes: list[str] = []
 
@@ -171,6 +181,8 @@ class _Export:
         self._notes += files.notes
         self._write_descriptions(files, metadata)
         self._index.sync_file()
+        if self._settings.films:
+            self._make_films()
         return self._build_result(files.tally)
 
     def _export_clips(self, seen: Callable[[int], None]) -> None:
@@ -182,6 +194,14 @@ class _Export:
         seen(number + self._chooser.left_out.total())  # also what was left out after the last clip
         if self._shards is not None:
             self._shards.write_rest()
+
+    def _make_films(self) -> None:
+        plans = [plan for plan in list_films(self._store) if plan.is_within(self._index.clips)]
+        made = anyio.run(make_films, self._folder / FOLDER, plans, lambda *_: None) if plans else []
+        self._films = sum(film.problem is None for film in made)
+        for film in made:
+            if film.problem is not None:
+                self._clips.troubles.append(Trouble(job=film.plan.shots[-1].job, path=film.path, problem=film.problem))
 
     def _sync_folders(self, names: Iterable[str]) -> None:
         within = {folder for name in names for folder in (Path(name), *Path(name).parents)}
@@ -240,6 +260,7 @@ class _Export:
             left_out_because=_count_reasons(self._chooser.left_out),
             kept=_count_reasons(self._chooser.kept),
             pairs=self._pairs,
+            films=self._films,
             troubles=self._clips.troubles,
             notes=[*self._notes, *self._list_notes(tally)],
         )

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from batchveo.core.errors import UsageError
-from batchveo.dataset.columns import COLUMNS, SCORE_PREFIX, Row
+from batchveo.dataset.columns import CHAIN_COLUMNS, COLUMNS, SCORE_PREFIX, Row
 from batchveo.dataset.splits import Splitting, is_split_name
 from batchveo.storage.file_system import sync_path
 
@@ -56,8 +56,8 @@ class ExportIndex:
         """Hashes of all descriptions that the export wrote, or died before it did."""
         self.uploaded_cards: set[str] = set()
         """Hashes of edited cards that were uploaded, or were about to be."""
-        self.scores: set[str] = set()
-        """The columns of scores that some clip has."""
+        self.further_columns: set[str] = set()
+        """The columns of chains and scores that some clip has."""
         self._shards: dict[str, Shard] = {}
         self._path = folder / INDEX_FILE
         self._lock = FileLock(folder / LOCK_FILE)
@@ -194,7 +194,8 @@ class ExportIndex:
                 _ = row["bytes"], row["sha256"]  # without them it is no row of ours
                 self.clips[str(row["job_id"])] = IndexedClip(offset, split)
                 others = map(str, row.keys() - COLUMNS.keys())
-                self.scores.update(name for name in others if name.startswith(SCORE_PREFIX))
+                known = (name for name in others if name in CHAIN_COLUMNS or name.startswith(SCORE_PREFIX))
+                self.further_columns.update(known)
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))

@@ -56,6 +56,7 @@ class ExportSettings:
     ``models``, ``manifests`` and ``meta`` choose among the jobs; empty, they choose all. ``where`` is a condition on
     their fields. ``picked``: only the clips that people picked. ``include_rejected``: also those that
     people or gates rejected, and takes that do not count. ``pairs``: a dataset of pairs, of which people preferred one.
+    ``films`` adds the films of chains of which all clips are in the dataset; not from within a running event loop.
     """
 
     formats: tuple[Format, ...] = (Format.VIDEOFOLDER,)
@@ -74,6 +75,7 @@ class ExportSettings:
     picked: bool = False
     include_rejected: bool = False
     pairs: bool = False
+    films: bool = False
 
     def __post_init__(self) -> None:
         _ = self.condition
@@ -121,6 +123,7 @@ class Exported:
     ``placed`` counts the new files by how they were placed, ``shards`` names the new shards; ``bytes`` is the size
     of all clips together. ``left_out`` videos are not in it, by reason in ``left_out_because``; ``kept`` counts clips
     of earlier exports that would be left out now, by reason. ``pairs``: how many pairs are listed, if any are.
+    ``films``: how many films are there, if they were asked for.
     """
 
     folder: Path
@@ -134,6 +137,7 @@ class Exported:
     left_out_because: Mapping[str, int] = field(default_factory=dict)
     kept: Mapping[str, int] = field(default_factory=dict)
     pairs: int | None = None
+    films: int | None = None
     troubles: Sequence[Trouble] = ()
     notes: Sequence[str] = ()
     dry_run: bool = False

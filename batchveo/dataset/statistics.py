@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from batchveo.core.formatting import is_formula
-from batchveo.dataset.columns import CHECKED, COLUMNS, Row
+from batchveo.dataset.columns import CHAIN_COLUMNS, CHECKED, COLUMNS, Row
 from batchveo.dataset.splits import PARTS
 from batchveo.provider.catalog import MODELS
 from batchveo.provider.catalog.parameters import Media
@@ -92,7 +92,8 @@ class Tally:
         self.picked += picks > rejects
         self.rejected += rejects > picks
         self.rated += row["rating"] is not None
-        for name in (*CHECKED, *(row.keys() - COLUMNS.keys() if len(row) > len(COLUMNS) else ())):
+        further = row.keys() - COLUMNS.keys() - CHAIN_COLUMNS.keys() if len(row) > len(COLUMNS) else ()
+        for name in (*CHECKED, *further):
             if isinstance(value := row[name], int | float):
                 self.numbers.setdefault(name, array("d")).append(value)
 

@@ -156,11 +156,11 @@ def _iter_json_rows(
 class JsonSurvey:
     """Reads rows one by one, for the columns that show their type in every split, and the clips that show it first.
 
-    ``scores``: the columns of scores that the rows may have.
+    ``further``: the columns of chains and scores that the rows may have.
     """
 
-    def __init__(self, scores: Iterable[str] = ()) -> None:
-        self._columns = {*COLUMNS, *scores}
+    def __init__(self, further: Iterable[str] = ()) -> None:
+        self._columns = {*COLUMNS, *further}
         # by split and column, the id of the first clip: the types are known only after the last row
         self._first_values: dict[str, dict[str, str]] = {}
         self._first_texts: dict[str, dict[str, str]] = {}

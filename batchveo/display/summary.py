@@ -87,7 +87,9 @@ def _count_chains(store: Store) -> Iterator[str]:
     if store.links.has_links():
         chains, done = store.links.count_chains()
         which = f"all {chains:,}" if done == chains > 1 else f"{done:,} of {chains:,}"
-        yield f"{which} {'chain is' if chains == 1 else 'chains are'} complete"
+        text = f"{which} {'chain is' if chains == 1 else 'chains are'} complete"
+        film = format_command("film", "--all", state=store.path)
+        yield f"{text}; `{film}` joins their clips to films" if done else text
 
 
 def _describe_way_out(each: BlockedCount, store: Store) -> str:

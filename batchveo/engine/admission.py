@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -59,6 +59,7 @@ class Admission:
 
     One claim at a time, whoever asks: so limits hold over all workers. ``backlog``: finished videos that may wait
     for their download; paid videos that cannot be fetched must not pile up, since hosts do not keep them for ever.
+    ``inputs_come``: whether a job may get its input in a moment.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Admission:
         linker: Linker,
         *,
         backlog: int,
+        inputs_come: Callable[[], bool],
     ) -> None:
         self._context = context
         self._bus = bus
@@ -81,6 +83,7 @@ class Admission:
         self._assignments = assignments
         self._linker = linker
         self._backlog = backlog
+        self._inputs_come = inputs_come
         self._turn = anyio.Lock()
         self._shown: ThrottleChanged | None = None
 
@@ -205,6 +208,8 @@ class Admission:
             if left is not None or self._in_flight.count_unsettled():
                 # the priced jobs may be submitted, and an answer that names a cost may give the others a price
                 return Wait(reason=None, until=now)
+        if short.kept and (self._in_flight.count_awaited() or self._inputs_come()):
+            return Wait(reason=ThrottleReason.BUDGET, until=now + LOOK_AGAIN_SECONDS)
         why = self._budget.find_end(short)
         return Closed(why) if why else Wait(reason=ThrottleReason.BUDGET, until=now + LOOK_AT_BUDGET_SECONDS)
 

@@ -15,6 +15,7 @@ from batchveo.core.notices import (
     SeenPriceReserved,
 )
 from batchveo.core.settings import RunSettings
+from batchveo.engine.chain_reserve import ChainReserve
 from batchveo.engine.in_flight import InFlightTable
 from batchveo.engine.key_limits import KeyThrottle, Label
 from batchveo.engine.price_book import PriceBook, PriceSource
@@ -59,24 +60,42 @@ class Budget:
         """The models whose jobs are skipped, since nothing is known of their prices."""
         self._reported: set[str] = set()
         self._exceeded = False
+        self._reserve = ChainReserve(context, self.find_price)
 
     def claim_job(self, key: Label, refused: Sequence[str], check: Callable[[Job], None]) -> Job | None:
         """Claim the next job for ``key`` and reserve its price; ``None`` if there is none. Raises ``BudgetShort``.
 
         ``refused``: models that the service does not make with this key. ``check``: see ``Transitions.claim_job``.
         """
-        job = self._context.store.transitions.claim_job(
-            run=self._context.run,
-            now=self._context.now(),
-            price=self.find_price,
-            budget=self._budget,
-            key=key or None,
-            refused=refused,
-            key_print=self._key_prints.get(key),
-            check=check,
-        )
-        if job is not None and self._budget is not None and job.model not in self._reported:
-            self._report_seen(job)
+
+        def claim(*, of_begun: bool = False) -> Job | None:
+            return self._context.store.transitions.claim_job(
+                run=self._context.run,
+                now=self._context.now(),
+                price=self.find_price,
+                budget=self._budget,
+                key=key or None,
+                refused=refused,
+                key_print=self._key_prints.get(key),
+                check=check,
+                kept=self._reserve.find_kept,
+                of_begun=of_begun,
+            )
+
+        try:
+            job = claim()
+        except BudgetShort as short:
+            if not short.kept or short.usd is None:
+                raise
+            # some of it may be free by now, or the next link of a begun chain may have it
+            self._reserve.read_again()
+            job = claim(of_begun=True)
+            if job is None:
+                job = claim()
+        if job is not None and self._budget is not None:
+            self._reserve.add_claim(job)
+            if job.model not in self._reported:
+                self._report_seen(job)
         return job
 
     def find_price(self, job: Job) -> float | None:
@@ -131,7 +150,8 @@ class Budget:
         if self._in_flight.count_unsettled():
             return None  # a failed or refused one gives its reserved price back
         committed, budget = format_usd(self._context.store.queries.read_committed()), format_usd(self._budget or 0.0)
-        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}")
+        kept = f", and {format_usd(short.kept)} are kept for chains that have begun" if short.kept else ""
+        return BudgetReached(f"{committed} of {budget} are spent, the next video costs {format_usd(short.usd)}{kept}")
 
     def _explain_without_price(self, model: str) -> str:
         """Why jobs of ``model`` wait. The service lists no price for a model that ends, and that is the true reason."""

@@ -97,7 +97,17 @@ class Coordinator:
         self._hooks = HookRunner(context, bus, recorder, spec.hooks, spec.describe_job, awaits_verdict=checker.has_work)
         refused_jobs = RefusedJobs(context, bus, recorder, throttles, budget, apis)
         backlog = workers * max(4 * settings.downloads, 2 * settings.concurrency)
-        self._admission = Admission(context, bus, in_flight, throttles, budget, assignments, linker, backlog=backlog)
+        self._admission = Admission(
+            context,
+            bus,
+            in_flight,
+            throttles,
+            budget,
+            assignments,
+            linker,
+            backlog=backlog,
+            inputs_come=lambda: linker.has_work() or checker.has_work(),
+        )
         self._outcomes = OutcomeHandler(
             context,
             bus,

@@ -12,7 +12,7 @@ from batchveo.core.links import LAST, VIDEO
 from batchveo.manifest.entries import ChainPart, Entry, Table, find_line
 from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_address, is_link
 from batchveo.manifest.merged_entry import whole_number
-from batchveo.manifest.problems import Fault, shown
+from batchveo.manifest.problems import Fault, join_faults, shown
 from batchveo.manifest.templates import has_braces
 from batchveo.manifest.vocabulary import CHAIN_KEYS, Vocabulary
 from batchveo.provider.catalog import Model
@@ -20,7 +20,8 @@ from batchveo.provider.catalog.parameters import Media
 
 CHAIN, EXTEND, THEN = CHAIN_KEYS
 LONGEST_CHAIN = 1000
-_NO_LINK_KEYS = frozenset((*CHAIN_KEYS, "id", "matrix", "repeat", "prompts_file", "names_file", "rows_file"))
+NO_LINK_KEYS = frozenset((*CHAIN_KEYS, "id", "matrix", "repeat", "prompts_file", "names_file", "rows_file"))
+"""The keys that one link of a chain cannot have."""
 _ONE_PROMPT = ("prompts_file", "names_file")
 VIDEO_URL = "video_url"
 _LEADING = ("image_url", "first_frame", "start_image_url", "first_frame_image_url")
@@ -36,6 +37,7 @@ class ChainForms:
         self._vocabulary = vocabulary
         self._find_default = find_default
         self._report = report
+        self._count = 0
 
     def is_chain(self, entry: Entry) -> bool:
         """Whether an entry is written in one of the short forms."""
@@ -47,7 +49,7 @@ class ChainForms:
         try:
             links = _read_links(entry.fields)
             field = THEN
-            then = _read_fields(entry.fields.get(THEN, {}), THEN)
+            then = _read_fields(entry.fields.get(THEN, {}), f"{THEN}: {{model: …}}")
         except Fault as fault:
             self._report(entry, field, fault)
             return []
@@ -55,7 +57,8 @@ class ChainForms:
         if own_id is not None and type(own_id) not in (str, int):
             self._report(entry, "id", Fault(f"must be text, not {shown(own_id)}", "put it in quotes"))
             return []
-        name = f"{UNNAMED}{label}:{entry.line}" if own_id is None else own_id
+        self._count += 1  # by the line alone, chains that YAML repeats by an alias would have one name
+        name = f"{UNNAMED}{label}:{self._count}" if own_id is None else own_id
         names = [f"{name}.{number + 1}" for number in range(len(links))]
         made = []
         for number, own in enumerate(links):
@@ -147,16 +150,30 @@ def _read_links(fields: Mapping[str, object]) -> list[Mapping[str, object]]:
         raise Fault(f"has {len(written):,} links, at most {LONGEST_CHAIN:,} are possible")
     if "prompt" in fields:
         raise Fault("each link has a prompt of its own, and the chain has one too", "take prompt out")
-    return [
-        {"prompt": link} if isinstance(link, str) else _read_fields(link, f"{CHAIN}[{number}]")
-        for number, link in enumerate(written)
-    ]
+    return _read_prompts(written)
 
 
-def _read_fields(value: object, field: str) -> Mapping[str, object]:
+def _read_prompts(written: Sequence[object]) -> list[Mapping[str, object]]:
+    """What each link of a list has of its own. Raises all faults as one."""
+    links: list[Mapping[str, object]] = []
+    faults = []
+    for number, link in enumerate(written):
+        try:
+            links.append({"prompt": link} if isinstance(link, str) else _read_fields(link, "a prompt, or {prompt: …}"))
+        except Fault as fault:
+            fault.path = (number,)
+            faults.append(fault)
+    if faults:
+        raise join_faults(faults)
+    return links
+
+
+def _read_fields(value: object, right: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise Fault(f"must be a mapping, not {shown(value)}", f"{field}: {{model: …}}")
-    wrong = next((key for key in value if key in _NO_LINK_KEYS), None)
+        raise Fault(f"must be a mapping, not {shown(value)}", right)
+    wrong = next((key for key in value if key in NO_LINK_KEYS), None)
+    if wrong in CHAIN_KEYS:
+        raise Fault(f"{wrong} makes a chain within a chain", "a branch is an entry with a link of its own")
     if wrong is not None:
         raise Fault(f"{wrong} belongs to the whole chain", f"write it beside {CHAIN}")
     return value

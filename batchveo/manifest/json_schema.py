@@ -10,7 +10,7 @@ from itertools import chain
 
 from batchveo.core.links import FIRST, LAST
 from batchveo.core.measures import CheckLevel
-from batchveo.manifest.chains import LONGEST_CHAIN
+from batchveo.manifest.chains import LONGEST_CHAIN, NO_LINK_KEYS
 from batchveo.manifest.check_keys import PRIORITY_LIMIT
 from batchveo.manifest.links import is_address, takes_generation_id
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
@@ -63,7 +63,7 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "type": "array",
         "minItems": 1,
         "maxItems": LONGEST_CHAIN,
-        "items": {"anyOf": [_TEXT, {"type": "object", "minProperties": 1}]},
+        "items": {"anyOf": [_TEXT, {"$ref": "#/$defs/link"}]},
         "description": "Prompts, or jobs, that each continue the video of the one before.",
     },
     "extend": {
@@ -73,8 +73,7 @@ _JOB_KEYS: dict[str, dict[str, object]] = {
         "description": "How often the video is extended, each time by a job of its own.",
     },
     "then": {
-        "type": "object",
-        "minProperties": 1,
+        "$ref": "#/$defs/link",
         "description": "What the links of a chain have after the first one, such as another model.",
     },
     "matrix": {
@@ -142,7 +141,12 @@ def manifest_schema(catalog: Catalog = MODELS) -> dict[str, object]:
     return {
         "$schema": _DIALECT,
         "title": "batchveo manifest",
-        "$defs": {"job": job, "defaults": _defaults_object(catalog), "where_taken": _where_taken_object(catalog)},
+        "$defs": {
+            "job": job,
+            "link": _link_object(catalog),
+            "defaults": _defaults_object(catalog),
+            "where_taken": _where_taken_object(catalog),
+        },
         "anyOf": [
             jobs,
             {
@@ -173,7 +177,8 @@ def manifest_schema(catalog: Catalog = MODELS) -> dict[str, object]:
 
 def job_schema(catalog: Catalog = MODELS) -> dict[str, object]:
     """The schema of one line of a JSON Lines manifest, which has no defaults."""
-    return {"$schema": _DIALECT, "title": "batchveo job", **_job_object(catalog, required=True)}
+    job = _job_object(catalog, required=True)
+    return {"$schema": _DIALECT, "title": "batchveo job", "$defs": {"link": _link_object(catalog)}, **job}
 
 
 def _job_object(catalog: Catalog, *, required: bool) -> dict[str, object]:
@@ -190,6 +195,12 @@ def _job_object(catalog: Catalog, *, required: bool) -> dict[str, object]:
     if required:
         schema["anyOf"] = _ways_to_give("model")
     return schema
+
+
+def _link_object(catalog: Catalog) -> dict[str, object]:
+    """What one link of a chain has of its own; by its keys editors complete, whatever the model."""
+    keys = {name: {"description": part["description"]} for name, part in _list_properties(catalog).items()}
+    return {"type": "object", "minProperties": 1, "properties": {**keys, **dict.fromkeys(NO_LINK_KEYS, False)}}
 
 
 def _defaults_object(catalog: Catalog) -> dict[str, object]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +58,14 @@ class _Look:
 class Source:
     """A clip: what its file holds, how many ``frames`` of it the film shows, and where it ``begin``s there.
 
-    ``times`` are those of all frames, in seconds from the first one, by their time stamps in the file. ``inside``: the
-    seconds of the clips before that it contains at its beginning.
+    ``times`` are those of all frames, in seconds from the first one, by their time stamps in the file; ``lengths``: the
+    seconds up to the next. ``inside``: the seconds of the clips before that it contains at its beginning.
     """
 
     clip: FilmClip
     look: _Look
     times: dict[int, Fraction]
+    lengths: dict[int, Fraction]
     end: Fraction
     stamps: list[int]
     """The time stamps of its packets, which are in the order of decoding."""
@@ -117,6 +118,7 @@ def read_source(clip: FilmClip) -> Source:
             clip=clip,
             look=look,
             times=times,
+            lengths=dict(zip(times, (after - at for at, after in pairwise([*times.values(), end])), strict=True)),
             end=end,
             stamps=stamps,
             coding=(*coding, look.rotation) if coding else (),

@@ -78,6 +78,7 @@ class CopiedPicture:
         delay = 0 if packet.dts is None else round((old - packet.dts) * source.base / self._base)
         packet.pts = round((source.begin + source.times[old]) / self._base)
         packet.dts = packet.pts - delay
+        packet.duration = round(source.lengths[old] / self._base)
         packet.time_base, packet.stream = self._base, self._stream
 
 

@@ -11,7 +11,7 @@ from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
 from batchveo.store.chains import BlockedCount
-from batchveo.store.link_queries import Place
+from batchveo.store.link_queries import OpenParent, Place
 
 ENDINGS = {
     "failed": ("failed", "failed"),
@@ -19,8 +19,8 @@ ENDINGS = {
     "rejected": ("was rejected", "were rejected"),
 }
 """What became of a job that blocks others, after its name; what became of several."""
-_PLACES = 1000
-"""Chains whose place is kept: the jobs of one are listed together."""
+_KEPT = 1000
+"""Chains, and jobs that block others, which are kept: the jobs of one chain are listed together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Wait:
     ``cause``: the job that none makes any more, without which it cannot be made; ``None`` if it only waits.
     """
 
-    parents: Sequence[Job]
+    parents: Sequence[OpenParent]
     cause: Job | None = None
 
     @property
@@ -65,10 +65,10 @@ def describe_causes(each: BlockedCount) -> str:
     return f"{shorten_middle(each.example, 40)}{more} {several if others else one}"
 
 
-def _describe_parent(parent: Job) -> str:
+def _describe_parent(parent: OpenParent) -> str:
     if parent.state is not JobState.SUCCEEDED:
         return f"is {state_words(parent.state)}"
-    return "is not judged yet" if parent.policy and parent.verdict != Verdict.ACCEPTED else "is finished"
+    return "is not judged yet" if parent.is_judged and parent.verdict != Verdict.ACCEPTED else "is finished"
 
 
 class ChainRows:
@@ -78,7 +78,8 @@ class ChainRows:
         self._store = store
         self._blocked: Mapping[int, int] | None = None
         self.has_links = store.links.has_links()
-        self._read_place = lru_cache(_PLACES)(store.links.read_place)
+        self._read_place = lru_cache(_KEPT)(store.links.read_place)
+        self._read_job = lru_cache(_KEPT)(store.queries.read_job)
 
     def find_place(self, job: Job) -> Place | None:
         """The chain of a job; ``None`` if it is in none."""
@@ -93,7 +94,7 @@ class ChainRows:
         cause = self._blocked.get(job.seq)
         return Wait(
             parents=self._store.links.list_open_parents(job),
-            cause=None if cause is None else self._store.queries.read_job(cause),
+            cause=None if cause is None else self._read_job(cause),
         )
 
     def describe_state(self, job: Job) -> str:

@@ -36,9 +36,18 @@ class RunEstimate:
 
 
 async def estimate_duration(
-    api: ApiClient, left: Mapping[str, int], store: Store | None, *, places: int, per_minute: float | None
+    api: ApiClient,
+    left: Mapping[str, int],
+    store: Store | None,
+    *,
+    places: int,
+    per_minute: float | None,
+    in_row: int = 1,
 ) -> RunEstimate:
-    """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits."""
+    """The estimate for ``left`` jobs of each model with ``places`` in flight and ``per_minute`` submits.
+
+    ``in_row``: the most jobs of one chain, which are made one after another.
+    """
     models = sorted(model for model, jobs in left.items() if jobs)
     metrics = await fetch_durations(api, models)
     seen = {model: store.queries.list_generation_seconds(model) if store else [] for model in models}
@@ -46,7 +55,7 @@ async def estimate_duration(
     expected = {model: known for model in models if (known := durations.find_expected(model)) is not None}
     used = {METRICS: any(model in metrics for model in expected), HISTORY: any(seen[model] for model in expected)}
     return RunEstimate(
-        forecast=forecast_run(left, expected, places=places, per_minute=per_minute),
+        forecast=forecast_run(left, expected, places=places, per_minute=per_minute, in_row=in_row),
         sources=tuple(source for source, is_used in used.items() if is_used),
         unknown=tuple(model for model in models if model not in expected),
     )

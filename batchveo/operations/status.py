@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -144,15 +144,24 @@ class SlowValue(Generic[T]):
 
 @dataclass(slots=True)
 class SnapshotReader:
-    """Reads one snapshot of ``store`` after another. ``places``: slots; ``per_minute``: submits; both if known."""
+    """Reads one snapshot of ``store`` after another.
+
+    ``places``: slots; ``per_minute``: submits; ``blocked``: the blocked jobs; each if it is known.
+    """
 
     store: Store
     places: int | None = None
     per_minute: float | None = None
+    blocked: Sequence[BlockedCount] | None = None
     _expected: Mapping[str, Expectation] = field(default_factory=dict)
     _forecast: SlowValue[Forecast | None] = field(default_factory=lambda: SlowValue(FORECAST_SECONDS))
     _blocked: SlowValue[tuple[BlockedCount, ...]] = field(default_factory=SlowValue)
     _chains: SlowValue[ChainCounts | None] = field(default_factory=SlowValue)
+
+    def _find_blocked(self, now: float) -> tuple[BlockedCount, ...]:
+        if self.blocked is not None:
+            return tuple(self.blocked)
+        return self._blocked.find(now, lambda: tuple(self.store.chains.count_blocked()))[0]
 
     def read_snapshot(
         self,
@@ -176,7 +185,7 @@ class SnapshotReader:
         made, usd = store.progress.sum_made_since(since)
         per_hour = 3600.0 / max(now - since, 1.0)
         waits = store.links.count_waiting()
-        blocked = self._blocked.find(now, lambda: tuple(store.chains.count_blocked()))[0] if waits else ()
+        blocked = self._find_blocked(now) if waits else ()
         shot = Snapshot(
             now=now,
             counts=counts,
@@ -299,9 +308,15 @@ def make_job_row(job: Job) -> dict[str, object]:
     }
 
 
-def make_status_row(store: Store, *, now: float | None = None) -> dict[str, object]:
-    """``batchveo status --json``: counts by state, money, speed, what is in doubt."""
-    return make_snapshot_row(store, SnapshotReader(store=store).read_snapshot(time.time() if now is None else now))
+def make_status_row(
+    store: Store, *, now: float | None = None, blocked: Sequence[BlockedCount] | None = None
+) -> dict[str, object]:
+    """``batchveo status --json``: counts by state, money, speed, what is in doubt.
+
+    ``blocked``: the blocked jobs, if they are counted already.
+    """
+    reader = SnapshotReader(store=store, blocked=blocked)
+    return make_snapshot_row(store, reader.read_snapshot(time.time() if now is None else now))
 
 
 def make_snapshot_row(store: Store, shot: Snapshot) -> dict[str, object]:

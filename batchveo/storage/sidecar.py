@@ -72,7 +72,11 @@ def sidecar_path(video: Path) -> Path:
 
 
 def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
-    """All that made a video, as JSON: a folder explains itself without the database. Times are ISO 8601, UTC."""
+    """All that made a video, as JSON: a folder explains itself without the database. Times are ISO 8601, UTC.
+
+    Of a job in a chain also the id of its first job as ``chain``, its place there as ``link``, and the ``parents``:
+    which part of the video of which job its input was, and the hash of that video.
+    """
     content = {
         "file": file,
         "name": job.name,
@@ -95,6 +99,7 @@ def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
         "sha256": sha256,
         "catalogue": job.catalog,
         "take": job.take,
+        **({} if job.place is None else json.loads(job.place)),
         "made_by": f"batchveo {__version__}",
     }
     return _format_content(content)

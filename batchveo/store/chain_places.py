@@ -42,7 +42,7 @@ OPEN_ABOVE = f"""WITH RECURSIVE above (seq) AS (
         SELECT value FROM json_each(:seqs)
         UNION SELECT take.seq FROM above CROSS JOIN links ON links.child = above.seq
         CROSS JOIN jobs AS take ON take.seq = links.parent OR take.take_of = links.parent
-        WHERE links.value IS NULL AND take.state = 'pending' AND take.waits > 0)
+        WHERE links.value IS NULL AND +take.state = 'pending' AND take.waits > 0)
     SELECT jobs.seq, coalesce(jobs.take_of, jobs.seq) AS family, links.parent, {IS_LIVE} AS is_live,
         {WAITS_FOR_NOTHING} AS waits_for_nothing
     FROM above CROSS JOIN links ON links.child = above.seq CROSS JOIN jobs ON jobs.seq = links.child

@@ -35,7 +35,7 @@ OPEN_PARENTS = f"""SELECT DISTINCT links.parent
     AND EXISTS (SELECT 1 FROM jobs AS take
         WHERE (take.seq = links.parent OR take.take_of = links.parent) AND +take.state = 'succeeded')
     ORDER BY links.parent"""
-ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, part, parent"
+ALL_LINKS = f"SELECT {_LINK_COLUMNS} FROM links ORDER BY child, parent, part"
 LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY part, parent"
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
@@ -76,6 +76,13 @@ LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS
         CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY jobs.id
     UNION SELECT id, id FROM (SELECT id, jobs.seq AS parent, 1 AS from_take
         FROM ended CROSS JOIN jobs ON jobs.seq = ended.seq) AS links WHERE NOT {IS_LIVE}"""
+# pending links of chains of which a job may be bought: what is left of begun chains
+_LEFT = f"""SELECT {COLUMNS} FROM jobs INDEXED BY {{}} WHERE state = 'pending' AND {{}} AND link > 1 AND {{}}
+    AND run BETWEEN {TAKES_FROM} AND :run AND seq NOT IN (SELECT seq FROM blocked)
+    AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.chain = jobs.chain AND other.state IN ({MAY_BE_BOUGHT}))"""
+_LEFT_READY = _LEFT.format("links_ready", "held = 0 AND aside = 0 AND waits = 0", "chain IS NOT NULL")
+BEGUN = f"{BLOCKED} {_LEFT.format('jobs_waiting', 'waits > 0', 'chain IS NOT NULL')} UNION ALL {_LEFT_READY}"
+BEGUN_OF_CHAIN = f"{BLOCKED} {_LEFT.format('jobs_by_chain', 'held = 0 AND aside = 0', 'chain = :chain')}"
 LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 ADD_FRAME = "INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, 'image/png', ?, 1)"
 HAS_VALUE = "SELECT EXISTS (SELECT 1 FROM inputs WHERE sha256 = :sha256)"
@@ -187,6 +194,11 @@ class Chains(Part):
     def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
         """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
         return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
+
+    def list_begun(self, run: int, *, chain: int | None = None) -> list[Job]:
+        """The links of ``run`` that are left of begun chains, or of one of them, without blocked ones."""
+        query = BEGUN if chain is None else BEGUN_OF_CHAIN
+        return list(map(job_of, self._db.execute(query, {"run": run, "chain": chain})))
 
     def find_lost(self) -> dict[str, str]:
         """The ids of the jobs whose video no run makes any more, and of those that they block.

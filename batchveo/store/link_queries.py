@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batchveo.core.models import Job
+from batchveo.core.models import Job, JobState
 from batchveo.store.blocked_jobs import BLOCKED
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, job_of
@@ -25,8 +25,9 @@ COUNT_CHAINS = f"""SELECT count(*) AS chains, coalesce(sum(NOT EXISTS (SELECT 1 
             WHERE take.take_of = other.seq AND {_IS_MADE.format("take")}))), 0) AS done FROM jobs WHERE {_FIRST}"""
 PLACE = """SELECT first.id, first.name, (SELECT max(link) FROM jobs WHERE chain = :chain) AS links
     FROM jobs AS first WHERE first.seq = :chain"""
-OPEN_PARENTS = f"""SELECT {COLUMNS} FROM jobs
-    WHERE seq IN (SELECT parent FROM links WHERE child = :seq AND value IS NULL) ORDER BY seq"""
+OPEN_PARENTS = """SELECT DISTINCT jobs.seq, name, state, verdict, policy IS NOT NULL
+    FROM links CROSS JOIN jobs ON jobs.seq = links.parent
+    WHERE links.child = :seq AND links.value IS NULL ORDER BY jobs.seq"""
 _TIES = f"""SELECT {COLUMNS}, part, from_video, from_take FROM (SELECT {{other}} AS other, part,
         sha256 AS from_video, (SELECT name FROM jobs AS take WHERE take.seq = taken_from) AS from_take
         FROM links WHERE {{own}} = :seq) AS ties CROSS JOIN jobs ON jobs.seq = ties.other ORDER BY seq, part"""
@@ -44,6 +45,19 @@ class Place(NamedTuple):
     id: str
     name: str
     links: int
+
+
+class OpenParent(NamedTuple):
+    """A job whose video another one waits for. ``is_judged``: whether anything is checked of its video.
+
+    Not a whole ``Job``: a list of a million jobs has many of them.
+    """
+
+    seq: int
+    name: str
+    state: JobState
+    verdict: str | None
+    is_judged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +101,10 @@ class LinkQueries(Part):
         """The chain whose first job has this number."""
         return Place(*self._db.execute(PLACE, {"chain": chain}).fetchone())
 
-    def list_open_parents(self, job: Job) -> list[Job]:
+    def list_open_parents(self, job: Job) -> list[OpenParent]:
         """The parents whose videos a job waits for."""
-        return [job_of(row) for row in self._db.execute(OPEN_PARENTS, {"seq": job.seq})]
+        rows = self._db.execute(OPEN_PARENTS, {"seq": job.seq})
+        return [OpenParent(row[0], row[1], JobState(row[2]), row[3], bool(row[4])) for row in rows]
 
     def list_parent_ids(self, job: Job) -> list[str]:
         """The ids of the jobs of whose videos a job is made."""

@@ -24,7 +24,13 @@ COLUMNS = """seq, id, name, stem, state, held, model, request, repeat_index, met
     (SELECT service FROM runs WHERE runs.id = jobs.run) AS service,
     (SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog) AS catalog, unchecked,
     (SELECT policy FROM policies WHERE policies.id = jobs.policy) AS policy, verdict, take, take_of, asked,
-    priority, chain, link, waits"""
+    priority, chain, link, waits,
+    iif(jobs.chain IS NULL, NULL, json_object(
+        'chain', (SELECT first.id FROM jobs AS first WHERE first.seq = jobs.chain), 'link', jobs.link,
+        'parents', (SELECT json_group_array(json_object('job_id', id, 'part', part, 'sha256', sha256))
+            FROM (SELECT taken.id, links.part, links.sha256 FROM links CROSS JOIN jobs AS taken
+                ON taken.seq = links.taken_from WHERE links.child = jobs.seq ORDER BY links.parent, links.part))))
+        AS place"""
 UNFINISHED = list_states(state for state in JobState if not state.is_complete)
 """States of jobs that a run can do something for."""
 UNSETTLED = list_states(state for state in JobState if state.is_unsettled)

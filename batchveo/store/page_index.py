@@ -72,16 +72,20 @@ VOTED = """seq IN (SELECT coalesce(votes.job, undone.job)
     FROM votes LEFT JOIN votes AS undone ON undone.id = votes.undoes WHERE votes.id > :after AND votes.id <= :upto)"""
 LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
 HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
-# the rows to copy, the first of their chains, and all that waits for one of them: it may be blocked now, or no longer
+# those of the rows to copy that wait, waited or are waited for, and all that waits for one of them: it may be blocked
+# now, or no longer; and the first job of a chain, which may have been in none
 TOUCH = """INSERT INTO found.touched
-    WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of, chain FROM jobs WHERE {}),
+    WITH RECURSIVE copied AS MATERIALIZED (SELECT seq, take_of FROM jobs WHERE {} AND (
+        waits > 0 OR seq IN (SELECT seq FROM found.waiting)
+        OR EXISTS (SELECT 1 FROM links INDEXED BY links_open
+            WHERE links.parent = coalesce(jobs.take_of, jobs.seq) AND links.value IS NULL))),
     below (seq) AS (
         SELECT coalesce(take_of, seq) FROM copied
         UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
         CROSS JOIN links ON links.parent = coalesce(parents.take_of, parents.seq)
         WHERE links.value IS NULL AND links.child <= :job)
     SELECT seq, max(is_copied) FROM (SELECT seq, 1 AS is_copied FROM copied UNION ALL SELECT seq, 0 FROM below
-        UNION ALL SELECT DISTINCT chain, 0 FROM copied WHERE chain IS NOT NULL) GROUP BY seq"""
+        UNION ALL SELECT DISTINCT chain, 0 FROM jobs WHERE {} AND link > 1) GROUP BY seq"""
 FORGET_WAITS = "DELETE FROM found.waiting WHERE seq IN (SELECT seq FROM found.touched)"
 COPY_WAITS = f"""INSERT INTO found.waiting
     WITH RECURSIVE blocked (seq) AS (
@@ -147,8 +151,6 @@ SEARCH_STEP = 20_000
 SEARCH_SECONDS = 0.3
 """Time for one answer: with a million jobs a search may take several, each of which shows how far it came."""
 _ALL = 2**62
-MOMENT = 0.1
-"""Seconds that an answer waits for counts that are brought up to date."""
 REST_FACTOR = 10.0
 """Times as long as it took, a search that may have other matches by now is used again."""
 _FOLLOWED = frozenset(
@@ -274,7 +276,7 @@ class _Copy:
         """Find out which jobs wait or are blocked, now that these changed; the numbers of others that are concerned."""
         job = bounds["upto"] if condition == NEW else self.job
         self.db.execute("DELETE FROM found.touched")
-        self.db.execute(TOUCH.format(condition), {**bounds, "job": job})
+        self.db.execute(TOUCH.format(condition, condition), {**bounds, "job": job})
         self.db.execute(FORGET_WAITS)
         self.db.execute(COPY_WAITS)
         return [row["seq"] for row in self.db.execute(TOUCHED, {"job": job})]
@@ -515,7 +517,6 @@ class PageIndex:
         self._copy: _Copy | None = None
         self._thread: Thread | None = None
         self._has_failed = False
-        self._waits: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -586,16 +587,6 @@ class PageIndex:
             counts = _count_kinds(Filter(), copy.kinds, copy.jobs_of)
         return {f"{name}s": Counter(counts[name]).most_common(MOST_CHOICES) for name in ("model", "manifest", "split")}
 
-    def count_waits(self) -> dict[str, int]:
-        """How many jobs wait for videos of others, and how many are blocked, when the copy was last up to date.
-
-        It is brought up to date first, if that takes a moment only.
-        """
-        self.refresh_soon()
-        if self._thread is not None:
-            self._thread.join(MOMENT)
-        return dict(self._waits)
-
     def count_moves(self, edges: Sequence[int]) -> list[Moves]:
         """How often each move was made, from the event after each of ``edges`` (ids of events) to the next."""
         with self._use_copy() as copy:
@@ -632,7 +623,6 @@ class PageIndex:
             self._drop_copy()  # it has no journal, so it may be damaged
             raise
         self._has_failed = False
-        self._waits = _count_part("waits", Filter(), self._copy.kinds, self._copy.jobs_of)
         return self._copy
 
     def _drop_copy(self) -> None:

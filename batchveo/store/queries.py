@@ -46,6 +46,10 @@ NEXT_DUE = f"""SELECT {COLUMNS} FROM jobs INDEXED BY jobs_ready WHERE {_READY} A
 NEXT_LINK = f"""SELECT {COLUMNS} FROM jobs INDEXED BY links_ready WHERE {_READY} AND link > 1 AND priority = :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
     AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY run, link DESC, seq LIMIT 1"""
+# whatever its priority, if the money that is left is kept for begun chains: the first of them
+NEXT_OF_BEGUN = f"""SELECT {COLUMNS} FROM jobs INDEXED BY links_ready WHERE {_READY} AND link > 1
+    AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
+    AND model NOT IN (SELECT value FROM json_each(:refused)) ORDER BY chain, seq LIMIT 1"""
 # the same, if nothing of the first priorities is due: a look at each of thousands would take seconds
 NEXT_DUE_PRIORITY = f"""SELECT priority FROM jobs INDEXED BY jobs_ready WHERE {_READY} AND priority < :priority
     AND run BETWEEN {TAKES_FROM} AND :run AND not_before <= :now
@@ -184,9 +188,16 @@ class Queries(Part):
         when: float | None = self._db.execute(NEXT_PENDING, wanted).fetchone()[0]
         return when
 
-    def find_due_job(self, run: int, *, now: float, refused: Sequence[str] = ()) -> Job | None:
-        """The pending job of ``run`` that is claimed next: of those that may be, the first of the highest priority."""
-        row = self._find_due(run, now, refused)
+    def find_due_job(self, run: int, *, now: float, refused: Sequence[str] = (), of_begun: bool = False) -> Job | None:
+        """The pending job of ``run`` that is claimed next: of those that may be, the first of the highest priority.
+
+        ``of_begun``: the next link of the first chain instead, whatever its priority.
+        """
+        if of_begun:
+            wanted = {"run": run, "now": now, "refused": json.dumps(refused)}
+            row: sqlite3.Row | None = self._db.execute(NEXT_OF_BEGUN, wanted).fetchone()
+        else:
+            row = self._find_due(run, now, refused)
         return None if row is None else job_of(row)
 
     def _find_due(self, run: int, now: float, refused: Sequence[str]) -> sqlite3.Row | None:

@@ -66,6 +66,13 @@ NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, m
 COUNT_LINKS = """SELECT json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]'), count(*)
     FROM temp.written CROSS JOIN json_each(written.chain, '$[2]') AS link WHERE chain IS NOT NULL GROUP BY 1, 2"""
 
+_SUBMITTED = "SELECT id FROM state.jobs WHERE state != 'pending'"
+_NOTHING = "SELECT NULL WHERE 0"
+# links of one chain that have the same number can be made at the same time; its first job has no row of its own here
+LONGEST_ROW = """SELECT coalesce(max(links + (first NOT IN ({others}))), 1) FROM (
+    SELECT json_extract(chain, '$[0]') AS first, count(DISTINCT json_extract(chain, '$[1]')) AS links
+    FROM temp.written WHERE chain IS NOT NULL AND id NOT IN ({others}) GROUP BY first)"""
+
 CACHE_KIB = 112 * 1024
 """Memory for pages of the database while jobs move in: their ids and names reach the indices in no order."""
 
@@ -137,6 +144,16 @@ class StagingTable:
     def count_links(self) -> list[tuple[str, bool, int]]:
         """How many links take each part of a video, and whether as data; see ``ParentLink``."""
         return [(part, bool(takes_data), links) for part, takes_data, links in self._db.execute(COUNT_LINKS)]
+
+    def measure_row(self, state: Path | None) -> int:
+        """The most jobs of one chain that are to be made one after another; 1 without chains.
+
+        ``state`` is the database, whose jobs do not count unless they are pending.
+        """
+        if state is None:
+            return int(self._db.execute(LONGEST_ROW.format(others=_NOTHING)).fetchone()[0])
+        with self.attach_database(state) as db:
+            return int(db.execute(LONGEST_ROW.format(others=_SUBMITTED)).fetchone()[0])
 
     @property
     def connection(self) -> sqlite3.Connection:

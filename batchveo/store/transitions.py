@@ -101,9 +101,11 @@ Price = Callable[[Job], float | None]
 class BudgetShort(Exception):
     """The next job costs more than the rest of the budget, or its price is not known; nothing was changed."""
 
-    def __init__(self, job: Job, usd: float | None) -> None:
+    def __init__(self, job: Job, usd: float | None, kept: float = 0.0) -> None:
         self.job = job
         self.usd = usd
+        self.kept = kept
+        """US dollars of the rest that are kept for others."""
         super().__init__(job.name)
 
 
@@ -118,6 +120,11 @@ class GenerationTaken(Exception):
 def no_price(job: Job) -> float | None:  # noqa: ARG001 - the signature of a Price
     """The price of all jobs without a budget."""
     return None
+
+
+def keep_nothing(job: Job) -> float:  # noqa: ARG001 - the signature of what is kept
+    """Let a job have all that is left."""
+    return 0.0
 
 
 def allow_claim(job: Job) -> None:
@@ -147,22 +154,25 @@ class Transitions(Part):
         refused: Sequence[str] = (),
         key_print: str | None = None,
         check: Callable[[Job], None] = allow_claim,
+        kept: Callable[[Job], float] = keep_nothing,
+        of_begun: bool = False,
     ) -> Job | None:
         """Claim the next pending job, by priority, with a new client request id; ``None`` if there is none.
 
         ``price`` is that of a job, ``budget`` the cap over the whole life of the database, both in US dollars. ``key``
         is the label of the API key that submits it, ``key_print`` its fingerprint (see ``AttemptKeys``); jobs of the
         ``refused`` models are left alone. Raises ``BudgetShort`` if the job does not fit, or has no price, and what
-        ``check`` raises if the job may not be claimed as it is; then nothing was changed.
+        ``check`` raises if the job may not be claimed as it is; then nothing was changed. ``kept``: US dollars that a
+        job must leave of the budget. ``of_begun``: see ``find_due_job``.
         """
         # one transaction for the claim and its price: spent, in flight and in doubt together never exceed the budget,
         # even if the process dies in between
         with self._transaction():
-            pending = self._queries.find_due_job(run, now=now, refused=refused)
+            pending = self._queries.find_due_job(run, now=now, refused=refused, of_begun=of_begun)
             if pending is None:
                 return None
             pending = self._queries.fill_links(pending)
-            usd = self._check_budget(pending, price, budget)
+            usd = self._check_budget(pending, price, budget, kept)
             check(pending)
             claim = {"seq": pending.seq, "now": now, "nonce": secrets.token_hex(4), "key": key or None}
             claimed = self._db.execute(CLAIM, claim).fetchone()
@@ -282,10 +292,13 @@ class Transitions(Part):
             raise MoveLost(f"job {job.id} is no longer {job.state}")
         return replace(job, api_key_label=key or None)
 
-    def _check_budget(self, job: Job, price: Price, budget: float | None) -> float | None:
+    def _check_budget(self, job: Job, price: Price, budget: float | None, kept: Callable[[Job], float]) -> float | None:
         usd = price(job)
-        if budget is not None and (usd is None or self._queries.read_committed() + usd > budget + MICRO / 2):
-            raise BudgetShort(job, usd)
+        if budget is None:
+            return usd
+        others = kept(job)
+        if usd is None or self._queries.read_committed() + usd + others > budget + MICRO / 2:
+            raise BudgetShort(job, usd, others)
         return usd
 
     def _was_sent(self, job: Job) -> bool:

@@ -25,6 +25,8 @@ from batchveo.web.clip_checks import find_near_copies
 
 MOST_ON_A_PAGE = 500
 USUAL_ON_A_PAGE = 120
+MOMENT = 0.1
+"""Seconds that the progress waits for a count of the blocked jobs; with a million jobs it is an older one."""
 LARGEST_BODY = 4 * 1024 * 1024
 
 Body = Mapping[str, object]
@@ -60,7 +62,7 @@ def list_jobs(request: Request) -> Response:
                 "scanned": None if matches.compared is None else {"jobs": matches.compared, "total": total},
             }
         cards = serializers.make_cards(store, found, request.app.state.presence)
-    copies = request.app.state.near_copies.find_counts()
+    copies = request.app.state.near_copies.find()
     cards = [{**card, "copies": copies.get(card["seq"], 0)} for card in cards]
     return make_answer({"jobs": cards, "at": at, "order": order, "now": time.time(), **facts})
 
@@ -81,11 +83,13 @@ def show_job(request: Request) -> Response:
 def show_progress(request: Request) -> Response:
     """Counts, money, speed and the cards that changed after the event ``since``."""
     since = read_number(request.query_params, "since")
-    waits = request.app.state.index.count_waits()  # while the page is open, so that a search need not wait
+    request.app.state.index.refresh_soon()  # while the page is open, so that a search need not wait
+    blocked = request.app.state.blocked.find(MOMENT)
     with open_store(request) as store:
         presence = request.app.state.presence
-        progress = serializers.make_progress(store, since=since, now=time.time(), presence=presence)
-        return make_answer({**progress, "waits": waits})
+        return make_answer(
+            serializers.make_progress(store, since=since, now=time.time(), presence=presence, blocked=blocked)
+        )
 
 
 def list_failures(request: Request) -> Response:

@@ -19,9 +19,10 @@ from batchveo.core.expressions import ExpressionError
 from batchveo.operations.quote import is_missing_database
 from batchveo.store.page_index import PageIndex
 from batchveo.web import api, changes, choices, media, selections
+from batchveo.web.background import Background
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.first_run import FirstRun
-from batchveo.web.near_copies import NearCopies
+from batchveo.web.near_copies import follow_near_copies
 from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, has_media_extra
@@ -47,7 +48,8 @@ def _make_page(state: Path, keys: Secrets, videos: Destination | None) -> ASGIAp
     inner.state.index = PageIndex(state)
     inner.state.videos = videos
     inner.state.presence = VideoPresence(videos)
-    inner.state.near_copies = NearCopies(state)
+    inner.state.near_copies = follow_near_copies(state)
+    inner.state.blocked = Background(state, lambda store: tuple(store.chains.count_blocked()), ())
     inner.state.groups = {}
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None
@@ -58,7 +60,7 @@ def _make_page(state: Path, keys: Secrets, videos: Destination | None) -> ASGIAp
 def _send_page(request: Request) -> Response:
     state = request.app.state
     state.index.refresh_soon()
-    state.near_copies.find_counts()  # begun now, it is mostly ready for the first cards
+    state.near_copies.find()  # begun now, it is mostly ready for the first cards
     return HTMLResponse(make_live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from batchveo.core.links import LAST, LINK_PREFIX, Link
+from batchveo.core.links import LAST, LINK_PREFIX, VIDEO, Link
 from batchveo.core.models import Job
 from batchveo.store import Store
 from batchveo.web import serializers
@@ -18,13 +18,14 @@ _AT_THE_END = ("last", "end", "tail")
 def make_strip(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
     """``strip``: the cards of the ``links`` of the chain through ``job``, and its ``branches``; ``None`` without one.
 
-    ``repeats`` of a link: whether its first frame is the last one of the link before.
+    ``begins_with`` of a link: ``last``, the last frame of the link before, ``video``, all of it (if the model returns
+    it), or ``None``.
     """
     line = store.places.read_line(job)
     if len(line.links) < 2:
         return {"strip": None}
     cards = serializers.make_cards(store, store.search.read_cards(line.links), presence)
-    links = [{**card, "repeats": is_continued(store.queries.read_job(int(str(card["seq"]))))} for card in cards]
+    links = [{**card, "begins_with": find_beginning(store.queries.read_job(int(str(card["seq"]))))} for card in cards]
     return {"strip": {"links": links, "branches": [asdict(branch) for branch in line.branches]}}
 
 
@@ -48,12 +49,11 @@ def make_lines(store: Store, jobs: Sequence[Job]) -> tuple[list[dict[str, object
     return lines, line_of
 
 
-def is_continued(job: Job) -> bool:
-    """Whether the clip of ``job`` begins with the last frame of the one that it is made from."""
-    return any(
-        isinstance(value, str)
-        and value.startswith(LINK_PREFIX)
-        and Link.parse(value).part == LAST
-        and not any(word in field for word in _AT_THE_END)
-        for field, value in job.request.items()
-    )
+def find_beginning(job: Job) -> str | None:
+    """The part of another video that the clip of ``job`` begins with: ``last`` or ``video``; ``None`` if with none."""
+    for field, value in job.request.items():
+        if isinstance(value, str) and value.startswith(LINK_PREFIX):
+            part = Link.parse(value).part
+            if part in (LAST, VIDEO) and not any(word in field for word in _AT_THE_END):
+                return part
+    return None

@@ -96,7 +96,8 @@ async def add_takes(request: Request) -> Response:
             planned = _plan_takes(store, body)
             if _identify_takes(store, planned) != body.get("expected"):
                 raise UsageError("there are other takes by now; look at them again")
-            return {"done": len(further_takes.add_takes(store, planned, now=time.time()))}
+            done = len(further_takes.add_takes(store, planned, now=time.time()))
+            return {"done": done, "notes": list(chain_remake.describe_left(store, planned.firsts))}
 
     return await change_store(request, add)
 

@@ -13,6 +13,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.fields import Condition, parse_condition
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.operations import votes
+from batchveo.operations.chain_remake import describe_outdated
 from batchveo.operations.compare import compare_clips
 from batchveo.operations.take_groups import PLAIN_AXES, TakeGroup, TakeGroups, group_takes
 from batchveo.store import Store
@@ -73,7 +74,10 @@ def show_comparison(request: Request) -> Response:
 
 
 async def record_vote(request: Request) -> Response:
-    """Record an act of ``person``: ``kind`` about ``job`` (and ``other``), ids; ``shown`` in their order."""
+    """Record an act of ``person``: ``kind`` about ``job`` (and ``other``), ids; ``shown`` in their order.
+
+    ``notes`` of the answer: what was bought with a take that does not count any more.
+    """
     return await change_store(request, _record_vote)
 
 
@@ -105,7 +109,8 @@ def _record_vote(store: Store, body: Body) -> dict[str, object]:
         blind=body.get("blind") is True,
         at=time.time(),
     )
-    return {"vote": votes.record_act(store, vote, jobs).id}
+    recorded = votes.record_act(store, vote, jobs)
+    return {"vote": recorded.id, "notes": list(describe_outdated(store, jobs))}
 
 
 def _undo_vote(store: Store, body: Body) -> dict[str, object]:

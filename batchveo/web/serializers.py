@@ -19,6 +19,7 @@ from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.chain_places import Wait
+from batchveo.store.chains import BlockedCount
 from batchveo.store.job_search import CLIP, standing_of, text_of
 from batchveo.store.page_index import PageIndex
 from batchveo.web.clip_checks import make_checks
@@ -174,16 +175,23 @@ def list_choices(index: PageIndex) -> dict[str, list[dict[str, object]]]:
     return {name: [{"value": value, "jobs": jobs} for value, jobs in found] for name, found in choices.items()}
 
 
-def make_progress(store: Store, *, since: int | None, now: float, presence: VideoPresence) -> dict[str, object]:
+def make_progress(
+    store: Store,
+    *,
+    since: int | None,
+    now: float,
+    presence: VideoPresence,
+    blocked: Sequence[BlockedCount] | None = None,
+) -> dict[str, object]:
     """Counts, money and speed, with the cards that changed after the event numbered ``since``.
 
     ``ahead`` is the time left, in the words of the terminal. ``many``: too many cards changed to be sent; the page
-    must load its cards again.
+    must load its cards again. ``blocked``: the blocked jobs, if they are counted already.
     """
     cursor = store.search.read_latest_event()
     moved = [] if since is None else store.search.list_changes(since, most=MOST_CHANGES + 1)
     many = len(moved) > MOST_CHANGES
-    status = make_status_row(store, now=now)
+    status = make_status_row(store, now=now, blocked=blocked)
     status["in_doubt"] = status["in_doubt"][:MOST_DOUBTS]  # type: ignore[index]
     run = store.runs.find_latest()
     return {

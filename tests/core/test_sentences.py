@@ -42,6 +42,14 @@ CASES = [
             "are the defaults; written as before they are not bought again"
         ),
     ),
+    (
+        notices.LinkNotFilled(job="fox-2", parent="fox-1", reason="No such file or directory", state=DATABASE),
+        (
+            "fox-2 still waits: what it takes from the video of fox-1 cannot be had: No such file or directory. "
+            "The next run tries again; if that video is missing or damaged, "
+            "`batchveo verify --refetch --state /s/new.db` lets it be fetched first"
+        ),
+    ),
     (notices.ClusterStarting(address="local"), "starting Ray on this machine, which takes some ten seconds"),
     (notices.ClusterStarting(address="auto"), "joining the cluster of this machine"),
     (notices.ClusterStarting(address="head:6379"), "joining Ray at head:6379"),

@@ -204,6 +204,38 @@ def test_files_of_somebody_else(morning: Morning, joined: list[list[str]]) -> No
     assert joined == []
 
 
+def test_films_of_a_dataset(morning: Morning, joined: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the chains whose clips are all in it; again only what is new."""
+    monkeypatch.setattr("batchveo.dataset.exporter.check_extra", lambda: None)
+    jobs = make_chain(morning)
+    make_chain(morning, 2, "other")
+    morning.vote(VoteKind.REJECT, morning.job("other 1"))
+    result = morning.export(films=True)
+    assert (result.clips, result.films) == (4, 1)
+    assert sorted(path.name for path in (morning.dataset / "films").glob("*.*")) == [
+        ".batchveo-films.lock",
+        "shot 3.json",
+        "shot 3.mp4",
+        "shot 3.srt",
+    ]
+    longer = morning.link("shot 4", ("image_url", jobs[2], "last"))
+    assert morning.export(films=True).films == 1
+    assert [len(titles) for titles in joined] == [3, 4]
+    path = morning.videos / str(longer.file)
+    (morning.dataset / "films" / "shot 4.mp4").unlink()
+    path.write_bytes(path.read_bytes() + b"x")
+    result = morning.export(films=True)
+    assert result.troubles[-1].problem == f"{path} has changed since it was recorded"
+    assert result.troubles[-1].path == morning.dataset / "films" / "shot 4.mp4"
+    assert (result.films, morning.export().films) == (0, None)
+
+
+def test_a_split_that_has_the_name_of_the_films(morning: Morning) -> None:
+    morning.make("one", meta={"split": "films"})
+    with pytest.raises(UsageError, match=r"meta.split of 'one' is films"):
+        morning.export(films=True)
+
+
 def test_subtitles_are_wrapped_and_never_break_the_file() -> None:
     prompts = ["A harbour at dawn, boats at anchor, slow push in", "one\n\ntwo --> three", " "]
     film = Film(seconds=3725.5, frames=1, begins=(0.0, 61.25, 3700.0), is_copied=True)

@@ -15,6 +15,7 @@ from batchveo.store.chains import BlockedCount
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.chains import make_chain
+from tests.helpers.factories import make_spec
 
 S = JobState
 
@@ -124,6 +125,20 @@ def test_chains_that_end_early_and_how_they_go_on(tmp_path: Path) -> None:
     assert text.startswith("nothing to do; 3 blocked, 1 failed, 1 cancelled in earlier runs; videos in videos")
     command = f"`batchveo retry 'ship 0' --state {store.path}`"
     assert f"1 job is blocked: ship 0 was cancelled; {command} brings it back" in text.splitlines()
+
+
+def test_films_of_complete_chains(tmp_path: Path) -> None:
+    """They are offered once there is one."""
+    with Store(tmp_path / "b.db") as store:
+        run = store.runs.begin_run(command="run", service="x", now=1.0)
+        store.imports.add_jobs([*make_chain(2, "fox"), make_spec("single")], run=run, now=1.0)
+        first = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
+        assert "0 of 1 chain is complete" in said(store, run).splitlines()
+        (link,) = store.chains.list_open_links(first.seq)
+        store.chains.fill_frame(link, first, b"image", run=run, now=3.0)
+        moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=4.0)
+        command = f"`batchveo film --all --state {store.path}`"
+        assert f"1 of 1 chain is complete; {command} joins their clips to films" in said(store, run).splitlines()
 
 
 def test_blocked_by_clips_that_were_rejected(tmp_path: Path) -> None:

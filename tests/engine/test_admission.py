@@ -103,7 +103,9 @@ async def test_a_decision_is_data(tmp_path: Path) -> None:
         in_flight = InFlightTable(begun=0.0, patience=60.0)
         budget = Budget(context, bus, in_flight, {}, PriceList({}), settings, key_prints={}, endings={})
         linker = Linker(context, bus, Recorder(context, bus), PerKey({"": night.make_api()}), FakeClips(), judged=True)
-        admission = Admission(context, bus, in_flight, throttles, budget, Assignments(), linker, backlog=9)
+        admission = Admission(
+            context, bus, in_flight, throttles, budget, Assignments(), linker, backlog=9, inputs_come=lambda: False
+        )
         now = night.clock.now()
         assert admission.decide(now) == Wait(reason=ThrottleReason.NOTHING, until=now + 5.0)
         store.imports.add_jobs(specs(2), run=context.run, now=now)

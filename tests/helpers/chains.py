@@ -14,6 +14,8 @@ from batchveo.storage.stored_video import local_copy, video_at
 from tests.helpers.factories import make_spec
 
 LITE = "google/veo-3-1-lite-generate-preview"
+TAKES_URL = "google/veo-3.1-i2v-fast"
+"""A model that begins with an image, of which it takes an address alone."""
 FIELDS = {
     "video": ("video_url", "google/veo3-1-fast-extend-video"),
     "id": ("previous_interaction_id", "google/gemini-omni-flash-preview"),
@@ -23,16 +25,24 @@ POLICY = CheckPolicy(gates=("black_seconds < 0.5",)).to_json()
 
 
 def make_link(
-    name: str, parents: dict[str, JobSpec], *, policy: str | None = None, tries: int | None = None
+    name: str,
+    parents: dict[str, JobSpec],
+    *,
+    policy: str | None = None,
+    tries: int | None = None,
+    by_url: bool = False,
 ) -> JobSpec:
-    """A job that takes each of these parts of the videos of other jobs; without any, the first of a chain."""
-    model = next((FIELDS[part][1] for part in parents if part in FIELDS), LITE)
+    """A job that takes each of these parts of the videos of other jobs; without any, the first of a chain.
+
+    ``by_url``: its model takes an image only by an address.
+    """
+    model = next((FIELDS[part][1] for part in parents if part in FIELDS), TAKES_URL if by_url and parents else LITE)
     request: dict[str, object] = {"model": model, "prompt": name}
     links = []
     place = None
     for field, (part, parent) in zip(("image_url", "last_image_url"), parents.items(), strict=False):
         request[FIELDS.get(part, (field,))[0]] = Link(part, parent.id).reference
-        links.append(ParentLink(part=part, parent=parent.id, takes_data=True))
+        links.append(ParentLink(part=part, parent=parent.id, takes_data=not by_url))
     if parents:
         places = [parent.chain for parent in parents.values()]
         first = next(iter(parents.values()))
@@ -44,13 +54,15 @@ def make_link(
     return make_spec(name, model=model, request=request, chain=place, policy=policy, tries=tries)
 
 
-def make_chain(length: int, name: str = "shot", *, part: str = "last", policy: str | None = None) -> list[JobSpec]:
+def make_chain(
+    length: int, name: str = "shot", *, part: str = "last", policy: str | None = None, by_url: bool = False
+) -> list[JobSpec]:
     """Jobs that each take a part of the video of the one before."""
     chain: list[JobSpec] = []
     for number in range(length):
         parents = {part: chain[-1]} if chain else {}
         tries = None if policy is None else 2
-        chain.append(make_link(f"{name} {number}", parents, policy=policy, tries=tries))
+        chain.append(make_link(f"{name} {number}", parents, policy=policy, tries=tries, by_url=by_url))
     return chain
 
 

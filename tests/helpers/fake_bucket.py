@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
+from random import Random
 
 import anyio
 
 from batchveo.core.destination import BucketUrl
+from batchveo.storage.object_errors import StoreUnavailable
 
 URL = BucketUrl("s3://bucket/inputs")
 
 
 @dataclass
 class FakeBucket:
-    """Signs addresses like S3's; each call takes ``seconds``. ``broken``: what every call but signing raises."""
+    """Signs addresses like S3's; each call takes ``seconds``.
+
+    ``broken``: what every call but signing raises; ``chance``: how often one raises that the store is busy.
+    """
 
     seconds: float = 0.2
     broken: OSError | None = None
+    chance: float = 0.0
+    random: Random = field(default_factory=lambda: Random(0))
     unremovable: OSError | None = None
     objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     puts: list[str] = field(default_factory=list)
@@ -54,3 +62,5 @@ class FakeBucket:
         await anyio.sleep(self.seconds)
         if self.broken is not None:
             raise self.broken
+        if self.random.random() < self.chance:
+            raise StoreUnavailable(errno.EIO, "busy")

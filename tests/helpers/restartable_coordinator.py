@@ -12,10 +12,12 @@ from batchveo.core.clock import Clock
 from batchveo.core.events import Event
 from batchveo.engine.cluster.call_server import MOST_CLAIMED, CallServer
 from batchveo.engine.coordinator import Coordinator
+from batchveo.engine.input_addresses import BucketOpener
 from batchveo.engine.result import RunResult
 from batchveo.engine.run_context import RunSpec
 from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.provider import ApiClient
+from batchveo.storage.objects import open_objects
 from batchveo.store import Store
 
 
@@ -29,6 +31,7 @@ class CoordinatorSetup:
     apis: Mapping[str, ApiClient]
     workers: int = 1
     clips: ClipInspector | None = None
+    open_bucket: BucketOpener = open_objects
     most: int = MOST_CLAIMED
     """Jobs that one claim may bring."""
     events: list[Event] = field(default_factory=list)
@@ -52,6 +55,7 @@ class CoordinatorProcess:
             reporter=setup.events.append,
             workers=setup.workers,
             clips=setup.clips,
+            open_bucket=setup.open_bucket,
         )
         self.server = CallServer(self.coordinator, setup.clock, most=setup.most)
 

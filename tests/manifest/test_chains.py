@@ -76,6 +76,14 @@ def test_each_chain_of_a_file_has_links_of_its_own(tmp_path: Path) -> None:
     assert _name_parents(found) == {f"{name}-2": [f"last of {name}-1"] for name in ("fox", "cat", "hen")}
 
 
+def test_equal_chains_are_chains_of_their_own(tmp_path: Path) -> None:
+    """Also those that YAML repeats by an alias, which are at one line."""
+    for again in ("*a", f"{{model: {LITE}, chain: [wakes, runs]}}"):
+        found = jobs(tmp_path, f"- &a {{model: {LITE}, chain: [wakes, runs]}}\n- {again}\n")
+        assert len({job.id for job in found}) == 4
+        assert len({job.chain.chain for job in found if job.chain}) == 2
+
+
 def test_a_chain_runs_over_matrix_and_repeats(tmp_path: Path) -> None:
     """Each combination is a chain of its own, linked to its own kind."""
     found = jobs(
@@ -164,6 +172,7 @@ def test_one_chain_in_two_manifests_is_made_once(tmp_path: Path) -> None:
         ("chain: []", "must be a list of prompts"),
         ("chain: a", "must be a list of prompts"),
         ("chain: [a, 5]", "must be a mapping, not 5"),
+        ("chain: [a, {chain: [b]}]", "chain makes a chain within a chain"),
         ("chain: [a, {prompt: b, matrix: {x: [1]}}]", "matrix belongs to the whole chain"),
         ("chain: [a, b], extend: 2", "chain and extend are both there"),
         ("chain: [a, b], prompts_file: x.txt", "a chain has no prompts_file"),

@@ -15,7 +15,15 @@ from batchveo.manifest import Manifests
 from batchveo.manifest.json_schema import job_schema, manifest_schema
 
 EXAMPLES = Path(__file__).parents[2] / "manifests"
-COUNTS = {"quickstart.yaml": 6, "products.csv": 3, "prompts.jsonl": 5, "vbench-style.yaml": 20, "shots.yaml": 6}
+COUNTS = {
+    "quickstart.yaml": 6,
+    "products.csv": 3,
+    "prompts.jsonl": 5,
+    "vbench-style.yaml": 20,
+    "shots.yaml": 6,
+    "film.yaml": 8,
+}
+LITE = "google/veo-3-1-lite-generate-preview"
 JOB = {"model": "google/veo-3.1-t2v", "prompt": "A cat"}
 
 
@@ -80,6 +88,11 @@ def test_examples_are_manifests(path: Path) -> None:
         {**JOB, "gates": {"black_seconds": 0.5}},
         {**JOB, "gates": ["has_sound", 7]},
         {**JOB, "prefer": ["motion"]},
+        {"model": LITE, "chain": ["a", 5]},
+        {"model": LITE, "chain": ["a", {"prompt": "b", "matrix": {"x": [1]}}]},
+        {"model": LITE, "chain": ["a"], "then": 3},
+        {"model": LITE, "prompt": "a", "image_url": {"frame": "middle", "of": "a"}},
+        {"model": LITE, "prompt": "a", "image_url": {"frame": "last"}},
         {"model": "google/veo-3.1-reference-to-video", "prompt": "A", "image_urls": "https://a.b/c"},
     ],
 )
@@ -111,6 +124,14 @@ def test_typical_errors(job: dict[str, object]) -> None:
         {"model": "google/veo-3.1-reference-to-video", "prompt": "A", "image_urls": "{images}"},
         {**JOB, "checks": "all", "gates": ["black_seconds < 0.5", "has_sound"], "prefer": "-motion", "tries": 3},
         {**JOB, "checks": None, "gates": "has_sound"},
+        {
+            "model": LITE,
+            "chain": ["a", {"prompt": "b", "duration": 4}],
+            "then": {"model": "veo2"},
+            "matrix": {"x": [1]},
+        },
+        {"model": LITE, "prompt": "a", "extend": 2},
+        {"model": LITE, "prompt": "a", "image_url": {"frame": 2.5, "of": 7}, "last_image_url": "first of b"},
     ],
 )
 def test_right_jobs(job: dict[str, object]) -> None:

@@ -94,6 +94,9 @@ def check_frames(film: Path, clips: list[Path], *, repeats: bool = True, least: 
         if before is not None and (before != right).any():
             assert compare(picture, right) > compare(picture, before)
     assert [time for time, _ in found] == pytest.approx([number / FPS for number in range(len(wanted))], abs=1e-4)
+    with av.open(str(film)) as container:
+        video = container.streams.video[0]
+        assert float(video.duration * video.time_base) == pytest.approx(len(wanted) / FPS, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from batchveo.sandbox.endpoints.videos import FILES_PREFIX
 from batchveo.store import Store
 from batchveo.store.chains import LinkRecord
 from tests.helpers.chains import make_chain, make_link
+from tests.helpers.fake_bucket import FakeBucket
 
 S = JobState
 
@@ -32,14 +34,17 @@ def make_joined(name: str) -> list[JobSpec]:
     return [before, after, between, make_link(f"{name} end", {VIDEO: between})]
 
 
+BY_URL = "addresses"
 SHAPES: Mapping[str, Callable[[str], list[JobSpec]]] = {
+    BY_URL: lambda name: make_chain(3, name, by_url=True),
     "frames": lambda name: make_chain(4, name),
     "videos": lambda name: make_chain(3, name, part=VIDEO),
     "ids": lambda name: make_chain(3, name, part=GENERATION),
     "branches": make_branches,
     "joined": make_joined,
 }
-"""The forms of chains: jobs that take frames, addresses or generation ids, and chains that part or meet."""
+"""The forms of chains: jobs that take frames, videos or generation ids, frames that go through a bucket, and chains
+that part or meet."""
 
 
 def make_chains(shapes: Sequence[str]) -> list[JobSpec]:
@@ -81,9 +86,19 @@ def _find_taken(sent: str, part: str, jobs: Sequence[Job], generations: Sequence
         file = sent.partition("?")[0].rpartition(FILES_PREFIX)[2].removesuffix(".mp4")
         made = next(generation for generation in generations if generation.file == file)
         return next(job for job in jobs if job.generation_id == made.id)
+    if sent.startswith("https://bucket."):
+        return next(job for job in jobs if hashlib.sha256(f"{part} of {job.sha256}".encode()).hexdigest() in sent)
     taken, _, sha256 = base64.b64decode(sent.partition(",")[2]).decode().partition(" of ")
     assert taken == part
     return next(job for job in jobs if job.sha256 == sha256)
+
+
+def check_uploads(store: Store, bucket: FakeBucket) -> None:
+    """What is in the bucket is on record, and gone once nobody needs it and it can be removed; nothing is put twice."""
+    recorded = {row["name"] for row in store.connection.db.execute("SELECT name FROM uploads")}
+    assert bucket.objects.keys() <= recorded
+    for name in bucket.puts:
+        assert bucket.puts.count(name) <= bucket.deleted.count(name) + 1, f"{name} was put twice"
 
 
 def check_links(store: Store, jobs: Sequence[Job]) -> None:

@@ -19,7 +19,7 @@ from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from batchveo.store.transitions import Transitions
-from tests.simulation.chains import check_links, check_sent, waits_rightly
+from tests.simulation.chains import check_links, check_sent, check_uploads, waits_rightly
 from tests.simulation.world import WITHOUT_END, Plan, WatchedNight, ending_of, may_be_refused
 
 S = JobState
@@ -48,6 +48,7 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     requests = {job.id: job.request for job in plan.list_jobs()}
     check_sent(requests, jobs, night.service.generations, good_at=night.observer.good_at, is_good=plan.is_good)
     check_links(store, jobs)
+    check_uploads(store, night.bucket)
     committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
     assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
     counted = Counter((job.state, job.held) for job in jobs)

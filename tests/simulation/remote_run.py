@@ -195,6 +195,7 @@ class RemoteRun:
             workers=self._remote.workers,
             events=night.events,
             clips=night.clips,
+            open_bucket=night.bucket.open,
         )
 
     # -- the coordinator, and those that take its place
@@ -248,7 +249,15 @@ class RemoteRun:
             with life.scope:
                 await broker.join_run()
                 async with self._apis(kept) as apis, VideoClient(loopback=True, transport=kept) as videos:
-                    worker = Worker(broker, apis, videos, self._settings, durations=Durations(), disk=at_once)
+                    worker = Worker(
+                        broker,
+                        apis,
+                        videos,
+                        self._settings,
+                        durations=Durations(),
+                        disk=at_once,
+                        open_bucket=self._night.bucket.open,
+                    )
                     await worker.run()
                 return not broker.is_fenced
         except Fenced:

@@ -25,9 +25,10 @@ from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.mock_transport import make_transport
 from batchveo.sandbox.settings import VIDEO
 from batchveo.store import Store
+from tests.helpers.fake_bucket import URL, FakeBucket
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import KEY, Night, specs
-from tests.simulation.chains import SHAPES, check_result, make_chains, waits_rightly
+from tests.simulation.chains import BY_URL, SHAPES, check_result, make_chains, waits_rightly
 from tests.simulation.observer import Observer, name_state
 from tests.simulation.remote_run import RemotePlan, RemoteRun, far_of, only_crashes
 from tests.simulation.situations import BETWEEN, HEAVY, LOCAL, REMOTE, REMOTES, Situation
@@ -165,7 +166,7 @@ def _with_chains(plan: Plan, rng: random.Random) -> Plan:
         plan,
         chains=shapes,
         cancels=bool(shapes) and rng.random() < 0.3,
-        run={**plan.run, "budget": budget},
+        run={**plan.run, "budget": budget, "inputs": URL if BY_URL in shapes else None},
         service=replace(plan.service, url_ttl=url_ttl),
     )
 
@@ -237,6 +238,7 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
     """Live through the night: runs that are killed or crash, then runs until nothing more can happen."""
     night = WatchedNight(folder, plan.service, observer=observer, poll_rate=None)
     night.clips = FakeClips(judge=plan.is_good, seconds=random.Random(plan.seed + 5).choice([0.0, 1.0, 30.0]))
+    night.bucket = FakeBucket(chance=0.1, random=random.Random(plan.seed + 9))
     jobs = plan.list_jobs()
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
     observer.note_beginning = lambda: _note_clock(night)
@@ -412,6 +414,7 @@ async def _lose(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec]) -> Non
     night.end_looks()
     for file in night.folder.glob("b.db*"):
         file.unlink()
+    night.bucket = FakeBucket()  # what only the lost database knew of stays in the other one
     for job in jobs:
         night.observer.note_fault("database-lost", job.id, "succeeded")
     bought = len(night.service.generations)

@@ -49,7 +49,7 @@ def test_both_ends_of_a_link(store: Store, run: int) -> None:
     (tie,) = store.links.list_children(second)
     assert (tie.job, tie.part, tie.taken_from, tie.sha256) == (third, "last", None, None)
     assert [job.name for job in store.links.list_around(third, distance=1, most=9)] == ["shot 1", "shot 2"]
-    assert store.links.list_open_parents(third) == [second]
+    assert store.links.list_open_parents(third) == [(second.seq, "shot 1", S.PENDING, None, False)]
 
 
 def test_chains_in_conditions(store: Store, run: int) -> None:

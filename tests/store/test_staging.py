@@ -17,6 +17,8 @@ from batchveo.manifest import Manifests
 from batchveo.store import StagingTable, Store, preview_jobs
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import list_migrations
+from tests.helpers.busy_database import moved_on
+from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 
 MODEL = "google/veo-3.1-t2v"
@@ -158,3 +160,18 @@ def test_a_sample_is_spread_over_all_jobs(jobs: int, expected: list[int]) -> Non
         table.add_rows(map(JobRow.from_spec, specs))
         assert table.pick_sample(5) == [specs[number] for number in expected]
         assert len(table.pick_sample(4)) == min(jobs, 4)
+
+
+def test_how_many_jobs_of_a_chain_follow_each_other(tmp_path: Path) -> None:
+    """Two children of one parent are made at the same time; what was submitted already is not made."""
+    chain, state = make_chain(4), tmp_path / "batchveo.db"
+    twin = make_spec("twin", request={**chain[3].request, "prompt": "other"}, chain=chain[3].chain)
+    with StagingTable() as table, Store(state) as store:
+        assert table.measure_row(None) == 1
+        table.add_rows(map(JobRow.from_spec, [*chain, twin, *make_chain(2, "short"), make_spec("single")]))
+        assert table.measure_row(None) == 4
+        run = store.runs.begin_run(command="run", service="s", now=1.0)
+        store.imports.add_jobs(chain, run=run, now=1.0)
+        assert table.measure_row(state) == 4
+        moved_on(store, run, JobState.GENERATING, now=2.0)
+        assert table.measure_row(state) == 3

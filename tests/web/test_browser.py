@@ -173,7 +173,7 @@ def test_what_is_left_is_said_as_the_terminal_says_it(
     times = {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0}
     shown = dict.fromkeys(times)
     monkeypatch.setattr(
-        serializers, "make_status_row", lambda store, now: {**make_status_row(store, now=now), **told, **shown}
+        serializers, "make_status_row", lambda store, **known: {**make_status_row(store, **known), **told, **shown}
     )
     page = new_page(url)
     figures = page.locator(".figures")
@@ -193,7 +193,9 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     told: dict[str, object] = {"running": True, "videos_per_hour": 12_345.6, "usd_per_hour": 1234.5, "budget_usd": 8e4}
     told |= {"eta_low_seconds": 9000.0, "eta_seconds": 11_400.0, "eta_high_seconds": 13_200.0, "price_unknown": 3}
     told |= {"committed_usd": 99.0}
-    monkeypatch.setattr(serializers, "make_status_row", lambda store, now: {**make_status_row(store, now=now), **told})
+    monkeypatch.setattr(
+        serializers, "make_status_row", lambda store, **known: {**make_status_row(store, **known), **told}
+    )
     return told
 
 

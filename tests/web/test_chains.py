@@ -61,7 +61,8 @@ def test_waiting_and_blocked_jobs_and_chains_are_filters(client: Client, night: 
     assert list(read_cards(client, waits="blocked", chain=night.named("other").id)) == ["bridge"]
     counts = client.get("/api/jobs?state=pending").json()["counts"]
     assert counts["waits"] == {"blocked": 5}
-    assert client.get("/api/progress").json()["waits"] == {"blocked": 5}
+    progress = client.get("/api/progress").json()
+    assert (progress["waiting"], progress["blocked"]) == (0, 5)
     assert client.get("/api/jobs?waits=never").status_code == 400
     grouped = client.get("/api/jobs?order=chain").json()
     assert grouped["groups"] == [5, 2, 6]
@@ -88,7 +89,7 @@ def test_the_strip_has_the_links_in_order_and_the_branches(client: Client, night
     for name in ("shot 0", "shot 3"):
         strip = read_strip(name)
         assert [(link["name"], link["link"]) for link in strip["links"]] == [(f"shot {n}", n + 1) for n in range(4)]
-        assert [link["repeats"] for link in strip["links"]] == [False, True, True, True]
+        assert [link["begins_with"] for link in strip["links"]] == [None, "last", "last", "last"]
         assert {(branch["name"], branch["parent"]) for branch in strip["branches"]} == {
             (SIDE, "shot 0"),
             ("bridge", "shot 1"),

@@ -15,8 +15,9 @@ from batchveo.media.near_copies import group_near_copies
 from batchveo.store import Store
 from batchveo.web import near_copies
 from batchveo.web.app import make_app
-from batchveo.web.near_copies import NearCopies
+from batchveo.web.near_copies import follow_near_copies
 from batchveo.web.security import Secrets
+from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Client, Night
 
@@ -48,6 +49,24 @@ def act(client: Client, job: Job, other: Job | None = None, /, **changes: Any) -
     shown = [job.id] if other is None else [other.id, job.id]
     body = {"kind": "pick", "person": "ann", "job": job.id, "shown": shown, "blind": False, **changes}
     return client.post("/api/vote", body | ({} if other is None else {"other": other.id}))
+
+
+def test_a_vote_names_what_was_bought_with_another_take(client: Client, night: Night) -> None:
+    """And the command that makes it anew; more takes name what stays."""
+    night.add(*make_chain(2, "sea"))
+    first = night.succeed()
+    with Store(night.path) as store:
+        (link,) = store.chains.list_open_links(first.seq)
+        store.chains.fill_frame(link, first, b"png", run=None, now=3.0)
+    assert act(client, first).json()["notes"] == []
+    night.succeed()
+    (note,) = act(client, first, kind="reject").json()["notes"]
+    assert "1 job stays as it is, made from another take" in note
+    assert "--with-children" in note
+    wanted = {"jobs": [first.id], "takes": 1}
+    told = client.post("/api/preview", {"act": "takes", **wanted}).json()
+    (note,) = client.post("/api/takes", {**wanted, "expected": told["expected"]}).json()["notes"]
+    assert "1 job stays as it is, made from the video before" in note
 
 
 def test_groups_follow_each_other_and_the_next_open_one_is_shown_first(client: Client, night: Night) -> None:
@@ -207,11 +226,11 @@ def test_cards_say_how_many_other_clips_look_the_same(night: Night, monkeypatch:
         return group_near_copies(hashes)
 
     monkeypatch.setattr(near_copies, "group_near_copies", group_when_allowed)
-    copies = NearCopies(night.path)
-    assert copies.find_counts() == {}
+    copies = follow_near_copies(night.path)
+    assert copies.find() == {}
     may_count.set()
     copies.wait()
-    assert copies.find_counts() == {1: 1, 2: 1}
+    assert copies.find() == {1: 1, 2: 1}
     keys = Secrets()
     app = make_app(night.path, keys=keys)
     app._app.state.near_copies = copies  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.chains import make_chain, make_link
-from tests.helpers.video_clips import MOVING, TONE, write_clip
+from tests.helpers.video_clips import MOVING, STILL, TONE, write_clip
 from tests.web.conftest import HOSTILE, Night, look_again
 from tests.web.test_gallery import until
 
@@ -116,12 +116,12 @@ def test_a_clip_begins_after_the_frame_that_it_repeats(new_page: Open, url: str,
 
 
 def test_the_film_stops_before_a_missing_link_with_a_word(new_page: Open, url: str, night: Night) -> None:
-    """And goes on from there once it has come."""
+    """And continues from there once it has come."""
     page = open_job(new_page, url, night, "shot 0")
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 3
     said = page.locator(".film-said")
-    assert "Link 4, shot 3: Pending." in str(said.text_content())
+    assert "The film stops before link 4, shot 3: Pending." in str(said.text_content())
     make_next(night)
     look_again(page)
     page.locator(".strip-link[aria-label='Link 4: shot 3, Done']").wait_for()
@@ -229,7 +229,7 @@ def test_a_chain_is_looked_at_in_the_gallery(new_page: Open, url: str, night: Ni
     page.get_by_role("link", name="Show the chain in the gallery").click()
     page.get_by_text("5 jobs found").wait_for()
     page.get_by_role("button", name="Remove the filter Chain of shot 0").wait_for()
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.locator(".card-clip", has_text="Link 4").wait_for()
 
 
@@ -240,8 +240,9 @@ def test_a_report_shows_chains_in_order_and_plays_them(new_page: Open, night: Ni
     with Store(night.path, writing=False) as store:
         report = write_report(store, night.videos / "report.html", now=99.0)
     page = new_page(report.path.as_uri())
-    page.locator(".group-title", has_text="shot 0 chain of 5 jobs").wait_for()
+    page.locator(".group-title", has_text="shot 0 chain, 5 jobs").wait_for()
     page.goto(f"{report.path.as_uri()}#/job/{night.named('shot 1').id}")
+    page.get_by_text("m.yaml, line 1").wait_for()
     assert page.locator(".strip-link").count() == 4
     shown = play_film(page)
     assert len([what for _, what in shown if what == "ended"]) == 4
@@ -262,7 +263,7 @@ def test_a_question_about_a_link_says_what_becomes_of_the_next(new_page: Open, u
     page.locator(".strip-sign", has_text="Blocked").nth(1).wait_for()
     page.get_by_role("button", name="Retry").click()
     question = page.get_by_role("dialog", name="Retry “long 0”?")
-    question.get_by_text("2 jobs that wait for this in their chains go on afterwards.").wait_for()
+    question.get_by_text("2 jobs of the chain wait for this, and are made afterwards.").wait_for()
     question.get_by_role("button", name="Retry").click()
     page.locator(".strip-sign", has_text="Waiting").nth(1).wait_for()
 
@@ -292,3 +293,24 @@ def test_a_retry_leaves_what_was_made_before_or_makes_it_anew(new_page: Open, ur
     question.get_by_role("button", name="Retry").click()
     page.get_by_text("4 videos are to be made anew.").wait_for()
     assert {state for name, state in night.states().items() if "take" in name} == {"failed", "pending"}
+
+
+@pytest.mark.parametrize(("picture", "begin"), [(MOVING, 0.5), (STILL, 0.0)])
+def test_of_an_extended_clip_only_what_is_new_is_shown(
+    new_page: Open, url: str, night: Night, tmp_path: Path, picture: str, begin: float
+) -> None:
+    """If it begins with all of the one before; a model may return what is new only."""
+    first = make_link("first", {})
+    night.cancel_pending()
+    night.add(first, make_link("longer", {"video": first}))
+    make_next(night)
+    night.content = write_clip(tmp_path / "longer.mp4", [(picture, 1.0)], fps=FPS).read_bytes()
+    make_next(night)
+    page = open_job(new_page, url, night, "first")
+    page.evaluate("""() => {
+        window.begins = [];
+        document.addEventListener("play", ({ target }) => begins.push(target.currentTime), true);
+    }""")
+    shown = play_film(page)
+    assert len([what for _, what in shown if what == "ended"]) == 2
+    assert page.evaluate("begins[1]") == pytest.approx(begin, abs=0.06)

@@ -100,6 +100,7 @@ _shape_options = join_decorators(
         type=click.Choice([kind.value for kind in Captions]),
         help="Also write each caption as a text file beside its video.",
     ),
+    option("--films", is_flag=True, envvar=None, help="Also join the clips of each chain to a film, in DIR/films."),
     option("--shard-clips", type=int, default=10_000, metavar="N", help="Most clips per shard."),
 )
 _choice_options = join_decorators(
@@ -228,6 +229,7 @@ def _read_settings(options: dict[str, Any]) -> ExportSettings:
         where=options["where"],
         picked=options["picked"],
         pairs=options["pairs"],
+        films=options["films"],
         include_rejected=options["include_rejected"],
     )
 
@@ -252,6 +254,7 @@ def _make_row(result: Exported) -> dict[str, object]:
         "left_out_because": dict(result.left_out_because),
         "kept": dict(result.kept),
         "pairs": result.pairs,
+        "films": result.films,
         "troubles": [
             {"id": t.job.id, "name": t.job.name, "file": str(t.path), "problem": t.problem} for t in result.troubles
         ],
@@ -268,6 +271,7 @@ def _print_result(result: Exported) -> None:
     parts = [f"{count} {how}" for how, count in result.placed.items()]
     parts += [f"new shards: {len(result.shards)}"] if result.shards else []
     parts += [format_count(result.pairs, "pair")] if result.pairs is not None else []
+    parts += [format_count(result.films, "film")] if result.films is not None else []
     if parts:
         click.echo(", ".join(parts), err=True)
     if reasons := [f"{count:,} {reason}" for reason, count in result.left_out_because.items()]:

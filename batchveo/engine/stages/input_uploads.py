@@ -22,6 +22,7 @@ from batchveo.store.uploads import UploadedFile
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 8
+REST_SECONDS = 600.0
 END_SECONDS = 30.0
 """How long a run waits at its end for files to be removed; the next run removes the others."""
 
@@ -42,8 +43,8 @@ class InputUploads:
         self._open_bucket = open_bucket
         self._has_any = False
         self._removing: dict[UploadedFile, anyio.Event] = {}
-        self._given_up: set[str] = set()
-        """Buckets of which a file could not be removed: the store's own retries took a minute, and have failed."""
+        self._resting: dict[str, float] = {}
+        """Until when (seconds since the epoch) nothing is removed from a bucket: it failed, for all of a minute."""
         self._due = anyio.Event()
 
     async def begin_upload(self, job: Job, sha256: str, media_type: str) -> str:
@@ -71,6 +72,7 @@ class InputUploads:
 
     async def finish(self, *, is_interrupted: Callable[[], bool]) -> None:
         """Wait until what is not needed is removed, at most ``END_SECONDS``, and not after a stop signal."""
+        self._resting = dict.fromkeys(self._resting, 0.0)
         with anyio.move_on_after(END_SECONDS):
             while self._list_unneeded() and not is_interrupted():
                 self._due.set()
@@ -83,7 +85,9 @@ class InputUploads:
     def _list_unneeded(self) -> list[UploadedFile]:
         if not self._has_any:
             return []
-        return self._context.store.uploads.list_unneeded(most=AT_ONCE, without=self._given_up)
+        now = self._context.now()
+        resting = [bucket for bucket, until in self._resting.items() if until > now]
+        return self._context.store.uploads.list_unneeded(most=AT_ONCE, without=resting)
 
     async def _remove_unneeded(self) -> None:
         while files := self._list_unneeded():
@@ -99,9 +103,9 @@ class InputUploads:
             self._context.store.uploads.forget_file(file)
             _log.debug("removed the input %s of %s", file.name, file.bucket)
         except (OSError, UsageError) as error:
-            if file.bucket not in self._given_up:
+            if file.bucket not in self._resting:
                 reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 self._bus.emit(InputsNotRemoved(bucket=file.bucket, reason=reason))
-            self._given_up.add(file.bucket)
+            self._resting[file.bucket] = self._context.now() + REST_SECONDS
         finally:
             self._removing.pop(file).set()

@@ -16,8 +16,9 @@ function createActions(source, changed) {
     const agreed = await ask(question);
     if (agreed === null) return;
     try {
-      const { done } = await source.act(verb, agreed === true ? body : { ...body, ...agreed });
+      const { done, notes = [] } = await source.act(verb, agreed === true ? body : { ...body, ...agreed });
       toast(done ? told(done) : "Nothing was changed: the jobs have moved in the meantime.", { wrong: !done });
+      for (const note of notes) toast(note);
     } catch (error) {
       toast(error.message, { wrong: true });
     }
@@ -29,7 +30,11 @@ function createActions(source, changed) {
     const found = await chainOf(job, "retry");
     if (found?.made) return retryOrAnew([job.id], found, () => {}, `Retry “${clip(job.name)}”?`);
     return act(
-      { title: `Retry “${clip(job.name)}”?`, text: [PAID, ...following(found)], yes: "Retry" },
+      {
+        title: `Retry “${clip(job.name)}”?`,
+        text: [PAID, found?.jobs ? price(found) : "", ...following(found)].filter(Boolean),
+        yes: "Retry",
+      },
       "retry",
       seen(job),
       pendingAgain,
@@ -161,8 +166,7 @@ function createActions(source, changed) {
       (found) => ({
         title: `Make “${clip(job.name)}” and what follows anew?`,
         text: [
-          "Each link gets another take, which begins with the new take of the one before. The clips that you have stay.",
-          plural(PAID, found.jobs),
+          "Each link gets another take, which begins with the new take of the one before. The clips that you have stay. The current run, or the next one, pays for the new ones.",
           price(found),
         ],
         yes: `Make ${Words.counted(found.jobs, "video")}`,
@@ -322,10 +326,10 @@ const plural = (text, jobs) =>
   jobs === 1 ? text : text.replace("submits it", "submits them").replace("what it makes", "what they make");
 
 // What the jobs cost, by the latest list of prices or what their models have cost before.
-function price({ jobs, usd, unpriced }) {
+function price({ jobs, usd, unpriced }, they = "This costs") {
   if (unpriced === jobs) return jobs === 1 ? "Its price is not known." : "Their price is not known.";
   const rest = unpriced ? `; ${Words.counted(unpriced, "job")} without a known price` : "";
-  return `This costs up to ${Money.words(usd)}${rest}.`;
+  return `${they} up to ${Money.words(usd)}${rest}.`;
 }
 
 // The jobs that wait for the videos of others, and what becomes of them.
@@ -333,7 +337,7 @@ function following(found) {
   const { jobs } = found?.following ?? {};
   if (!jobs) return [];
   return [
-    `${Words.counted(jobs, "job")} that ${jobs === 1 ? "waits" : "wait"} for this in ${jobs === 1 ? "its chain goes" : "their chains go"} on afterwards. ${price(found.following)}`,
+    `${Words.counted(jobs, "job")} of the chain ${jobs === 1 ? "waits for this, and is" : "wait for this, and are"} made afterwards. ${price(found.following, jobs === 1 ? "It costs" : "They cost")}`,
   ];
 }
 

@@ -456,7 +456,9 @@ function createChoose(source, section, { moved, voted }) {
     if (isBusy || !takes.length || !(await named())) return;
     const job = order[index];
     const body = { ...act, job: job.id, shown: order.map((one) => one.id), blind: Boolean(wanted.blind), person };
-    if (!(await send("vote", body))) return;
+    const recorded = await send("vote", body);
+    if (!recorded) return;
+    for (const note of recorded.notes) toast(note);
     speak(`${label(job, index)} ${spoken(act)}`);
     if (leave) {
       toast(

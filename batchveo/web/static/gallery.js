@@ -117,7 +117,7 @@ function createGallery(source, container, { lost, picked }) {
   // What the jobs of a group have in common, by the first of them.
   function nameGroup(job) {
     if (pages.state().order !== "chain" || !job) return [job?.prompt, ""];
-    return job.chain ? [job.chain.name, "chain of "] : ["In no chain", ""];
+    return job.chain ? [job.chain.name, "chain, "] : ["In no chain", ""];
   }
 
   function put(index, card) {

@@ -55,7 +55,7 @@ const panel = createPanel(source, actions, {
 const live = createLive(byId("live"));
 const progress = createProgress(source, byId("progress"), (now) => {
   live.hear(now);
-  filters.count({ state: now.counts, waits: now.waits });
+  filters.count({ state: now.counts, waits: { waiting: now.waiting, blocked: now.blocked } });
   const badge = byId("failures-badge");
   badge.hidden = !now.counts.failed;
   badge.textContent = Words.number(now.counts.failed);

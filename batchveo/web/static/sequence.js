@@ -1,13 +1,16 @@
 // Clips that play one after the other as one: while one plays, the next is loaded into a second element, and both change
-// places at its end. A clip that begins with the last frame of the one before is begun after that frame.
+// places at its end. What a clip repeats of the one before is left out: its last frame, or all of it.
 
 import { el } from "./dom.js";
 
 const USUAL_SECONDS = 8;
 const USUAL_FPS = 24;
 const SHOWABLE = 2; // readyState: the picture at the current time is there
+const LONGER = 0.3; // seconds that a clip must have more than the one before to begin with all of it
+const SIDE = 24; // pixels of the small pictures that are compared
+const SAME = 12; // of 255: up to this average difference two pictures are the same
 
-// A clip: { src, seconds, fps, repeats }; without `src` it is missing, and playing stops before it.
+// A clip: { src, seconds, fps, beginsWith }; without `src` it is missing, and playing stops before it.
 // `changed()` hears of each moment, `stopped(index)` of the clip that is missing, or of the end (the number of clips);
 // `failed(index)` of a clip that does not play, `fit(ratio)` of the shape of the picture.
 function createSequence({ changed, stopped, failed, fit }) {
@@ -22,7 +25,9 @@ function createSequence({ changed, stopped, failed, fit }) {
   let back = create();
   const videos = [front, back];
 
-  const skip = ({ repeats, fps }) => (repeats ? 1 / (fps || USUAL_FPS) + 0.001 : 0);
+  // The seconds at its beginning that are left out.
+  const skip = ({ skipped, beginsWith, fps }) =>
+    skipped ?? (beginsWith === "last" ? 1 / (fps || USUAL_FPS) + 0.001 : 0);
   const lengthOf = (clip) => (clip.src ? Math.max(0.1, (clip.seconds || USUAL_SECONDS) - skip(clip)) : 0);
   const begin = (index) => clips.slice(0, index).reduce((sum, clip) => sum + lengthOf(clip), 0);
 
@@ -43,7 +48,10 @@ function createSequence({ changed, stopped, failed, fit }) {
   }
 
   function loadNext() {
-    if (clips[at + 1]?.src) load(back, at + 1);
+    const next = clips[at + 1];
+    if (!next?.src) return;
+    if (indexes.get(back) !== at + 1 || !isOpen(next)) load(back, at + 1);
+    else if (isLonger(back)) back.currentTime = front.duration - 0.001;
   }
 
   // Brings a clip to the front; the picture of the one before stays until the new one is there.
@@ -90,8 +98,19 @@ function createSequence({ changed, stopped, failed, fit }) {
     stopped(index);
   }
 
+  // An extended clip may begin with all of the one before, which ends now: then both show the same picture, since the
+  // extended one was loaded at that moment.
+  function compare(clip) {
+    if (isOpen(clip) && isLonger(back))
+      clip.skipped = back.readyState >= SHOWABLE && isSame(front, back) ? front.duration : 0;
+  }
+
+  const isOpen = (clip) => clip.beginsWith === "video" && clip.skipped === undefined;
+  const isLonger = (video) => video.duration > front.duration + LONGER;
+
   function advance() {
     const next = at + 1;
+    if (clips[next]?.src && indexes.get(back) === next) compare(clips[next]);
     if (clips[next]?.src) bring(next);
     else halt(next);
   }
@@ -118,6 +137,7 @@ function createSequence({ changed, stopped, failed, fit }) {
       const clip = clips[indexes.get(video)];
       if (!clip) return;
       clip.seconds = video.duration;
+      if (video === back) loadNext();
       changed();
     });
     video.addEventListener("error", () => {
@@ -136,7 +156,10 @@ function createSequence({ changed, stopped, failed, fit }) {
     pause,
     // Other clips in the places of those before, or more: what plays goes on.
     fill: (others) => {
-      clips = others.map((clip, index) => ({ ...clip, seconds: clip.seconds || clips[index]?.seconds }));
+      clips = others.map((clip, index) => {
+        const known = clips[index]?.src === clip.src ? clips[index] : undefined;
+        return { ...clip, seconds: known?.seconds ?? clip.seconds, skipped: known?.skipped };
+      });
       if (indexes.size) loadNext();
     },
     // To a moment of the whole.
@@ -166,6 +189,24 @@ function createSequence({ changed, stopped, failed, fit }) {
       };
     },
   };
+}
+
+// Whether two videos show the same picture now.
+function isSame(one, other) {
+  try {
+    const [a, b] = [shrink(one), shrink(other)];
+    const sum = a.reduce((total, value, index) => total + Math.abs(value - b[index]), 0);
+    return sum / a.length < SAME;
+  } catch {
+    return true; // a report may not look into the videos beside it: the longer one is taken for the whole
+  }
+}
+
+function shrink(video) {
+  const canvas = el("canvas", { width: SIDE, height: SIDE });
+  const pen = canvas.getContext("2d");
+  pen.drawImage(video, 0, 0, SIDE, SIDE);
+  return pen.getImageData(0, 0, SIDE, SIDE).data;
 }
 
 export { createSequence };

@@ -151,7 +151,7 @@ function kept(data) {
     job: async (id) => {
       if (!byId.has(id)) throw new Error("This job is not in the report.");
       const job = byId.get(id);
-      const line = data.lines[job.line];
+      const line = data.lines[job.chain_line];
       return { ...job, strip: line && { ...line, links: line.links.map((link) => byId.get(link)) } };
     },
     progress: async () => data.progress,

@@ -284,7 +284,7 @@ function createFilm(source, { moved, lost, closed }) {
         src: link.video ? (source.whole(link) ?? source.preview?.(link)) : undefined,
         seconds: Number.parseFloat(link.duration) || undefined,
         fps: link.fps,
-        repeats: link.repeats,
+        beginsWith: link.begins_with,
       })),
     );
     draw();
@@ -292,7 +292,7 @@ function createFilm(source, { moved, lost, closed }) {
 
   function whyNot(link) {
     const state = link.video ? Words.unplayed(link) : Words.state(link);
-    return `Link ${link.link}, ${link.name}: ${state.word}. ${state.says} The film stops before it.`;
+    return `The film stops before link ${link.link}, ${link.name}: ${state.word}. ${state.says}`;
   }
 
   function toggle() {

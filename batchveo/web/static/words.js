@@ -67,7 +67,7 @@ const blocked = ({ blocked_by: { name, state } }) => ({
   icon: "unlink",
   tone: "doubt",
   why: `${name} ${CAUSES[state] ?? "has no video"}`,
-  says: `Needs the video of ${name}, which ${CAUSES[state] ?? "is not there"}. It goes on once that job is made again.`,
+  says: `Needs the video of ${name}, which ${CAUSES[state] ?? "is not there"}. It continues once that job is made again.`,
 });
 const waiting = ({ waiting_for: { name, state } }) => ({
   word: "Waiting",

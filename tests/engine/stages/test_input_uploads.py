@@ -23,13 +23,12 @@ from batchveo.core.settings import RunSettings
 from batchveo.operations.manage import retry_jobs
 from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.store.uploads import UploadedFile
+from tests.helpers.chains import LITE, TAKES_URL
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_bucket import URL, FakeBucket
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
-TAKES_URL = "google/veo-3.1-i2v-fast"
-LITE = "google/veo-3-1-lite-generate-preview"
 EXTENDS = "google/veo3-1-fast-extend-video"
 TAKES_VIDEO_URL = "bytedance/seedance-2-0"
 
@@ -174,6 +173,25 @@ async def test_what_cannot_be_removed_is_left_to_the_next_run(night: Night) -> N
     assert (night.bucket.objects, list_uploads(night)) == ({}, [])
 
 
+class BusyBucket(FakeBucket):
+    """Removes nothing at the first time."""
+
+    async def delete(self, key: str) -> None:
+        self.unremovable = None if self.asked else OSError(errno.EIO, "busy")
+        self.asked = True
+        await super().delete(key)
+
+    asked: bool = False
+
+
+async def test_a_bucket_that_fails_for_a_while_is_tried_again(night: Night) -> None:
+    """In the same run, at the latest at its end, with one warning."""
+    night.bucket = bucket = BusyBucket()
+    assert (await night.run(make_chain(4), inputs=URL)).exit_status == 0
+    assert (bucket.objects, list_uploads(night)) == ({}, [])
+    assert sum(isinstance(event, InputsNotRemoved) for event in night.events) == 1
+
+
 class _Killed(Exception):
     """The process ends here."""
 
@@ -258,22 +276,15 @@ def test_settings_take_a_bucket() -> None:
 
 
 class WatchedBucket(FakeBucket):
-    """Fails now and then, and notes what is put twice, signed before it is there, or removed while it is needed."""
+    """Notes what is put twice, signed before it is there, or removed while it is needed."""
 
     def __init__(self, night: Night, *, chance: float = 0.0, seed: int = 0, removal: float = 0.0) -> None:
-        super().__init__()
+        super().__init__(chance=chance, random=Random(seed))
         self.wrong: list[str] = []
         self._night = night
-        self._chance = chance
-        self._random = Random(seed)
         self._removal = removal
 
-    async def find_head(self, key: str) -> object | None:
-        self._fail()
-        return await super().find_head(key)
-
     async def put(self, key: str, content: bytes, media_type: str) -> None:
-        self._fail()
         await super().put(key, content, media_type)
         self._note(hashlib.sha256(content).hexdigest() in key, f"{key} has another content")
         self._note(self.puts.count(key) == self.deleted.count(key) + 1, f"{key} is put twice")
@@ -284,7 +295,6 @@ class WatchedBucket(FakeBucket):
 
     async def delete(self, key: str) -> None:
         await anyio.sleep(self._removal)
-        self._fail()
         await super().delete(key)
         users = [each for each in self._night.service.generations if key in str(each.request.get("image_url"))]
         is_over = all(each.ready_at <= self._night.clock.now() for each in users)
@@ -293,10 +303,6 @@ class WatchedBucket(FakeBucket):
     def _note(self, is_right: bool, what: str) -> None:
         if not is_right:  # an error would be taken for one of the store
             self.wrong.append(what)
-
-    def _fail(self) -> None:
-        if self._random.random() < self._chance:
-            raise StoreUnavailable(errno.EIO, "busy")
 
 
 async def test_a_file_that_is_being_removed_is_put_again(night: Night) -> None:

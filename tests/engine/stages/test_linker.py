@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +51,11 @@ async def test_each_link_takes_the_frame_of_the_one_before(night: Night) -> None
     assert [(job.link, job.waits, job.chain) for job in jobs] == [(n, 0, jobs[0].seq) for n in range(1, 5)]
     sent = [generation.request.get("image_url") for generation in night.service.generations]
     assert [decode(uri) for uri in sent[1:]] == [f"last of {job.sha256}" for job in jobs[:-1]]
+    places = [json.loads((night.folder / "videos" / f"{job.stem}.json").read_text(encoding="utf-8")) for job in jobs]
+    assert [place.get("link", 1) for place in places] == [1, 2, 3, 4]
+    assert {place["chain"] for place in places} == {jobs[0].id}
+    taken = [{"job_id": job.id, "part": "last", "sha256": job.sha256} for job in jobs[:-1]]
+    assert [place["parents"] for place in places] == [[], *([each] for each in taken)]
     # the next link begins in the moment in which its parent is good, but for the decoding
     for parent, child in pairwise(jobs):
         assert parent.finished_at is not None
