@@ -135,14 +135,22 @@ def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) 
 
 
 def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
-    """The jobs that were bought with a take of ``jobs`` which does not count any more, as people decided."""
+    """The jobs that were bought with a take of ``jobs`` which does not count any more, as people decided.
+
+    A job of which another take was made from the one that counts is none of them.
+    """
     outdated: dict[int, Job] = {}
     for first in dict.fromkeys(find_first(job) for job in jobs if job.chain is not None):
+        current = set()
         for link in store.chains.list_used(first):
+            child = store.queries.read_job(link.child)
             source = store.chains.find_source(link, judged=False)
-            if source is None or source.seq != link.taken_from:
+            if source is not None and source.seq == link.taken_from:
+                current.add(find_first(child))
+            else:
                 # without a good take, the parent has to be made anew, too
-                outdated[link.child] = store.queries.read_job(first if source is None else link.child)
+                outdated.setdefault(find_first(child), store.queries.read_job(first) if source is None else child)
+        outdated = {child: job for child, job in outdated.items() if child not in current}
     if outdated:
         again = _format_remake(store, {job.seq: job for job in outdated.values()}.values())
         them = "it" if len(outdated) == 1 else "them"

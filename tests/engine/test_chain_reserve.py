@@ -24,8 +24,8 @@ async def night(tmp_path: Path) -> Night:
     return Night(tmp_path, clips=FakeClips())
 
 
-def make_chains(count: int, length: int, **changes: str) -> list[JobSpec]:
-    return [job for number in range(count) for job in make_chain(length, f"chain {number}", **changes)]
+def make_chains(count: int, length: int) -> list[JobSpec]:
+    return [job for number in range(count) for job in make_chain(length, f"chain {number}")]
 
 
 async def find_price(night: Night) -> float:

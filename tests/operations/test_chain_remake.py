@@ -229,6 +229,18 @@ async def test_a_pick_of_another_take_changes_what_is_not_bought_yet(night: Nigh
 
 
 @pytest.mark.anyio
+async def test_a_pick_names_no_job_that_was_made_from_that_take_too(night: Night) -> None:
+    await night.run(make_chain(3))
+    make_anew(night, "shot 0")
+    await night.run()
+    with night.store() as store:
+        for name in ("shot 0-take2", "shot 0"):
+            votes.record_votes(store, find(store, name), VoteKind.PICK, person="ann", now=1.0)
+            assert list(describe_outdated(store, find(store, name))) == []
+            votes.undo_vote(store, person="ann", now=2.0)
+
+
+@pytest.mark.anyio
 async def test_takes_of_a_child_have_its_input(night: Night) -> None:
     await night.run(make_chain(2))
     with night.store() as store:
