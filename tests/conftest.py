@@ -24,6 +24,7 @@ from hypothesis import is_hypothesis_test, settings
 from trio.testing import MockClock
 
 from batchveo import sandbox
+from batchveo.cli import GARBAGE
 from batchveo.provider.api_key import VARIABLES
 from batchveo.store import Store, database
 
@@ -97,9 +98,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What has been collected lives to the end: no collection of garbage need look at it again."""
+    """What has been collected lives to the end: garbage is not looked for in it again, and not often in the rest."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 @pytest.fixture

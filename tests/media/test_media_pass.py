@@ -23,6 +23,7 @@ from batchveo.media import media_pass
 from batchveo.media.media_pass import measure_file
 from batchveo.media.near_copies import group_near_copies
 from batchveo.sandbox.sample_clips import FLAWED, SCENES, name_clip_file, sample_video
+from tests.helpers.samples import sample_cases
 from tests.helpers.video_clips import BLACK, MOVING, SILENCE, STILL, TONE, write_clip
 
 CLIPS = Path(__file__).parents[2] / "batchveo/sandbox/clips"
@@ -140,9 +141,11 @@ def list_varied_sources() -> list[str]:
     return [MOVING, "testsrc", dark, *gradients, *zones]
 
 
-@pytest.mark.parametrize(("fps", "width", "height"), [(8, 160, 90), (24, 90, 160), (30, 128, 128)])
+@pytest.mark.parametrize(
+    ("fps", "width", "height"), sample_cases([(8, 160, 90), (24, 90, 160), (30, 128, 128)], size=1)
+)
 def test_varied_good_clips_raise_no_alarm(tmp_path: Path, fps: int, width: int, height: int) -> None:
-    """Sharp and soft, slow and fast, dark and bright: with the samples, 60 of them."""
+    """Sharp and soft, slow and fast, dark and bright: 60 of them with the samples and all sizes."""
     for source in list_varied_sources():
         path = write_clip(tmp_path / "a.mp4", [(source, 2)], [(TONE, 2)], fps=fps, width=width, height=height)
         measures = measure(path, CheckLevel.ALL)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,13 +60,24 @@ class Night:
         self.videos = folder / "videos"
         self.videos.mkdir()
         self.content = sample_video("sea", label="any", seconds=1, portrait=False)
-        with Store(self.path) as store:
+        self._held: Store | None = None
+        with self._open() as store:
             self.run = store.runs.begin_run(command="run", service="https://s.example", now=1.0)
             store.runs.end_run(self.run, status=0, now=99.0)
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Open the database once for all that is done meanwhile, instead of for each."""
+        with Store(self.path) as self._held:
+            yield
+        self._held = None
+
+    def _open(self) -> AbstractContextManager[Store]:
+        return Store(self.path) if self._held is None else nullcontext(self._held)
+
     def add(self, *specs: JobSpec) -> None:
         """Pending jobs."""
-        with Store(self.path) as store:
+        with self._open() as store:
             store.imports.add_jobs(specs, run=self.run, now=1.0)
 
     def named(self, name: str) -> Job:
@@ -96,7 +108,7 @@ class Night:
 
     def succeed(self, *, file: str | None = None, at: float = 60.0) -> Job:
         """The next pending job gets a real video, which is finished two seconds after ``at``."""
-        with Store(self.path) as store:
+        with self._open() as store:
             job = store.transitions.claim_job(run=self.run, now=2.0)
             assert job is not None
             path = self.videos / (file or f"{job.stem}.mp4")
@@ -113,7 +125,7 @@ class Night:
             )
 
     def _move(self, move: Move) -> None:
-        with Store(self.path) as store:
+        with self._open() as store:
             job = store.transitions.claim_job(run=self.run, now=2.0)
             assert job is not None
             store.transitions.apply_move(job, move, run=self.run, now=5.0)
@@ -123,20 +135,21 @@ class Night:
 def night(tmp_path: Path) -> Night:
     """Six jobs: one with a video, one with a hostile prompt and a video, two failed, one held, one pending."""
     made = Night(tmp_path)
-    hostile = {"model": "google/veo3", "prompt": HOSTILE, "seed": 7}
-    made.add(
-        make_spec("fox", meta={"split": "train"}),
-        make_spec(HOSTILE, stem="hostile", request=hostile, model="google/veo3"),
-        make_spec("refused 1"),
-        make_spec("refused 2", model="google/veo2"),
-        make_spec("doubtful"),
-        make_spec("waiting"),
-    )
-    made.succeed()
-    made.succeed()
-    made.fail("the picture at https://example.org/1.png is too small: 12 pixels")
-    made.fail("the picture at https://example.org/2.png is too small: 7 pixels")
-    made.doubt()
+    with made.hold():
+        hostile = {"model": "google/veo3", "prompt": HOSTILE, "seed": 7}
+        made.add(
+            make_spec("fox", meta={"split": "train"}),
+            make_spec(HOSTILE, stem="hostile", request=hostile, model="google/veo3"),
+            make_spec("refused 1"),
+            make_spec("refused 2", model="google/veo2"),
+            make_spec("doubtful"),
+            make_spec("waiting"),
+        )
+        made.succeed()
+        made.succeed()
+        made.fail("the picture at https://example.org/1.png is too small: 12 pixels")
+        made.fail("the picture at https://example.org/2.png is too small: 7 pixels")
+        made.doubt()
     return made
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+pytest.importorskip("av", reason="the clips are made by the extra media")
+
 from batchveo.core.models import Job
 from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.provider.catalog import MODELS
@@ -32,8 +34,6 @@ WATCH = """
     document.addEventListener("playing", ({ target }) => {
         if (!target.matches(".film-video")) return;
         note(target, "playing");
-        if (!target.matches(".front")) note(target, "unseen");
-        if (target.begun === undefined) target.begun = true;
     }, true);
     document.addEventListener("ended", ({ target }) => note(target, "ended"), true);
 """

@@ -69,7 +69,7 @@ class Linker:
         self._clips = clips
         self._judged = judged
         self._uploads_videos = uploads_videos
-        self._parents = DelayQueue()
+        self._parents: DelayQueue[int] = DelayQueue()
         self._troubles: Counter[int] = Counter()
         self._busy = 0
         self._loaded = False
@@ -78,8 +78,9 @@ class Linker:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
         if job.link > 1:
             self._context.store.chains.drop_frames(job)
-        if self._context.store.chains.has_open_links(_first_of(job)):
-            self._parents.put(job, self._context.now())
+        first = job.seq if job.take_of is None else job.take_of
+        if self._context.store.chains.has_open_links(first):
+            self._parents.put(first, self._context.now())
 
     def has_work(self) -> bool:
         """Whether a link may be filled in a moment."""
@@ -110,13 +111,12 @@ class Linker:
         store, now = self._context.store, self._context.now()
         for link, reason in links:
             store.chains.open_again(link, reason, run=self._context.run, now=now)
-            self._parents.put(store.queries.read_job(link.parent), now)
+            self._parents.put(link.parent, now)
 
     async def run(self) -> None:
         """Fill links until cancelled. What is cut off is done by the next run."""
-        store, now = self._context.store, self._context.now()
-        for parent in store.chains.list_open_parents(self._context.run):
-            self._parents.put(store.queries.read_job(parent), now)
+        for parent in self._context.store.chains.list_open_parents(self._context.run):
+            self._parents.put(parent, self._context.now())
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
@@ -133,12 +133,12 @@ class Linker:
                 self._busy -= 1
                 self._bus.notify()
 
-    async def _fill_links(self, parent: Job) -> None:
+    async def _fill_links(self, parent: int) -> None:
         """Fill the links that wait for the video of ``parent``; if one cannot be filled, try again later."""
-        chains, first = self._context.store.chains, _first_of(parent)
+        chains = self._context.store.chains
         images: dict[tuple[int, str], bytes] = {}
         failed: list[tuple[LinkRecord, Job, Exception]] = []
-        for link in chains.list_open_links(first):
+        for link in chains.list_open_links(parent):
             source = self._find_source(link)
             if source is None:
                 continue
@@ -152,18 +152,17 @@ class Linker:
         if failed:
             self._handle_failed(parent, failed)
         else:
-            self._troubles.pop(first, None)
+            self._troubles.pop(parent, None)
 
-    def _handle_failed(self, parent: Job, failed: Sequence[tuple[LinkRecord, Job, Exception]]) -> None:
+    def _handle_failed(self, parent: int, failed: Sequence[tuple[LinkRecord, Job, Exception]]) -> None:
         """Try again after a while, or leave the jobs to the next run, with the reason."""
-        first = _first_of(parent)
-        self._troubles[first] += 1
+        self._troubles[parent] += 1
         # a usage error, such as a missing package, does not pass
-        if self._troubles[first] < TRIES and not any(isinstance(error, UsageError) for *_, error in failed):
-            wait = compute_backoff(self._troubles[first], self._context.jitter())
+        if self._troubles[parent] < TRIES and not any(isinstance(error, UsageError) for *_, error in failed):
+            wait = compute_backoff(self._troubles[parent], self._context.jitter())
             self._parents.put(parent, self._context.now() + wait)
             return
-        del self._troubles[first]
+        del self._troubles[parent]
         for link, source, error in failed:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
@@ -213,8 +212,3 @@ def find_fresh_end(address: str, now: float) -> float:
     if end is None:
         return now + UNSAID_SECONDS
     return end - min(SPARE_SECONDS, (end - now) / 2)
-
-
-def _first_of(job: Job) -> int:
-    """The number of the first take of a family."""
-    return job.seq if job.take_of is None else job.take_of

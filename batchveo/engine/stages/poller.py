@@ -62,7 +62,7 @@ class Poller:
         self._last_words: set[str] = set()
         self._outage = Outage()
         self._refusals: Counter[Label] = Counter()
-        self.queue = DelayQueue()
+        self.queue: DelayQueue[Job] = DelayQueue()
 
     async def run(self, calls: TaskGroup) -> None:
         """Poll until cancelled."""

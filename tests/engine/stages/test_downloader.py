@@ -29,7 +29,7 @@ S = JobState
 async def test_what_ends_first_is_fetched_first() -> None:
     """Of those that are due; others wait for their time."""
     night = Night(Path())
-    queue = DelayQueue(rank=lambda job: job.url_expires_at or 1e12)
+    queue: DelayQueue[Job] = DelayQueue(rank=lambda job: job.url_expires_at or 1e12)
     jobs: dict[str, Job] = {}
     for number, (name, end) in enumerate({"late": 900.0, "soon": 300.0, "unsaid": None, "mid": 600.0}.items()):
         jobs[name] = make_job(S.DOWNLOADING, seq=number, name=name, url_expires_at=end)

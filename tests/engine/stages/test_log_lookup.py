@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -121,8 +122,10 @@ async def test_resubmitting_is_for_settled_silence_only() -> None:
 async def test_an_unfinished_sweep_proves_nothing() -> None:
     """Where the log has more pages than a sweep may read, silence does not count."""
 
+    page = json.dumps({"data": [row("x")] * 100, "pagination": {"has_more": True}})
+
     def endless(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"data": [row("x")] * 100, "pagination": {"has_more": True}})
+        return httpx.Response(200, text=page)
 
     assert await remove_parts(endless, doubt("a"), now=9999.0) == [AbsentFromLog(settled=False)]
 
