@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.job_row import canonical_json
-from batchveo.core.models import Job, JobSpec, JobState
-from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFailed
+from batchveo.core.models import JobState
 from batchveo.store import Store
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import make_chain, make_tree
 from tests.helpers.factories import make_spec
 from tests.store.steps import begun, find, succeed
-
 
 MADE = (JobState.GENERATING, JobState.DOWNLOADING, JobState.SUCCEEDED)
 
