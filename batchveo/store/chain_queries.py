@@ -171,7 +171,7 @@ class ChainQueries(Part):
 
     def list_children(self, job: Job) -> list[Tie]:
         """The jobs that are made of the video of ``job``, or of another take of it."""
-        return self._list_ties(CHILDREN, job.seq if job.take_of is None else job.take_of)
+        return self._list_ties(CHILDREN, job.family)
 
     def list_below(self, firsts: Iterable[int]) -> list[Job]:
         """The first takes numbered ``firsts``, and of all jobs made from them, parents before their children."""
@@ -184,7 +184,7 @@ class ChainQueries(Part):
 
     def read_line(self, job: Job) -> Line:
         """The links before a job, itself, and the first branch after it."""
-        bounds = {"seq": job.take_of or job.seq, "most": MOST_LINKS}
+        bounds = {"seq": job.family, "most": MOST_LINKS}
         before = [row["seq"] for row in self._db.execute(LINE_BEFORE, bounds)]
         after = [row["seq"] for row in self._db.execute(LINE_AFTER, bounds)]
         families = [*before, bounds["seq"], *after]
