@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Link, is_part
 from batchveo.core.models import InputFile
-from batchveo.manifest.media import InputWays
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
@@ -39,6 +38,14 @@ class LinkTo:
     field: str = ""
 
 
+class NoWay(Fault):
+    """No way leads from what the link takes to the service; the job that it names may be wrong as well."""
+
+    def __init__(self, message: str, suggestion: str, link: LinkTo) -> None:
+        super().__init__(message, suggestion)
+        self.link = link
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """What the references in a request stand for: its local files, and its links to other jobs."""
@@ -63,6 +70,12 @@ class References:
         if isinstance(value, dict):
             return {key: self.attach(item, f"{field}.{key}") for key, item in value.items()}
         return value
+
+    def keep_names(self, fault: Fault, field: str) -> None:
+        """Add the links for which there is no way, so that it is checked whether there are jobs of those names."""
+        for each in (fault, *fault.also):
+            if isinstance(each, NoWay):
+                self.links.append(replace(each.link, field=field))
 
 
 def open_reference(part: str, number: int) -> str:
@@ -92,11 +105,8 @@ def write_link(link: Link) -> dict[str, object]:
     return {OF: link.parent} if link.part == VIDEO else {FRAME: link.part, OF: link.parent}
 
 
-def read_link(name: str, param: Param, value: Mapping[str, object], ways: InputWays) -> LinkTo:
-    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``.
-
-    Also if no way leads from a frame to the service.
-    """
+def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
+    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``."""
     unknown = [str(key) for key in value if key not in {FRAME, OF, ID_OF}]
     if unknown:
         raise Fault(f"{shown(unknown[0])} says nothing of another job", FORMS)
@@ -111,17 +121,7 @@ def read_link(name: str, param: Param, value: Mapping[str, object], ways: InputW
         return LinkTo(VIDEO, of, param.takes_data)
     if param.media is Media.VIDEO:
         raise Fault("takes a video, not one frame", f"{{of: {of}}}")
-    return check_way(LinkTo(_read_frame(value[FRAME]), of, param.takes_data), ways)
-
-
-def check_way(link: LinkTo, ways: InputWays) -> LinkTo:
-    """The link, if a way leads from what it takes to the service. Raises ``Fault``."""
-    if link.part not in {VIDEO, GENERATION}:
-        if not (link.takes_data or ways.by_url):
-            raise Fault("takes only an address, and a frame of a video has none", INPUTS)
-        if not ways.frames:
-            raise Fault("needs PyAV to take a frame of a video", "pip install 'batchveo[media]'")
-    return link
+    return LinkTo(_read_frame(value[FRAME]), of, param.takes_data)
 
 
 def _read_id_of(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
