@@ -10,21 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from batchveo.core.links import LAST, VIDEO
 from batchveo.manifest.entries import ChainPart, Entry, Table, find_line
-from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_address, is_link
+from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_link
 from batchveo.manifest.merged_entry import whole_number
 from batchveo.manifest.problems import Fault, fault_without_field, join_faults, shown
 from batchveo.manifest.templates import has_braces
 from batchveo.manifest.vocabulary import CHAIN_KEYS, Vocabulary
 from batchveo.provider.catalog import Model
-from batchveo.provider.catalog.parameters import Media
+from batchveo.provider.catalog.continuations import LEADING, VIDEO_URL, Taken, find_continuation
 
 CHAIN, EXTEND, THEN = CHAIN_KEYS
 LONGEST_CHAIN = 1000
 NO_LINK_KEYS = frozenset((*CHAIN_KEYS, "id", "matrix", "repeat", "prompts_file", "names_file", "rows_file"))
 """The keys that one link of a chain cannot have."""
 _ONE_PROMPT = ("prompts_file", "names_file")
-VIDEO_URL = "video_url"
-_LEADING = ("image_url", "first_frame", "start_image_url", "first_frame_image_url")
 _ENDING = ("last_image_url", "tail_image_url")
 
 
@@ -94,12 +92,12 @@ class ChainForms:
         ``own``: what this link has besides what all have.
         """
         model = self._find_model(fields)
-        if _extends(model):
-            field, part = VIDEO_URL, VIDEO
-        elif must_extend:
+        way = find_continuation(model)
+        if must_extend and (way is None or way.taken is not Taken.VIDEO):
             raise Fault(f"{model.id} does not extend videos", f"{THEN}: {{model: google/veo3-1-fast-extend-video}}")
-        else:
-            field, part = _find_image_field(model), LAST
+        if way is None:
+            raise Fault(f"{model.id} begins with no image", f"{THEN}: {{model: …}} with one that takes image_url")
+        field, part = way.parameter, VIDEO if way.taken is Taken.VIDEO else LAST
         if field in own:
             if not is_link(own[field]):
                 message = f"{field} is what continues the link before"
@@ -107,7 +105,7 @@ class ChainForms:
         elif "rows_file" in fields and has_braces(before):  # each row fills the id
             fields[field] = {OF: before} if part == VIDEO else {FRAME: part, OF: before}
         else:
-            fields[field] = LinkTo(part, before, model.params[field].takes_data)
+            fields[field] = LinkTo(part, before, way.takes_data)
         return field
 
     def _find_model(self, fields: Mapping[str, object]) -> Model:
@@ -130,7 +128,7 @@ class ChainForms:
     def _without_start(self, fields: Mapping[str, object]) -> dict[str, object]:
         """The fields without what the first link begins with."""
         params = self._find_model(fields).params
-        start = {name for name in (*_LEADING, VIDEO_URL) if name in params}
+        start = {name for name in (*LEADING, VIDEO_URL) if name in params}
         return {key: value for key, value in fields.items() if key not in start}
 
 
@@ -179,18 +177,3 @@ def _read_fields(value: object, right: str) -> Mapping[str, object]:
     if wrong is not None:
         raise Fault(f"{wrong} belongs to the whole chain", f"write it beside {CHAIN}")
     return value
-
-
-def _extends(model: Model) -> bool:
-    # the catalogue has no other sign: of the models that take a video, most change it
-    return VIDEO_URL in model.required and "extend" in model.id
-
-
-def _find_image_field(model: Model) -> str:
-    """The parameter of the first frame. Raises ``Fault`` if the model takes none."""
-    images = [name for name, param in model.params.items() if is_address(param) and param.media is Media.IMAGE]
-    leading = [name for name in _LEADING if name in images]
-    found = next(iter([*leading, *(name for name in images if name in model.required)]), None)
-    if found is None:
-        raise Fault(f"{model.id} begins with no image", f"{THEN}: {{model: …}} with one that takes image_url")
-    return found

@@ -14,6 +14,7 @@ from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Lin
 from batchveo.core.models import InputFile
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
+from batchveo.provider.catalog.continuations import takes_generation_id
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 FRAME, OF, ID_OF = "frame", "of", "id_of"
@@ -147,11 +148,6 @@ def _read_frame(value: object) -> str:
     raise Fault(f"{shown(value)} is no frame of a video", "first, last, or a number of seconds such as 2.5")
 
 
-def takes_generation_id(name: str, param: Param) -> bool:
-    """Whether a parameter takes the id of an earlier generation."""
-    return name.endswith("_id") and param.is_free_text
-
-
 def read_free_link(value: Mapping[str, object]) -> LinkTo:
     """The link that a value is, of a parameter that nothing is known of. Raises ``Fault``."""
     if ID_OF in value:
@@ -162,8 +158,3 @@ def read_free_link(value: Mapping[str, object]) -> LinkTo:
 def _takes_picture(param: Param) -> bool:
     """Whether a parameter takes a frame or a video."""
     return param.type is ParamType.STRING and param.media in {Media.IMAGE, Media.VIDEO, Media.FILE}
-
-
-def is_address(param: Param) -> bool:
-    """Whether a parameter is one address, which a link may fill."""
-    return param.type is ParamType.STRING and param.media is not None
