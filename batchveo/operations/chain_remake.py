@@ -106,7 +106,7 @@ def remake_chains(store: Store, planned: ChainRemake, *, now: float, catalog: Ca
             for step in steps:
                 made = _take_step(store, step, now)
                 for job in made:
-                    store.chains.take_from(job, takes)
+                    store.links.take_from(job, takes)
                 takes[step.first.seq] = made[0].take
 
 
@@ -124,7 +124,7 @@ def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) 
     ``replaced``: other jobs are made in their place, as the manifest has them once it is edited.
     """
     chosen = {find_first(job): job for job in jobs if job.chain is not None}
-    children = {link.child: first for first in chosen for link in store.chains.list_used(first)}
+    children = {link.child: first for first in chosen for link in store.links.list_used(first)}
     if not children:
         return
     how = "the manifest, edited in the same way,"
@@ -142,9 +142,9 @@ def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
     outdated: dict[int, Job] = {}
     for first in dict.fromkeys(find_first(job) for job in jobs if job.chain is not None):
         current = set()
-        for link in store.chains.list_used(first):
+        for link in store.links.list_used(first):
             child = store.queries.read_job(link.child)
-            source = store.chains.find_source(link, judged=False)
+            source = store.links.find_source(link, judged=False)
             if source is not None and source.seq == link.taken_from:
                 current.add(find_first(child))
             else:

@@ -19,8 +19,9 @@ from batchveo.core.notices import LinkNotFilled
 from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
 from batchveo.sandbox import Settings
-from batchveo.store.chains import BlockedCount, LinkRecord
 from batchveo.store.clip_checks import NewTake
+from batchveo.store.links import LinkRecord
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.chains import FIELDS, LITE, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
@@ -152,7 +153,7 @@ async def test_a_rejected_parent_blocks_all_that_follows(night: Night) -> None:
     assert result.blocked == [BlockedCount(state="rejected", jobs=2, example="shot 1")]
     with night.store() as store:
         names = {job.seq: job.name for job in store.jobs()}
-        assert {names[seq]: names[cause] for seq, cause in store.chains.find_blocked().items()} == {
+        assert {names[seq]: names[cause] for seq, cause in store.waiting.find_blocked().items()} == {
             "shot 2": "shot 1",
             "shot 3": "shot 1",
         }
@@ -279,7 +280,7 @@ async def wait_for_money(night: Night, chain: list[JobSpec]) -> LinkRecord:
     parent, child = night.jobs()
     assert (parent.state, child.state, child.waits) == (JobState.SUCCEEDED, JobState.PENDING, 0)
     with night.store() as store:
-        (link,) = store.chains.list_links(child)
+        (link,) = store.links.list_links(child)
     return link
 
 
