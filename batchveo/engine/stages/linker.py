@@ -179,8 +179,8 @@ class Linker:
         if link.part == VIDEO:
             value = await self._find_video(link, source)
             now = self._context.now()
-            fresh_until = None if value.startswith(INPUT_PREFIX) else find_fresh_end(value, now)
-            return chains.fill_text(link, source, value, fresh_until=fresh_until, run=run, now=now)
+            # a file is looked for anew like an address: a person may have removed it meanwhile
+            return chains.fill_text(link, source, value, fresh_until=find_fresh_end(value, now), run=run, now=now)
         frame = (source.seq, link.part)
         if frame not in images:
             images[frame] = await self._clips.take_frame(source, link.part)
@@ -193,12 +193,14 @@ class Linker:
         If the service names none any more, the reference of the file, which is sent or uploaded.
         """
         outcome = await self._apis.for_job(source).poll(source.generation_id or "")
-        if isinstance(outcome, Completed):
+        # any other text, such as a reference to a file, is no address
+        if isinstance(outcome, Completed) and outcome.url.startswith(("https://", "http://")):
             return outcome.url
         may_pass = isinstance(outcome, Blocked) or (
             isinstance(outcome, PollError) and not (outcome.unknown or outcome.final)
         )
         if not may_pass and (link.takes_data or self._uploads_videos):
+            await self._clips.read_clip(source)
             return f"{INPUT_PREFIX}{source.sha256}"
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 

@@ -17,8 +17,10 @@ from batchveo.core.events import JobStateChanged
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
+from batchveo.core.outcomes import Completed, PollOutcome
 from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
+from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings
 from batchveo.store.chains import BlockedCount, LinkRecord
 from batchveo.store.clip_checks import NewTake
@@ -351,6 +353,27 @@ async def test_a_job_waits_for_an_address_that_the_service_does_not_name(tmp_pat
     account.generations = known
     assert (await night.run(chain)).exit_status == 0
     assert [job.error for job in night.jobs()] == [None, None]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("said", [f"batchveo-input:{'0' * 64}", "file:///etc/passwd", "batchveo-link:id:0"])
+async def test_only_an_address_of_a_video_is_sent_as_one(
+    night: Night, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """A service may say anything; a reference to a file would be replaced by the file."""
+
+    async def poll(self: ApiClient, generation_id: str) -> PollOutcome:
+        return Completed(url=said)
+
+    await night.run(make_chain(1, part="video"))
+    parent = night.jobs()[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(ApiClient, "poll", poll)
+        await night.killed(make_chain(2, part="video"), 600.0)
+    with night.store() as store:
+        (link,) = store.chains.list_all_links()
+    assert link.value == f"batchveo-input:{parent.sha256}"
+    assert str(night.service.generations[1].request["video_url"]).startswith("data:video/mp4")
 
 
 @pytest.mark.anyio
