@@ -320,7 +320,8 @@ async def test_another_prompt_of_a_parent_in_no_chain_takes_its_child_along(nigh
     with night.store() as store:
         run = store.runs.begin_run(command="run", service="x", now=night.clock.now())
         store.imports.add_jobs(make_joined(), run=run, now=night.clock.now())
-        replace_prompt(store, *find(store, "last"), "a calm end", now=night.clock.now())
+        (last,) = find(store, "last")
+        replace_prompt(store, last, "a calm end", now=night.clock.now())
     assert (await night.run()).exit_status == 0
     assert sorted(str(each.request["prompt"]) for each in night.service.generations) == [
         "a calm end",
