@@ -29,6 +29,8 @@ AT_ONCE = 2
 """How many videos are decoded, or asked for, at the same time: a link is ready long before the next slot is."""
 TRIES = 6
 """How often a run tries to fill the links of a video; what makes it fail may be over in half a minute."""
+LOOK_SECONDS = 10.0
+"""Seconds between two looks for videos that became good by another process, as people pick and judge clips."""
 UNSAID_SECONDS = 900.0
 """Seconds for which an address without an expiry time is sent; to ask for it anew costs nothing."""
 SPARE_SECONDS = 300.0
@@ -71,6 +73,7 @@ class Linker:
         self._uploads_videos = uploads_videos
         self._parents: DelayQueue[int] = DelayQueue()
         self._troubles: Counter[int] = Counter()
+        self._given_up: set[int] = set()
         self._busy = 0
         self._loaded = False
 
@@ -120,8 +123,21 @@ class Linker:
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._look_again)
             for _ in range(AT_ONCE):
                 tasks.start_soon(self._fill_parents)
+
+    async def _look_again(self) -> None:
+        store = self._context.store
+        seen = store.connection.read_version()
+        while True:
+            await self._context.clock.sleep_until(self._context.now() + LOOK_SECONDS)
+            written = store.connection.read_version()
+            if written != seen:
+                seen = written
+                for parent in store.chains.list_open_parents(self._context.run):
+                    if parent not in self._troubles and parent not in self._given_up:
+                        self._parents.put(parent, self._context.now())
 
     async def _fill_parents(self) -> None:
         while True:
@@ -163,6 +179,7 @@ class Linker:
             self._parents.put(parent, self._context.now() + wait)
             return
         del self._troubles[parent]
+        self._given_up.add(parent)
         for link, source, error in failed:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)

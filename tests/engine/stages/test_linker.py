@@ -18,8 +18,10 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
 from batchveo.core.outcomes import Completed, PollOutcome
+from batchveo.core.votes import VoteKind
 from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
+from batchveo.operations.votes import record_votes
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings
 from batchveo.store.chains import BlockedCount, LinkRecord
@@ -403,3 +405,24 @@ async def test_a_link_is_filled_anew_if_its_video_counts_no_more(night: Night) -
     sent = [generation.request.get("image_url") for generation in night.service.generations]
     taken = f"last of {jobs['shot 0-take2'].sha256}"
     assert [decode(uri) for uri in sent if uri] == [taken, taken]
+
+
+@pytest.mark.anyio
+async def test_what_people_pick_in_the_middle_of_a_run_is_taken_by_the_same_run(tmp_path: Path) -> None:
+    """Another process lets the child wait for a new frame, or makes a rejected clip a good parent."""
+    night = Night(tmp_path, Settings(generation_median=300.0, generation_sigma=0.0))
+    night.clips = clips = FakeClips(judge=lambda job: job.link > 1)
+    chain = [replace(job, tries=1) for job in make_chain(2, policy=POLICY)]
+
+    async def pick() -> None:
+        await anyio.sleep(400)
+        with night.store() as store:
+            rejected = store.queries.find_jobs("shot 0")
+            assert rejected[0].verdict == "rejected"
+            record_votes(store, rejected, VoteKind.PICK, person="ann", now=night.clock.now())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pick)
+        await night.run([*chain, *make_singles(1)], concurrency=1)
+    assert states(night)["shot 1"] == "succeeded"
+    assert clips.frames == [("shot 0", "last")]
