@@ -17,7 +17,7 @@ class ChainGroups:
     def __init__(self, store: Store, splitting: Splitting) -> None:
         self._splitting = splitting
         self._read_job = cache(store.queries.read_job)
-        self._links = store.chains.list_all_links()
+        self._links = store.links.list_all_links()
         self._first: dict[int, int] = {}
         self._parents: dict[int, list[int]] = {}
         self.exist = bool(self._links)

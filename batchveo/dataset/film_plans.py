@@ -10,7 +10,7 @@ from functools import cache
 from batchveo.core.links import FIRST, VIDEO, find_links
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.chains import LinkRecord
+from batchveo.store.links import LinkRecord
 
 _END_FIELD = re.compile(r"(?:^|_)(?:last|end|tail)(?:_|$)")
 """Parameters of the image with which a video ends."""
@@ -63,7 +63,7 @@ def list_films(store: Store, of: Job | None = None) -> list[FilmPlan]:
     first, or all of it. A clip that was made to end with the first frame of another comes before that one. Of several
     ways to an end, that through ``of`` is taken, else the first.
     """
-    links = store.chains.list_all_links()
+    links = store.links.list_all_links()
     wanted = None if of is None else of.seq if of.take_of is None else of.take_of
     order = _Order(store, links if wanted is None else _choose_component(links, wanted))
     paths = [order.find_way(end, wanted) for end in order.list_ends()]
@@ -158,4 +158,4 @@ class _Order:
             if taken.state is JobState.SUCCEEDED and taken.sha256 == link.sha256 and not is_rejected:
                 return taken
         whole = LinkRecord(child=number, parent=number, part=VIDEO, takes_data=False)
-        return self._store.chains.find_source(link or whole)
+        return self._store.links.find_source(link or whole)

@@ -20,8 +20,8 @@ from batchveo.core.links import fill_links
 from batchveo.core.models import Job, JobState
 from batchveo.display.table import GAP, Column, flatten_text, make_table, open_console, print_lines
 from batchveo.operations.job_report import JobReport, describe_measured
-from batchveo.store.chains import describe_part
-from batchveo.store.link_queries import Tie
+from batchveo.store.chain_queries import Tie
+from batchveo.store.links import describe_part
 from batchveo.store.queries import MICRO
 
 INDENT = " " * GAP

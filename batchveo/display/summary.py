@@ -22,7 +22,7 @@ from batchveo.engine.result import RunResult
 from batchveo.operations.chain_rows import describe_blocked
 from batchveo.operations.manage import name_job
 from batchveo.store import Store
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 
 REASONS_SHOWN = 5
 CAUSES_SHOWN = 10
@@ -84,8 +84,8 @@ def _list_retries(result: RunResult, store: Store) -> Iterator[str]:
 
 
 def _count_chains(store: Store) -> Iterator[str]:
-    if store.links.has_links():
-        chains, done = store.links.count_chains()
+    if store.chains.has_links():
+        chains, done = store.chains.count_chains()
         which = f"all {chains:,}" if done == chains > 1 else f"{done:,} of {chains:,}"
         text = f"{which} {'chain is' if chains == 1 else 'chains are'} complete"
         film = format_command("film", "--all", state=store.path)

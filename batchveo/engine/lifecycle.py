@@ -169,7 +169,7 @@ class RunLifecycle:
         counts = self._context.store.counts(run=self._context.run)
         late = self._in_flight.count_late()
         rejected = len(self._checker.rejected)
-        blocked = self._context.store.chains.count_blocked(self._context.run)
+        blocked = self._context.store.waiting.count_blocked(self._context.run)
         return RunResult(
             run=self._context.run,
             counts=counts,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from batchveo.core.destination import Destination
 from batchveo.core.errors import StoppedEarly
 from batchveo.store import Counts
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

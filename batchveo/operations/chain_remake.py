@@ -106,7 +106,7 @@ def remake_chains(store: Store, planned: ChainRemake, *, now: float, catalog: Ca
             for step in steps:
                 made = _take_step(store, step, now)
                 for job in made:
-                    store.chains.take_from(job, takes)
+                    store.links.take_from(job, takes)
                 takes[step.first.seq] = made[0].take
 
 
@@ -124,8 +124,8 @@ def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) 
     ``replaced``: other jobs are made in their place, as the manifest has them once it is edited.
     """
     # not by its chain: the second parent of a job may be in none
-    chosen = {find_first(job): job for job in jobs} if store.links.has_links() else {}
-    children = {link.child: first for first in chosen for link in store.chains.list_used(first)}
+    chosen = {find_first(job): job for job in jobs} if store.chains.has_links() else {}
+    children = {link.child: first for first in chosen for link in store.links.list_used(first)}
     if not children:
         return
     how = "the manifest, edited in the same way,"
@@ -141,11 +141,11 @@ def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
     A job of which another take was made from the one that counts is none of them.
     """
     outdated: dict[int, Job] = {}
-    for first in dict.fromkeys(map(find_first, jobs if store.links.has_links() else ())):
+    for first in dict.fromkeys(map(find_first, jobs if store.chains.has_links() else ())):
         current = set()
-        for link in store.chains.list_used(first):
+        for link in store.links.list_used(first):
             child = store.queries.read_job(link.child)
-            source = store.chains.find_source(link, judged=False)
+            source = store.links.find_source(link, judged=False)
             if source is not None and source.seq == link.taken_from:
                 current.add(find_first(child))
             else:

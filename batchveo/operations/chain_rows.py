@@ -10,8 +10,8 @@ from batchveo.core.formatting import shorten_middle, state_words
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.chains import BlockedCount
-from batchveo.store.link_queries import OpenParent, Place
+from batchveo.store.chain_queries import Place
+from batchveo.store.waiting_jobs import BlockedCount, OpenParent
 
 ENDINGS = {
     "failed": ("failed", "failed"),
@@ -77,8 +77,8 @@ class ChainRows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._blocked: Mapping[int, int] | None = None
-        self.has_links = store.links.has_links()
-        self._read_place = lru_cache(_KEPT)(store.links.read_place)
+        self.has_links = store.chains.has_links()
+        self._read_place = lru_cache(_KEPT)(store.chains.read_place)
         self._read_job = lru_cache(_KEPT)(store.queries.read_job)
 
     def find_place(self, job: Job) -> Place | None:
@@ -90,10 +90,10 @@ class ChainRows:
         if job.state is not JobState.PENDING or not job.waits:
             return None
         if self._blocked is None:
-            self._blocked = self._store.chains.find_blocked()
+            self._blocked = self._store.waiting.find_blocked()
         cause = self._blocked.get(job.seq)
         return Wait(
-            parents=self._store.links.list_open_parents(job),
+            parents=self._store.waiting.list_open_parents(job),
             cause=None if cause is None else self._read_job(cause),
         )
 
@@ -108,6 +108,6 @@ class ChainRows:
         return {
             "chain": None if place is None else place.id,
             "link": None if place is None else job.link,
-            "parents": self._store.links.list_parent_ids(job) if job.link > 1 else [],
+            "parents": self._store.chains.list_parent_ids(job) if job.link > 1 else [],
             "blocked_by": None if wait is None or wait.cause is None else wait.cause.id,
         }

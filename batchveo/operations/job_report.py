@@ -20,7 +20,7 @@ from batchveo.operations.manage import is_made_again, name_job
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
-from batchveo.store.link_queries import Place, Tie
+from batchveo.store.chain_queries import Place, Tie
 from batchveo.store.queries import MICRO
 
 
@@ -70,7 +70,7 @@ def make_report(store: Store, job: Job) -> JobReport:
     video = video_at(job) if job.file else None
     family = store.checks.list_family(job)
     chains = ChainRows(store)
-    parents, children = store.links.list_parents(job), store.links.list_children(job)
+    parents, children = store.chains.list_parents(job), store.chains.list_children(job)
     wait = chains.find_wait(job)
     is_missing = isinstance(video, Path) and not video.is_file()
     return JobReport(

@@ -20,7 +20,7 @@ from batchveo.operations.retired_models import RetiredModel
 from batchveo.provider import ApiClient, ProviderError
 from batchveo.provider.service import label_errors
 from batchveo.store import LastTake, PreviewedJob, Store
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 
 BALANCE_SECONDS = 30.0
 """Time limit for the balances of all keys."""
@@ -190,7 +190,7 @@ class LostParents:
 
     def __init__(self, store: Store | None) -> None:
         self._store = store
-        self._cause: dict[str, str] = {} if store is None else store.chains.find_lost()
+        self._cause: dict[str, str] = {} if store is None else store.waiting.find_lost()
         self._blocked: Counter[str] = Counter()
 
     def blocks(self, job: PreviewedJob, due: int) -> bool:

@@ -229,7 +229,7 @@ def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal:
 
 def _follow(store: Store, job: Job, new_ids: Mapping[str, Successor]) -> FittedRequest | None:
     """The request of a job whose parents are replaced; ``None`` if they are not, or if it stays as it is."""
-    links = tuple(store.chains.list_parent_links(job))
+    links = tuple(store.links.list_parent_links(job))
     if not any(link.parent in new_ids for link in links):
         return None
     if is_made_again(job) or any(take.state.may_be_bought for take in store.checks.list_family(job)):

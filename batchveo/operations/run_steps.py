@@ -148,7 +148,7 @@ async def _make_quote(setup: RunSetup, store: Store | None, staged: StagedJobs |
     defaults: Sequence[DefaultsDiffer] = ()
     has_new = False
     lost = LostParents(store)
-    blocked = [] if store is None else store.chains.count_blocked()
+    blocked = [] if store is None else store.waiting.count_blocked()
     if staged is not None:
         found = await find_recoverable(store, settings.output, sandbox=sandbox, sidecars=settings.sidecars)
         for job in preview_jobs(staged.table, setup.options.state if store else None):

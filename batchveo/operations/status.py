@@ -20,7 +20,7 @@ from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Counts, Store
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 
 T = TypeVar("T")
 
@@ -161,7 +161,7 @@ class SnapshotReader:
     def _find_blocked(self, now: float) -> tuple[BlockedCount, ...]:
         if self.blocked is not None:
             return tuple(self.blocked)
-        return self._blocked.find(now, lambda: tuple(self.store.chains.count_blocked()))[0]
+        return self._blocked.find(now, lambda: tuple(self.store.waiting.count_blocked()))[0]
 
     def read_snapshot(
         self,
@@ -184,7 +184,7 @@ class SnapshotReader:
         since = now - RATE_WINDOW if begun is None else max(now - RATE_WINDOW, begun)
         made, usd = store.progress.sum_made_since(since)
         per_hour = 3600.0 / max(now - since, 1.0)
-        waits = store.links.count_waiting()
+        waits = store.waiting.count_waiting()
         blocked = self._find_blocked(now) if waits else ()
         shot = Snapshot(
             now=now,
@@ -213,7 +213,7 @@ class SnapshotReader:
         return replace(shot, ahead=ahead and _shift_forecast(ahead, -_count_pause(shot)), flights=flights)
 
     def _count_chains(self) -> ChainCounts | None:
-        return ChainCounts(*self.store.links.count_chains()) if self.store.links.has_links() else None
+        return ChainCounts(*self.store.chains.count_chains()) if self.store.chains.has_links() else None
 
     def _list_flights(self, most: int) -> tuple[Flight, ...]:
         return tuple(
@@ -252,7 +252,7 @@ class SnapshotReader:
             model: known for model in left if (known := durations.find_expected(model)) is not None
         }
         places = shot.pace.limit if shot.pace else self.places or max(shot.in_flight, 1)
-        in_row = 1 + self.store.links.measure_row() if shot.waiting else 1
+        in_row = 1 + self.store.chains.measure_row() if shot.waiting else 1
         ahead = forecast_run(left, expected, places=places, per_minute=self.per_minute, in_row=in_row)
         # the forecast assumes that what is in flight begins at this moment
         return ahead and _shift_forecast(ahead, self.store.progress.measure_age_in_flight(shot.now))

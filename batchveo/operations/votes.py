@@ -84,7 +84,7 @@ def undo_vote(store: Store, *, person: str, now: float) -> Vote:
 def _follow_votes(store: Store, jobs: Sequence[Job], now: float) -> None:
     """Let no pending job be made from a take that does not count any more."""
     for first in dict.fromkeys(map(find_first, jobs)):
-        store.chains.reopen_links(first, "another take counts now, as people decided", now=now)
+        store.links.reopen_links(first, "another take counts now, as people decided", now=now)
 
 
 def list_voted_clips(store: Store) -> Iterator[VotedClip]:

@@ -1,6 +1,5 @@
 """The state, behind verbs."""
 
-from batchveo.store.chains import BlockedCount
 from batchveo.store.importer import Added, KnownJobs, PreviewedJob, count_known_jobs, preview_jobs
 from batchveo.store.manual import FinishedVideo, Successor
 from batchveo.store.price_cache import Quote
@@ -8,6 +7,7 @@ from batchveo.store.queries import Counts, LastTake
 from batchveo.store.staging import StagingTable
 from batchveo.store.store import Store
 from batchveo.store.transitions import BudgetShort, GenerationTaken, MoveLost
+from batchveo.store.waiting_jobs import BlockedCount
 
 __all__ = [
     "Added",

@@ -17,10 +17,10 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import MEASURES, CheckLevel, Measures
 from batchveo.core.models import Job, JobState
 from batchveo.core.state_machine import JUDGED_FIRST, NOT_NEEDED, UNNEEDED, Move
-from batchveo.store.chains import COUNT_OPEN
 from batchveo.store.conditions import compile_where
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW
+from batchveo.store.links import COUNT_OPEN
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
 from batchveo.store.queries import Queries
 from batchveo.store.transitions import MoveLost, Transitions

@@ -11,9 +11,9 @@ from batchveo.core.job_row import normal_key
 from batchveo.core.links import ParentLink
 from batchveo.core.models import CatalogInfo, Job, JobSpec, JobState
 from batchveo.core.state_machine import BOUGHT_NOTHING, MADE_AGAIN, Move
-from batchveo.store.chains import COUNT_OPEN
 from batchveo.store.database import Connection, Part
 from batchveo.store.importer import TALLY_NEW, Importer, find_or_add_catalog
+from batchveo.store.links import COUNT_OPEN
 from batchveo.store.queries import Queries
 from batchveo.store.runs import Runs
 from batchveo.store.transitions import Transitions

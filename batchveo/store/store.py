@@ -13,8 +13,7 @@ from typing import Self
 
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
-from batchveo.store.chain_places import ChainPlaces
-from batchveo.store.chains import Chains
+from batchveo.store.chain_queries import ChainQueries
 from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.clip_figures import ClipFigures
 from batchveo.store.database import Connection
@@ -23,7 +22,7 @@ from batchveo.store.display_queries import ChartQueries, ProgressQueries
 from batchveo.store.importer import Importer
 from batchveo.store.job_listing import JobListing
 from batchveo.store.job_search import JobSearch
-from batchveo.store.link_queries import LinkQueries
+from batchveo.store.links import Links
 from batchveo.store.manual import Manual
 from batchveo.store.price_cache import PriceCache
 from batchveo.store.queries import Counts, Queries
@@ -32,6 +31,7 @@ from batchveo.store.skipped_jobs import SkippedJobs
 from batchveo.store.transitions import Transitions
 from batchveo.store.uploads import Uploads
 from batchveo.store.votes import Votes
+from batchveo.store.waiting_jobs import WaitingJobs
 
 
 class Store:
@@ -57,10 +57,10 @@ class Store:
         self.keys = AttemptKeys(connection)
         self.checks = ClipChecks(connection, queries, transitions)
         votes = self.votes = Votes(connection)
-        self.chains = Chains(connection, queries, transitions, votes)
+        self.links = Links(connection, queries, transitions, votes)
         self.uploads = Uploads(connection)
-        self.links = LinkQueries(connection)
-        self.places = ChainPlaces(connection)
+        self.chains = ChainQueries(connection)
+        self.waiting = WaitingJobs(connection)
         self.deliveries = Deliveries(connection)
         self.figures = ClipFigures(connection)
 

@@ -49,7 +49,7 @@ def _make_page(state: Path, keys: Secrets, videos: Destination | None) -> ASGIAp
     inner.state.videos = videos
     inner.state.presence = VideoPresence(videos)
     inner.state.near_copies = follow_near_copies(state)
-    inner.state.blocked = Background(state, lambda store: tuple(store.chains.count_blocked()), ())
+    inner.state.blocked = Background(state, lambda store: tuple(store.waiting.count_blocked()), ())
     inner.state.groups = {}
     inner.state.csrf = keys.csrf
     inner.state.posters = Posters(state.with_name(f"{state.name}.posters")) if has_media_extra() else None

@@ -21,7 +21,7 @@ def make_strip(store: Store, job: Job, presence: VideoPresence) -> dict[str, obj
     ``begins_with`` of a link: ``last``, the last frame of the link before, ``video``, all of it (if the model returns
     it), or ``None``.
     """
-    line = store.places.read_line(job)
+    line = store.chains.read_line(job)
     if len(line.links) < 2:
         return {"strip": None}
     cards = serializers.make_cards(store, store.search.read_cards(line.links), presence)
@@ -38,7 +38,7 @@ def make_lines(store: Store, jobs: Sequence[Job]) -> tuple[list[dict[str, object
     for job in jobs:
         if job.id in line_of:
             continue
-        line = store.places.read_line(job)
+        line = store.chains.read_line(job)
         if len(line.links) < 2:
             continue
         links = [ids[seq] for seq in line.links if seq in ids]

@@ -192,10 +192,10 @@ async def preview_change(request: Request) -> Response:
 
 
 def _describe_chains(store: Store, jobs: Sequence[Job], act: str) -> dict[str, object]:
-    if act not in ("retry", "cancel") or not store.links.has_links():
+    if act not in ("retry", "cancel") or not store.chains.has_links():
         return {}
-    following = store.places.list_following(jobs, only_these=act == "cancel")
-    return {"following": _sum_jobs(store, following), "made": store.places.count_made(jobs)}
+    following = store.chains.list_following(jobs, only_these=act == "cancel")
+    return {"following": _sum_jobs(store, following), "made": store.chains.count_made(jobs)}
 
 
 def _sum_jobs(store: Store, jobs: Sequence[Job]) -> dict[str, object]:

@@ -18,10 +18,9 @@ from batchveo.core.models import Job, JobState
 from batchveo.operations.status import describe_time_left, make_status_row
 from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
-from batchveo.store.chain_places import Wait
-from batchveo.store.chains import BlockedCount
 from batchveo.store.job_search import CLIP, standing_of, text_of
 from batchveo.store.page_index import PageIndex
+from batchveo.store.waiting_jobs import BlockedCount, Wait
 from batchveo.web.clip_checks import make_checks
 from batchveo.web.file_presence import Problem, VideoPresence
 
@@ -48,7 +47,7 @@ def make_cards(
     """Jobs as the gallery shows them, with the problems of their videos, and what they wait for."""
     problems = presence.find_problems(found, anew=anew)  # type: ignore[arg-type]
     waiting = [row["seq"] for row in found if row["waits"]]
-    waits = store.places.find_waits(waiting) if waiting else {}
+    waits = store.waiting.find_waits(waiting) if waiting else {}
     return [_make_card(row, problems.get(row["id"]), waits.get(row["seq"])) for row in found]
 
 

@@ -22,8 +22,8 @@ from batchveo.provider.client import ApiClient
 from batchveo.storage import file_system
 from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
-from batchveo.store.chains import Chains
 from batchveo.store.clip_checks import ClipChecks
+from batchveo.store.links import Links
 from batchveo.store.transitions import Transitions
 from tests.helpers.fake_clips import FakeClips
 
@@ -187,9 +187,9 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "after-frame":
             around_async(StoredClips, "take_frame", after=die)
         case "before-link":
-            around(Chains, "fill_frame", before=die, after=None)
+            around(Links, "fill_frame", before=die, after=None)
         case "link-not-flushed":
-            around(Chains, "fill_frame", before=None, after=die)
+            around(Links, "fill_frame", before=None, after=die)
         case "plain-frames":
             StoredClips.take_frame = FakeClips(seconds=0.0).take_frame  # type: ignore[assignment]
         case _:

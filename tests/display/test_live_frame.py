@@ -16,7 +16,7 @@ from batchveo.display.event_text import Tone
 from batchveo.display.live_frame import Canvas, Recent, divide_cells, make_frame
 from batchveo.operations.status import ChainCounts, Flight, Snapshot
 from batchveo.store import Counts
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.snapshots import HOSTILE, NOW, make_pace, make_shot
 
 RECENT = [Recent(NOW - 9 + n, f"done: fox-{n}.mp4 ($0.78)", Tone.GOOD) for n in range(4)] + [

@@ -37,7 +37,7 @@ from batchveo.display.notifier import _STOPS, Notifier
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.display.test_notification_channels import listening
 
 S = JobState

@@ -11,8 +11,8 @@ from batchveo.core.models import JobState
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
-from batchveo.store.chains import BlockedCount
 from batchveo.store.clip_checks import NewTake
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
@@ -111,7 +111,7 @@ def test_chains_that_end_early_and_how_they_go_on(tmp_path: Path) -> None:
         run = store.runs.begin_run(command="run", service="x", now=1.0)
         store.imports.add_jobs([*make_chain(3, "fox"), *make_chain(2, "ship")], run=run, now=1.0)
         moved_on(store, run, S.GENERATING, S.FAILED, now=2.0, error="too long")
-        text = said(store, run, blocked=store.chains.count_blocked())
+        text = said(store, run, blocked=store.waiting.count_blocked())
         for line in (
             "2 pending, 2 blocked, 1 failed after 1 h 02 min; videos in videos",
             "0 of 2 chains are complete",
@@ -120,7 +120,7 @@ def test_chains_that_end_early_and_how_they_go_on(tmp_path: Path) -> None:
             assert line in text.splitlines(), line
         (ship,) = store.queries.find_jobs("ship 0")
         store.manual.cancel_job(ship, now=3.0)
-        blocked = store.chains.count_blocked()
+        blocked = store.waiting.count_blocked()
         text = said(store, run, blocked=blocked, idle=True)
     assert text.startswith("nothing to do; 3 blocked, 1 failed, 1 cancelled in earlier runs; videos in videos")
     command = f"`batchveo retry 'ship 0' --state {store.path}`"
@@ -134,8 +134,8 @@ def test_films_of_complete_chains(tmp_path: Path) -> None:
         store.imports.add_jobs([*make_chain(2, "fox"), make_spec("single")], run=run, now=1.0)
         first = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
         assert "0 of 1 chain is complete" in said(store, run).splitlines()
-        (link,) = store.chains.list_open_links(first.seq)
-        store.chains.fill_frame(link, first, b"image", run=run, now=3.0)
+        (link,) = store.links.list_open_links(first.seq)
+        store.links.fill_frame(link, first, b"image", run=run, now=3.0)
         moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=4.0)
         command = f"`batchveo film --all --state {store.path}`"
         assert f"1 of 1 chain is complete; {command} joins their clips to films" in said(store, run).splitlines()
@@ -147,7 +147,7 @@ def test_blocked_by_clips_that_were_rejected(tmp_path: Path) -> None:
         store.imports.add_jobs(make_chain(2, "fox"), run=run, now=1.0)
         job = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
         store.checks.record_verdict(job, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=3.0)
-        text = said(store, run, blocked=store.chains.count_blocked())
+        text = said(store, run, blocked=store.waiting.count_blocked())
         several = [BlockedCount(state="rejected", jobs=7, example="fox 0", parents=3)]
         together = said(store, run, blocked=several)
     command = f"`batchveo retry 'fox 0' --takes 1 --state {store.path}`"

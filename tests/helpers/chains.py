@@ -66,6 +66,16 @@ def make_chain(
     return chain
 
 
+def make_tree() -> list[JobSpec]:
+    """A chain of four, from whose second link another way goes on; and a chain that uses its last frame."""
+    shots = make_chain(4)
+    night = make_link("night", {"last": shots[1]})
+    later = make_link("later", {"last": night})
+    other = make_link("other", {})
+    bridge = make_link("bridge", {"last": other, "first": shots[3]})
+    return [*shots, night, later, other, bridge]
+
+
 def assert_frames_sent(service: Service, jobs: Sequence[Job]) -> None:
     """Each request holds the last frame of its parent's video; the sandbox keeps the hash of what it got."""
     from batchveo.media.frames import read_frame

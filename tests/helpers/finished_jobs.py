@@ -103,10 +103,10 @@ class Morning:
             (job,) = store.queries.find_jobs(name)
             if not is_made:
                 return job
-            for record in store.chains.list_links(job):
-                source = store.chains.find_source(record)
+            for record in store.links.list_links(job):
+                source = store.links.find_source(record)
                 assert source is not None
-                store.chains.fill_frame(record, source, f"{record.part} of {source.sha256}".encode(), run=1, now=1.0)
+                store.links.fill_frame(record, source, f"{record.part} of {source.sha256}".encode(), run=1, now=1.0)
             return self._finish_next(store, name, 0.5, clip)
 
     def read(self, seq: int) -> Job:

@@ -43,8 +43,8 @@ def add(store: Store, *texts: str, names: tuple[str, ...] = ("m.yaml", "n.yaml")
 def make_next(store: Store) -> Job:
     """The next job, made, with the links that its video fills."""
     job = moved_on(store, 1, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=3.0)
-    for link in store.chains.list_open_links(job.seq):
-        store.chains.fill_frame(link, job, job.name.encode(), run=1, now=4.0)
+    for link in store.links.list_open_links(job.seq):
+        store.links.fill_frame(link, job, job.name.encode(), run=1, now=4.0)
     return job
 
 
@@ -73,8 +73,8 @@ def test_a_prompt_in_the_middle_makes_all_below_anew(store: Store) -> None:
     assert edited.no_longer_named == {S.SUCCEEDED: 1, S.PENDING: 1}
     assert read_chains(store)[-2:] == [("It jumps", "pending", 2, 1), ("It rests", "pending", 3, 1)]
     jumps = next(job for job in store.jobs() if job.prompt == "It jumps")
-    (link,) = store.chains.list_links(jumps)
-    source = store.chains.find_source(link)
+    (link,) = store.links.list_links(jumps)
+    source = store.links.find_source(link)
     assert source is not None
     assert source.prompt == "A fox"
     assert add(store, SHOTS.replace("It runs", "It jumps")).new == 0
@@ -97,7 +97,7 @@ def test_a_chain_is_lengthened_after_it_was_made(store: Store) -> None:
         make_next(store)
     assert add(store, SHOTS + MORE, names=("other.yaml",)).new == 1
     assert read_chains(store)[-1] == ("It wakes", "pending", 4, 1)
-    assert store.chains.list_open_parents(1) == [3]
+    assert store.links.list_open_parents(1) == [3]
 
 
 def test_a_single_job_becomes_the_first_of_a_chain(store: Store) -> None:

@@ -114,7 +114,7 @@ async def test_a_lost_video_is_fetched_again_for_its_children(night: Night) -> N
     with night.store() as store:
         (lost,) = [verdict.job for verdict in verify(store) if verdict.problem]
         refetch_video(store, lost, now=night.clock.now())
-        (link,) = store.chains.list_open_links(lost.seq)
-        assert store.chains.find_source(link) is None
+        (link,) = store.links.list_open_links(lost.seq)
+        assert store.links.find_source(link) is None
     assert (await night.run(make_chain(2))).exit_status == 0
     assert len(night.service.generations) == 2

@@ -52,7 +52,7 @@ def list_sources(night: Night) -> dict[str, str | None]:
         return {
             job.name: None if link.taken_from is None else names[link.taken_from]
             for job in store.jobs()
-            for link in store.chains.list_links(job)
+            for link in store.links.list_links(job)
         }
 
 
@@ -104,7 +104,7 @@ async def test_with_children_all_below_is_made_from_the_new_take(night: Night) -
     with night.store() as store:
         for name in ("shot 2-take2", "shot 3-take2"):
             (job,) = find(store, name)
-            (link,) = store.chains.list_links(job)
+            (link,) = store.links.list_links(job)
             source = store.queries.read_job(link.taken_from or 0)
             filled = store.queries.fill_links(job)
             assert (job.waits, job.asked, filled.request["image_url"]) == (0, True, link.value)
@@ -193,15 +193,15 @@ async def test_a_pick_of_another_take_changes_what_is_not_bought_yet(night: Nigh
     know_chain(night)
     with night.store() as store:
         first, second, child = find(store, "shot 0", "shot 0-take2", "shot 1")
-        (link,) = store.chains.list_links(child)
-        assert store.chains.fill_frame(link, first, b"png", run=None, now=2.0)
+        (link,) = store.links.list_links(child)
+        assert store.links.fill_frame(link, first, b"png", run=None, now=2.0)
         votes.record_votes(store, [first], VoteKind.PICK, person="ann", now=3.0)
         assert store.queries.read_job(child.seq).waits == 0
         votes.record_votes(store, [first], VoteKind.REJECT, person="ann", now=4.0)
         assert store.queries.read_job(child.seq).waits == 1
         votes.undo_vote(store, person="ann", now=5.0)
-        (link,) = store.chains.list_links(child)
-        assert store.chains.fill_frame(link, first, b"png", run=None, now=6.0)
+        (link,) = store.links.list_links(child)
+        assert store.links.fill_frame(link, first, b"png", run=None, now=6.0)
         better = Vote(person="bob", kind=VoteKind.PICK, job=second.seq, at=7.0)
         votes.record_act(store, better, [second])
         votes.record_votes(store, [first], VoteKind.REJECT, person="ann", now=8.0)
@@ -304,7 +304,7 @@ async def test_a_chain_goes_on_once_its_parent_is_made_again(night: Night, way: 
             add_takes(store, plan_takes(store, parent, 1), now=night.clock.now())
         else:
             manage.retry_jobs(store, parent, now=night.clock.now())
-        assert store.chains.count_blocked() == []
+        assert store.waiting.count_blocked() == []
     assert (await night.run()).exit_status == 0
     assert len(night.service.generations) == bought + 3
 

@@ -191,8 +191,8 @@ def test_a_clip_of_a_chain_takes_the_frame_along(morning: Morning) -> None:
         frame = Link("last", parent.id).reference
         spec = replace(second, request={**second.request, "image_url": frame}, chain=place)
         store.imports.add_jobs([spec], run=1, now=1.0)
-        (link,) = store.chains.list_open_links(parent.seq)
-        store.chains.fill_frame(link, parent, PNG, run=1, now=2.0)
+        (link,) = store.links.list_open_links(parent.seq)
+        store.links.fill_frame(link, parent, PNG, run=1, now=2.0)
         morning._finish_next(store, "shot 1", 0.5)
     promotion = promote(morning, new="veo-3.1-lite-generate-001", where="name == 'shot 1'")
     (job,) = read_back(morning, promotion)
@@ -205,8 +205,8 @@ def test_a_clip_made_from_a_whole_video_cannot_be_promoted(morning: Morning) -> 
     place = ChainPlace(chain=parent.id, link=2, parents=(ParentLink(part="video", parent=parent.id),))
     with morning.store() as store:
         store.imports.add_jobs([make_spec("wave 2", request=request, chain=place)], run=1, now=1.0)
-        (link,) = store.chains.list_open_links(parent.seq)
-        store.chains.fill_text(link, parent, "https://x/v.mp4", run=1, now=2.0)
+        (link,) = store.links.list_open_links(parent.seq)
+        store.links.fill_text(link, parent, "https://x/v.mp4", run=1, now=2.0)
         morning._finish_next(store, "wave 2", 0.5)
     with pytest.raises(UsageError, match="--drop video_url"):
         promote(morning, where="name == 'wave 2'")

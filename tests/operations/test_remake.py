@@ -488,7 +488,7 @@ def read_chain(store: Store) -> list[tuple[str, str, int, int, list[str]]]:
             job.state.value,
             job.link,
             job.waits,
-            [f"{link.part} of {jobs[link.parent].prompt}" for link in store.chains.list_parent_links(job)],
+            [f"{link.part} of {jobs[link.parent].prompt}" for link in store.links.list_parent_links(job)],
         )
         for job in jobs.values()
         if job.chain is not None
@@ -562,7 +562,7 @@ def test_a_model_that_does_not_take_the_link_is_a_problem(store: Store) -> None:
     store.runs.set_options(run, serialize_settings(settings, find_chosen(settings)))
     replace(store, old=LITE, new="x-ai/grok-imagine-video", drop=["last_image_url"])
     pending = store.jobs(S.PENDING)
-    assert [link.takes_data for job in pending for link in store.chains.list_parent_links(job)] == [False, False]
+    assert [link.takes_data for job in pending for link in store.links.list_parent_links(job)] == [False, False]
 
 
 def test_cancelled_jobs_below_stay_cancelled(store: Store) -> None:
@@ -594,8 +594,8 @@ def test_bought_jobs_below_stay_as_they_are(store: Store) -> None:
     add(store, CHAINS["by ids"], LITE)
     made = moved_on(store, 1, *DONE, now=3.0)
     child = next(job for job in store.jobs() if job.prompt == "It runs")
-    (link,) = store.chains.list_links(child)
-    store.chains.fill_text(link, made, "https://x", run=1, now=4.0)
+    (link,) = store.links.list_links(child)
+    store.links.fill_text(link, made, "https://x", run=1, now=4.0)
     moved_on(store, 1, *DONE, now=5.0)
     lost = store.transitions.apply_move(store.queries.read_job(made.seq), Move(to=S.GENERATING), run=1, now=6.0)
     store.manual.give_up_job(lost, now=7.0)
@@ -610,7 +610,7 @@ def test_bought_jobs_below_stay_as_they_are(store: Store) -> None:
         ("It rests", "pending"),
     }
     last = next(job for job in store.jobs(S.PENDING) if job.prompt == "It rests")
-    parents = {(link.part, link.parent) for link in store.chains.list_parent_links(last)}
+    parents = {(link.part, link.parent) for link in store.links.list_parent_links(last)}
     assert parents == {("last", child.id), ("1.5", new.id)}
 
 

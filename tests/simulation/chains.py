@@ -14,7 +14,7 @@ from batchveo.sandbox import Generation
 from batchveo.sandbox.endpoints.videos import FILES_PREFIX
 from batchveo.storage.stored_video import local_copy, video_at
 from batchveo.store import Store
-from batchveo.store.chains import LinkRecord
+from batchveo.store.links import LinkRecord
 from tests.helpers.chains import make_chain, make_link
 from tests.helpers.fake_bucket import FakeBucket
 
@@ -112,7 +112,7 @@ def check_uploads(store: Store, bucket: FakeBucket) -> None:
 
 def check_links(store: Store, jobs: Sequence[Job]) -> None:
     """Each link was filled once for each value, ``waits`` counts the open ones, and only those are blocked that are."""
-    links = {job.seq: store.chains.list_links(job) for job in jobs if job.link > 1}
+    links = {job.seq: store.links.list_links(job) for job in jobs if job.link > 1}
     for job in jobs:
         filled = sum(link.value is not None for link in links.get(job.seq, ()))
         if not job.state.may_be_bought:
@@ -123,7 +123,7 @@ def check_links(store: Store, jobs: Sequence[Job]) -> None:
             ]
             words = Counter(detail.split()[0] for detail in details)
             assert words["takes"] - words["waits"] == filled, details
-    assert set(store.chains.find_blocked()) == find_blocked(jobs, links)
+    assert set(store.waiting.find_blocked()) == find_blocked(jobs, links)
 
 
 def find_blocked(jobs: Sequence[Job], links: Mapping[int, Collection[LinkRecord]]) -> set[int]:
@@ -153,13 +153,13 @@ def _is_live(family: Collection[Job], blocked: Collection[int]) -> bool:
 
 def waits_rightly(store: Store, job: Job) -> bool:
     """Whether a pending job waits for a parent that has no good video."""
-    open_links = [link for link in store.chains.list_links(job) if link.value is None]
-    return any(store.chains.find_source(link) is None for link in open_links)
+    open_links = [link for link in store.links.list_links(job) if link.value is None]
+    return any(store.links.find_source(link) is None for link in open_links)
 
 
 def check_result(store: Store, jobs: Sequence[Job], result: RunResult) -> None:
     """The exit status of a run says what became of the jobs."""
-    assert bool(result.blocked) == bool(store.chains.find_blocked())
+    assert bool(result.blocked) == bool(store.waiting.find_blocked())
     if result.stopped is not None:
         return
     wrong = any(job.state is S.FAILED or job.held for job in jobs) or result.rejected or result.blocked

@@ -22,9 +22,9 @@ from batchveo.sandbox.seeded_random import FaultPlan
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, DOWNLOAD, MODEL, POLL
 from batchveo.storage.local import FolderGone, FolderStorage, FolderTarget, FolderWriter
 from batchveo.storage.video_file import VideoFile
-from batchveo.store.chains import Chains, LinkRecord
 from batchveo.store.clip_checks import ClipChecks, Judged
 from batchveo.store.database import Connection
+from batchveo.store.links import LinkRecord, Links
 from batchveo.store.transitions import Transitions
 from tests.helpers.fake_clips import FakeClips
 from tests.simulation.situations import BETWEEN, GIVEN_UP, NONE, POSSIBLE, RENAMED, Situation
@@ -290,8 +290,8 @@ class Observer:
                 (Transitions, "mark_sent", self._wrap_mark),
                 (ClipChecks, "record_verdict", self._wrap_verdict),
                 (FakeClips, "take_frame", self._wrap_frame),
-                (Chains, "fill_frame", self._wrap_fill),
-                (Chains, "fill_text", self._wrap_fill),
+                (Links, "fill_frame", self._wrap_fill),
+                (Links, "fill_text", self._wrap_fill),
                 (Connection, "flush", self._wrap_flush),
                 (Connection, "_commit", self._wrap_commit),
                 (VideoFile, "publish_part", self._wrap_publish),
@@ -341,13 +341,13 @@ class Observer:
         return frame_seen
 
     def _wrap_fill(self, fill: Callable[..., bool]) -> Callable[..., bool]:
-        def fill_seen(chains: Chains, link: LinkRecord, *arguments: Any, **options: Any) -> bool:
-            child = chains._queries.read_job(link.child)
+        def fill_seen(links: Links, link: LinkRecord, *arguments: Any, **options: Any) -> bool:
+            child = links._queries.read_job(link.child)
             write = self.describe_write(child, "waiting", "link")
             self.pass_before(write)
-            if not chains._db.in_transaction:
+            if not links._db.in_transaction:
                 self.lock_database(child.id, "waiting")
-            filled = fill(chains, link, *arguments, **options)
+            filled = fill(links, link, *arguments, **options)
             if filled:
                 self.add_write(write)
             return filled

@@ -297,7 +297,7 @@ def _retry_some(night: WatchedNight, rng: random.Random) -> None:
 def _list_children(night: WatchedNight, parent: Job) -> list[str]:
     """The ids of the jobs that wait for the video of ``parent``."""
     store = night.look()
-    links = store.chains.list_open_links(parent.seq if parent.take_of is None else parent.take_of)
+    links = store.links.list_open_links(parent.seq if parent.take_of is None else parent.take_of)
     return [store.queries.read_job(link.child).id for link in links]
 
 

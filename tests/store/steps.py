@@ -80,6 +80,20 @@ def moved(store: Store, job: Job, outcome: Outcome, run: int | None = None) -> J
     return job if step is None else store.transitions.apply_move(job, step, run=run, now=5.0)
 
 
+def find(store: Store, name: str) -> Job:
+    """The job of that name."""
+    (job,) = store.queries.find_jobs(name)
+    return job
+
+
+def succeed(store: Store, run: int) -> Job:
+    """Make the video of the next job."""
+    job = claimed(store, run)
+    job = move(store, job, Accepted(generation_id=f"g {job.seq}"))
+    job = move(store, job, Completed(url="https://x/v", cost_usd=1.0))
+    return move(store, job, Downloaded(folder="/v", file=f"{job.stem}.mp4", bytes=1, sha256=f"{job.seq}"))
+
+
 class Walk:
     """A state under random verbs, lawful and unlawful."""
 

@@ -480,10 +480,10 @@ class Filming:
         self.store.checks.record_verdict(job, Judgement(verdict=verdict), run=self.run, now=20.0, take=more)
 
     def _fill(self, child: Job) -> None:
-        for link in self.store.chains.list_links(child):
-            source = self.store.chains.find_source(link)
+        for link in self.store.links.list_links(child):
+            source = self.store.links.find_source(link)
             if source is not None and link.value is None:
-                self.store.chains.fill_text(link, source, "x", run=self.run, now=30.0)
+                self.store.links.fill_text(link, source, "x", run=self.run, now=30.0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -495,7 +495,7 @@ def test_waiting_and_blocked_jobs_are_those_of_a_look_at_every_link(store: Store
         for _ in range(60):
             for _ in range(filming.random.randrange(1, 4)):
                 filming.step()
-            blocked = set(store.chains.find_blocked())
+            blocked = set(store.waiting.find_blocked())
             pending = [job for job in store.jobs(S.PENDING) if job.waits]
             expected = {
                 Waits.BLOCKED: [job.seq for job in pending if job.seq in blocked],
@@ -508,7 +508,7 @@ def test_waiting_and_blocked_jobs_are_those_of_a_look_at_every_link(store: Store
                 assert index.find_jobs(Filter.of("shot", waits=waits), most=99).seqs == shots
             counted = index.find_jobs(Filter(), most=1).counts["waits"]
             assert counted == {waits.value: len(seqs) for waits, seqs in expected.items() if seqs}
-            waits_of = store.places.find_waits([job.seq for job in store.jobs()])
+            waits_of = store.waiting.find_waits([job.seq for job in store.jobs()])
             assert {seq for seq, wait in waits_of.items() if wait.is_blocked} == blocked
             assert sorted(waits_of) == [job.seq for job in pending]
     assert min(met.values()) > 0

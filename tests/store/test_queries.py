@@ -12,7 +12,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.core.outcomes import Accepted, SubmitUncertain
 from batchveo.core.state_machine import Move
 from batchveo.store import Store
-from batchveo.store.chains import OPEN_PARENTS
+from batchveo.store.links import OPEN_PARENTS
 from batchveo.store.queries import ABOVE_ALL, LATEST_FILES, NEXT_DUE, NEXT_LINK, NEXT_PRIORITY, OLDEST_FILES
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed, move

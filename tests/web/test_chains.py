@@ -126,8 +126,8 @@ def test_a_link_is_made_anew_with_all_that_follows(client: Client, night: Night)
     job = night.succeed()
     assert job.name == "shot 0"
     with Store(night.path) as store:
-        for link in store.chains.list_open_links(job.seq):
-            store.chains.fill_text(link, job, "x", run=night.run, now=70.0)
+        for link in store.links.list_open_links(job.seq):
+            store.links.fill_text(link, job, "x", run=night.run, now=70.0)
     made = night.succeed()
     told = client.post("/api/preview", {"act": "anew", "jobs": [job.id]}).json()
     assert (told["jobs"], told["usd"], told["unpriced"]) == (2, 3.12, 0)

@@ -56,8 +56,8 @@ def test_a_vote_names_what_was_bought_with_another_take(client: Client, night: N
     night.add(*make_chain(2, "sea"))
     first = night.succeed()
     with Store(night.path) as store:
-        (link,) = store.chains.list_open_links(first.seq)
-        store.chains.fill_frame(link, first, b"png", run=None, now=3.0)
+        (link,) = store.links.list_open_links(first.seq)
+        store.links.fill_frame(link, first, b"png", run=None, now=3.0)
     assert act(client, first).json()["notes"] == []
     night.succeed()
     (note,) = act(client, first, kind="reject").json()["notes"]

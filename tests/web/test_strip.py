@@ -63,8 +63,8 @@ def make_next(night: Night) -> Job:
     """The next job, and the links of those that wait for its video are filled."""
     job = night.succeed()
     with Store(night.path) as store:
-        for link in store.chains.list_open_links(job.seq):
-            store.chains.fill_text(link, job, "x", run=night.run, now=70.0)
+        for link in store.links.list_open_links(job.seq):
+            store.links.fill_text(link, job, "x", run=night.run, now=70.0)
     return job
 
 

@@ -25,7 +25,7 @@ from batchveo.operations.status import (
     make_snapshot_row,
 )
 from batchveo.store import Store
-from batchveo.store.chains import BlockedCount
+from batchveo.store.waiting_jobs import BlockedCount
 
 WATCH_SECONDS = 2.0
 LEAST_USD = 0.005

@@ -21,7 +21,7 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.engine.stages.delay_queue import DelayQueue
 from batchveo.provider import ApiClient
-from batchveo.store.chains import LinkRecord, describe_part
+from batchveo.store.links import LinkRecord, describe_part
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ class Linker:
     def add_job(self, job: Job) -> None:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
         if job.link > 1:
-            self._context.store.chains.drop_frames(job)
+            self._context.store.links.drop_frames(job)
         first = job.seq if job.take_of is None else job.take_of
-        if self._context.store.chains.has_open_links(first):
+        if self._context.store.links.has_open_links(first):
             self._parents.put(first, self._context.now())
 
     def has_work(self) -> bool:
@@ -95,7 +95,7 @@ class Linker:
         That is an address that expires, and a part of a video that is not, or no longer, the good one.
         """
         if job.link > 1:
-            links = [(link, self._find_fault(link)) for link in self._context.store.chains.list_links(job)]
+            links = [(link, self._find_fault(link)) for link in self._context.store.links.list_links(job)]
             outdated = [(link, fault) for link, fault in links if fault is not None]
             if outdated:
                 raise LinksOutdated(outdated)
@@ -107,18 +107,18 @@ class Linker:
         source = self._find_source(link)
         if source is None or (source.seq, source.sha256) != (link.taken_from, link.sha256):
             return "its input is of a video that does not count any more"
-        return None if self._context.store.chains.has_value(link) else "its frame was dropped, and is taken again"
+        return None if self._context.store.links.has_value(link) else "its frame was dropped, and is taken again"
 
     def fill_again(self, links: Sequence[tuple[LinkRecord, str]]) -> None:
         """Let the job of outdated links wait until they are filled anew."""
         store, now = self._context.store, self._context.now()
         for link, reason in links:
-            store.chains.open_again(link, reason, run=self._context.run, now=now)
+            store.links.open_again(link, reason, run=self._context.run, now=now)
             self._parents.put(link.parent, now)
 
     async def run(self) -> None:
         """Fill links until cancelled. What is cut off is done by the next run."""
-        for parent in self._context.store.chains.list_open_parents(self._context.run):
+        for parent in self._context.store.links.list_open_parents(self._context.run):
             self._parents.put(parent, self._context.now())
         self._loaded = True
         self._bus.notify()
@@ -135,7 +135,7 @@ class Linker:
             written = store.connection.read_version()
             if written != seen:
                 seen = written
-                for parent in store.chains.list_open_parents(self._context.run):
+                for parent in store.links.list_open_parents(self._context.run):
                     if parent not in self._troubles and parent not in self._given_up:
                         self._parents.put(parent, self._context.now())
 
@@ -151,10 +151,10 @@ class Linker:
 
     async def _fill_links(self, parent: int) -> None:
         """Fill the links that wait for the video of ``parent``; if one cannot be filled, try again later."""
-        chains = self._context.store.chains
+        links = self._context.store.links
         images: dict[tuple[int, str], bytes] = {}
         failed: list[tuple[LinkRecord, Job, Exception]] = []
-        for link in chains.list_open_links(parent):
+        for link in links.list_open_links(parent):
             source = self._find_source(link)
             if source is None:
                 continue
@@ -183,26 +183,26 @@ class Linker:
         for link, source, error in failed:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
-            self._context.store.chains.note_unfilled(link, f"no input from {source.name}: {reason}")
+            self._context.store.links.note_unfilled(link, f"no input from {source.name}: {reason}")
             state = self._context.store.path
             self._bus.emit(LinkNotFilled(job=child.name, parent=source.name, reason=reason, state=state))
 
     async def _fill_link(self, link: LinkRecord, source: Job, images: dict[tuple[int, str], bytes]) -> bool:
         """Fill one link; whether it was open. Raises ``OSError`` if what it takes cannot be had now."""
-        chains, run = self._context.store.chains, self._context.run
+        links, run = self._context.store.links, self._context.run
         if link.part == GENERATION:
             value = source.generation_id or ""
-            return chains.fill_text(link, source, value, run=run, now=self._context.now())
+            return links.fill_text(link, source, value, run=run, now=self._context.now())
         if link.part == VIDEO:
             value = await self._find_video(link, source)
             now = self._context.now()
             # a file is looked for anew like an address: a person may have removed it meanwhile
-            return chains.fill_text(link, source, value, fresh_until=find_fresh_end(value, now), run=run, now=now)
+            return links.fill_text(link, source, value, fresh_until=find_fresh_end(value, now), run=run, now=now)
         frame = (source.seq, link.part)
         if frame not in images:
             images[frame] = await self._clips.take_frame(source, link.part)
         # should the video have been replaced or rejected meanwhile, ``check_links`` sees it
-        return chains.fill_frame(link, source, images[frame], run=run, now=self._context.now())
+        return links.fill_frame(link, source, images[frame], run=run, now=self._context.now())
 
     async def _find_video(self, link: LinkRecord, source: Job) -> str:
         """A fresh address of a finished video: the one it was downloaded from may have expired.
@@ -222,7 +222,7 @@ class Linker:
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 
     def _find_source(self, link: LinkRecord) -> Job | None:
-        return self._context.store.chains.find_source(link, judged=self._judged)
+        return self._context.store.links.find_source(link, judged=self._judged)
 
 
 def find_fresh_end(address: str, now: float) -> float:

@@ -196,8 +196,8 @@ def test_a_chain_is_made_anew_from_a_link_on(
         store.imports.add_jobs(make_chain(3, "sea"), run=run, now=1.0)
         for _ in range(2):
             job = moved_on(store, run, JobState.GENERATING, JobState.DOWNLOADING, JobState.SUCCEEDED, now=2.0)
-            (link,) = store.chains.list_open_links(job.seq)
-            store.chains.fill_text(link, job, "https://x/y.mp4", run=run, now=3.0)
+            (link,) = store.links.list_open_links(job.seq)
+            store.links.fill_text(link, job, "https://x/y.mp4", run=run, now=3.0)
     capsys.readouterr()
     monkeypatch.setattr(run_command, "is_person_there", lambda: True)
     monkeypatch.setattr(run_command, "ask_yes", lambda question: False)

@@ -233,8 +233,8 @@ def _chain(tmp_path: Path) -> None:
         (tmp_path / "v/shot 0.mp4").write_bytes(b"video")
         made = {"folder": str(tmp_path / "v"), "sha256": "ab" * 32}
         first = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=100.0, **made)
-        (link,) = store.chains.list_open_links(first.seq)
-        store.chains.fill_frame(link, first, b"image", run=run, now=200.0)
+        (link,) = store.links.list_open_links(first.seq)
+        store.links.fill_frame(link, first, b"image", run=run, now=200.0)
         moved_on(store, run, S.FAILED, now=210.0, error="refused")
 
 

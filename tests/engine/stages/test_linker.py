@@ -24,8 +24,9 @@ from batchveo.operations.manage import retry_jobs
 from batchveo.operations.votes import record_votes
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings
-from batchveo.store.chains import BlockedCount, LinkRecord
 from batchveo.store.clip_checks import NewTake
+from batchveo.store.links import LinkRecord
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.chains import FIELDS, LITE, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_clips import FakeClips
@@ -170,7 +171,7 @@ async def test_a_rejected_parent_blocks_all_that_follows(night: Night) -> None:
     assert result.blocked == [BlockedCount(state="rejected", jobs=2, example="shot 1")]
     with night.store() as store:
         names = {job.seq: job.name for job in store.jobs()}
-        assert {names[seq]: names[cause] for seq, cause in store.chains.find_blocked().items()} == {
+        assert {names[seq]: names[cause] for seq, cause in store.waiting.find_blocked().items()} == {
             "shot 2": "shot 1",
             "shot 3": "shot 1",
         }
@@ -297,7 +298,7 @@ async def wait_for_money(night: Night, chain: list[JobSpec]) -> LinkRecord:
     parent, child = night.jobs()
     assert (parent.state, child.state, child.waits) == (JobState.SUCCEEDED, JobState.PENDING, 0)
     with night.store() as store:
-        (link,) = store.chains.list_links(child)
+        (link,) = store.links.list_links(child)
     return link
 
 
@@ -373,7 +374,7 @@ async def test_only_an_address_of_a_video_is_sent_as_one(
         patched.setattr(ApiClient, "poll", poll)
         await night.killed(make_chain(2, part="video"), 600.0)
     with night.store() as store:
-        (link,) = store.chains.list_all_links()
+        (link,) = store.links.list_all_links()
     assert link.value == f"batchveo-input:{parent.sha256}"
     assert str(night.service.generations[1].request["video_url"]).startswith("data:video/mp4")
 

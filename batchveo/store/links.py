@@ -7,15 +7,13 @@ links, which say what it was made of; the values are filled in when it is claime
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.links import GENERATION, VIDEO, ParentLink
 from batchveo.core.models import INPUT_PREFIX, Job, JobState
-from batchveo.store.blocked_jobs import BLOCKED, IS_LIVE
 from batchveo.store.database import Connection, Part
 from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
 from batchveo.store.queries import Queries
@@ -40,13 +38,6 @@ LINKS_OF = f"SELECT {_LINK_COLUMNS} FROM links WHERE child = :child ORDER BY par
 PARENT_LINKS = """SELECT part, jobs.id AS parent, takes_data FROM links CROSS JOIN jobs ON jobs.seq = links.parent
     WHERE child = :child ORDER BY part, parent"""
 FAMILY = f"SELECT {COLUMNS} FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
-CHAIN = f"SELECT {COLUMNS} FROM jobs WHERE chain = :first AND take_of IS NULL ORDER BY link, seq"
-# the first takes of all jobs that are made from one, or from those that are
-BELOW = f"""WITH RECURSIVE below (seq) AS (
-        SELECT value FROM json_each(:firsts)
-        UNION SELECT coalesce(jobs.take_of, jobs.seq) FROM below CROSS JOIN links ON links.parent = below.seq
-        CROSS JOIN jobs ON jobs.seq = links.child)
-    SELECT {COLUMNS} FROM jobs WHERE seq IN below ORDER BY link, seq"""
 # of one parent: the links with a part of its video, of jobs that may be bought, and of pending ones
 _FILLED = f"""SELECT {_LINK_COLUMNS} FROM links WHERE parent = :parent AND value IS NOT NULL
     AND (SELECT state FROM jobs WHERE seq = child) IN ({{}}) ORDER BY child"""
@@ -66,24 +57,6 @@ FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN er
 # pending -> pending
 NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
-COUNT_BLOCKED = f"""{BLOCKED} SELECT iif(parents.state = 'succeeded', 'rejected', parents.state) AS state,
-        count(*) AS jobs, count(DISTINCT cause) AS parents, min(parents.name) AS example
-    FROM (SELECT blocked.seq, min(cause) AS cause FROM blocked CROSS JOIN jobs USING (seq)
-        WHERE :run IS NULL OR jobs.run BETWEEN {TAKES_FROM} AND :run GROUP BY blocked.seq)
-    CROSS JOIN jobs AS parents ON parents.seq = cause GROUP BY 1 ORDER BY jobs DESC, 1"""
-# ids of the parents that are lost, and of the jobs that they block, each with the parent that is to blame
-LOST = f"""{BLOCKED} SELECT jobs.id, min(parents.id) AS cause FROM blocked CROSS JOIN jobs ON jobs.seq = blocked.seq
-        CROSS JOIN jobs AS parents ON parents.seq = blocked.cause GROUP BY jobs.id
-    UNION SELECT id, id FROM (SELECT id, jobs.seq AS parent, 1 AS from_take
-        FROM ended CROSS JOIN jobs ON jobs.seq = ended.seq) AS links WHERE NOT {IS_LIVE}"""
-# pending links of chains of which a job may be bought: what is left of begun chains
-_LEFT = f"""SELECT {COLUMNS} FROM jobs INDEXED BY {{}} WHERE state = 'pending' AND {{}} AND link > 1 AND {{}}
-    AND run BETWEEN {TAKES_FROM} AND :run AND seq NOT IN (SELECT seq FROM blocked)
-    AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.chain = jobs.chain AND other.state IN ({MAY_BE_BOUGHT}))"""
-_LEFT_READY = _LEFT.format("links_ready", "held = 0 AND aside = 0 AND waits = 0", "chain IS NOT NULL")
-BEGUN = f"{BLOCKED} {_LEFT.format('jobs_waiting', 'waits > 0', 'chain IS NOT NULL')} UNION ALL {_LEFT_READY}"
-BEGUN_OF_CHAIN = f"{BLOCKED} {_LEFT.format('jobs_by_chain', 'held = 0 AND aside = 0', 'chain = :chain')}"
-LIST_BLOCKED = f"""{BLOCKED} SELECT blocked.seq, min(blocked.cause) AS cause FROM blocked GROUP BY blocked.seq"""
 ADD_FRAME = "INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, 'image/png', ?, 1)"
 HAS_VALUE = "SELECT EXISTS (SELECT 1 FROM inputs WHERE sha256 = :sha256)"
 _IS_MADE = "jobs.state = 'succeeded' AND (jobs.policy IS NULL OR jobs.verdict = 'accepted')"
@@ -121,22 +94,8 @@ class LinkRecord:
     fresh_until: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockedCount:
-    """Jobs that wait for a video that nobody makes any more.
-
-    ``state``: what became of that one, ``failed``, ``cancelled`` or ``rejected``. They wait for ``parents`` such jobs,
-    of which ``example`` names one. A job that waits for several counts for the first one.
-    """
-
-    state: str
-    jobs: int
-    example: str
-    parents: int = 1
-
-
-class Chains(Part):
-    """Finds what jobs wait for, and fills their links."""
+class Links(Part):
+    """Finds the links that videos can fill, and fills them."""
 
     def __init__(self, connection: Connection, queries: Queries, transitions: Transitions, votes: Votes) -> None:
         super().__init__(connection)
@@ -190,26 +149,6 @@ class Chains(Part):
             if link.from_take > 1 and not is_lost and take.state not in (JobState.FAILED, JobState.CANCELLED):
                 return None
         return None
-
-    def count_blocked(self, run: int | None = None) -> list[BlockedCount]:
-        """How many jobs, of ``run`` only, wait for a video that nobody makes any more, by what became of it."""
-        return [BlockedCount(**row) for row in self._db.execute(COUNT_BLOCKED, {"run": run})]
-
-    def list_begun(self, run: int, *, chain: int | None = None) -> list[Job]:
-        """The links of ``run`` that are left of begun chains, or of one of them, without blocked ones."""
-        query = BEGUN if chain is None else BEGUN_OF_CHAIN
-        return list(map(job_of, self._db.execute(query, {"run": run, "chain": chain})))
-
-    def find_lost(self) -> dict[str, str]:
-        """The ids of the jobs whose video no run makes any more, and of those that they block.
-
-        Each with the id of the job that is to blame: the job itself if it failed, or was cancelled or rejected.
-        """
-        return {row["id"]: row["cause"] for row in self._db.execute(LOST)}
-
-    def find_blocked(self) -> dict[int, int]:
-        """The number of each such job, and of the parent that is to blame."""
-        return {row["seq"]: row["cause"] for row in self._db.execute(LIST_BLOCKED)}
 
     def fill_frame(self, link: LinkRecord, source: Job, image: bytes, *, run: int | None, now: float) -> bool:
         """Fill a link with a frame of the video of ``source``, a PNG image; whether it was still open."""
@@ -280,10 +219,6 @@ class Chains(Part):
         """The links of jobs that were bought with a part of the video of ``parent``, the first take of a family."""
         return [_link_of(row) for row in self._db.execute(USED, {"parent": parent})]
 
-    def list_below(self, firsts: Iterable[int]) -> list[Job]:
-        """The first takes numbered ``firsts``, and of all jobs made from them, parents before their children."""
-        return list(map(job_of, self._db.execute(BELOW, {"firsts": json.dumps(list(firsts))})))
-
     def take_from(self, child: Job, takes: Mapping[int, int]) -> None:
         """Let the links of a pending job take the video of a later take of its parents.
 
@@ -298,10 +233,6 @@ class Chains(Part):
         """Record with a waiting job why a link of it could not be filled; that ends when it is."""
         with self._transaction():
             self._db.execute(NOTE_UNFILLED, {"child": link.child, "reason": reason})
-
-    def iter_chain(self, first: int) -> Iterator[Job]:
-        """The jobs of a chain, by the number of its first job, in the order of their links."""
-        yield from map(job_of, self._db.execute(CHAIN, {"first": first}))
 
 
 def describe_part(part: str) -> str:

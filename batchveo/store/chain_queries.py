@@ -1,17 +1,49 @@
-"""Where jobs are in their chains, for people to look at: the line through a job, its branches, what jobs wait for."""
+"""Reads of chains: a job's place, the line through it, its parents and children, what follows it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from batchveo.core.gates import Verdict
-from batchveo.core.models import Job, JobState
-from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
+from batchveo.core.models import Job
+from batchveo.store.blocked_jobs import BLOCKED, WAITING
 from batchveo.store.database import Part
-from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, UNSETTLED, job_of
+from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, UNSETTLED, job_of
 
+HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
+# links of one chain that have the same number can be made at the same time
+LONGEST_ROW = f"""{BLOCKED} SELECT coalesce(max(links), 0) FROM (SELECT count(DISTINCT link) AS links
+        {WAITING} AND seq NOT IN (SELECT seq FROM blocked) GROUP BY chain)"""
+_FIRST = "chain IS NOT NULL AND link = 1 AND take_of IS NULL"
+_IS_MADE = "{0}.state = 'succeeded' AND {0}.verdict IS NOT 'rejected'"
+COUNT_CHAINS = f"""SELECT count(*) AS chains, coalesce(sum(NOT EXISTS (SELECT 1 FROM jobs AS other
+        WHERE other.chain = jobs.chain AND other.take_of IS NULL AND NOT ({_IS_MADE.format("other")})
+        AND NOT EXISTS (SELECT 1 FROM jobs AS take
+            WHERE take.take_of = other.seq AND {_IS_MADE.format("take")}))), 0) AS done FROM jobs WHERE {_FIRST}"""
+PLACE = """SELECT first.id, first.name, (SELECT max(link) FROM jobs WHERE chain = :chain) AS links
+    FROM jobs AS first WHERE first.seq = :chain"""
+_TIES = f"""SELECT {COLUMNS}, part, from_video, from_take FROM (SELECT {{other}} AS other, part,
+        sha256 AS from_video, (SELECT name FROM jobs AS take WHERE take.seq = taken_from) AS from_take
+        FROM links WHERE {{own}} = :seq) AS ties CROSS JOIN jobs ON jobs.seq = ties.other ORDER BY seq, part"""
+PARENTS = _TIES.format(own="child", other="parent")
+CHILDREN = _TIES.format(own="parent", other="child")
+PARENT_IDS = """SELECT DISTINCT jobs.id FROM links CROSS JOIN jobs ON jobs.seq = links.parent
+    WHERE links.child = :seq ORDER BY jobs.seq"""
+# pending links of chains of which a job may be bought: what is left of begun chains
+_LEFT = f"""SELECT {COLUMNS} FROM jobs INDEXED BY {{}} WHERE state = 'pending' AND {{}} AND link > 1 AND {{}}
+    AND run BETWEEN {TAKES_FROM} AND :run AND seq NOT IN (SELECT seq FROM blocked)
+    AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.chain = jobs.chain AND other.state IN ({MAY_BE_BOUGHT}))"""
+_LEFT_READY = _LEFT.format("links_ready", "held = 0 AND aside = 0 AND waits = 0", "chain IS NOT NULL")
+BEGUN = f"{BLOCKED} {_LEFT.format('jobs_waiting', 'waits > 0', 'chain IS NOT NULL')} UNION ALL {_LEFT_READY}"
+BEGUN_OF_CHAIN = f"{BLOCKED} {_LEFT.format('jobs_by_chain', 'held = 0 AND aside = 0', 'chain = :chain')}"
+# the first takes of all jobs that are made from one, or from those that are
+BELOW = f"""WITH RECURSIVE below (seq) AS (
+        SELECT value FROM json_each(:firsts)
+        UNION SELECT coalesce(jobs.take_of, jobs.seq) FROM below CROSS JOIN links ON links.parent = below.seq
+        CROSS JOIN jobs ON jobs.seq = links.child)
+    SELECT {COLUMNS} FROM jobs WHERE seq IN below ORDER BY link, seq"""
 # from a job to the parent that its chain comes from, and so on
 LINE_BEFORE = """WITH RECURSIVE line (seq, step) AS (
         SELECT :seq, 0 UNION ALL SELECT (
@@ -37,21 +69,6 @@ BRANCHES = """SELECT DISTINCT parents.name AS parent, children.id, children.name
     CROSS JOIN jobs AS parents ON parents.seq = links.parent
     WHERE children.take_of IS NULL AND children.seq NOT IN (SELECT value FROM json_each(:line))
     ORDER BY line.key, children.seq LIMIT :most"""
-# the open links of some jobs, and of the jobs that those wait for
-OPEN_ABOVE = f"""WITH RECURSIVE above (seq) AS (
-        SELECT value FROM json_each(:seqs)
-        UNION SELECT take.seq FROM above CROSS JOIN links ON links.child = above.seq
-        CROSS JOIN jobs AS take ON take.seq = links.parent OR take.take_of = links.parent
-        WHERE links.value IS NULL AND +take.state = 'pending' AND take.waits > 0)
-    SELECT jobs.seq, coalesce(jobs.take_of, jobs.seq) AS family, links.parent, {IS_LIVE} AS is_live,
-        {WAITS_FOR_NOTHING} AS waits_for_nothing
-    FROM above CROSS JOIN links ON links.child = above.seq CROSS JOIN jobs ON jobs.seq = links.child
-    WHERE links.value IS NULL AND jobs.state = 'pending' ORDER BY jobs.seq, links.parent"""
-# the latest take shows what becomes of a family
-FAMILIES = """SELECT jobs.seq, jobs.id, jobs.name, last.state, last.verdict FROM jobs CROSS JOIN jobs AS last
-    ON last.seq = (SELECT seq FROM jobs AS take WHERE take.seq = jobs.seq OR take.take_of = jobs.seq
-        ORDER BY take.take DESC LIMIT 1)
-    WHERE jobs.seq IN (SELECT value FROM json_each(:seqs))"""
 TAKEN_AGAIN = "SELECT DISTINCT take_of FROM jobs WHERE take_of IN (SELECT value FROM json_each(:line))"
 TAKEN_FROM = "SELECT taken_from FROM links WHERE child = :child AND parent = :parent AND taken_from IS NOT NULL"
 # the take that people picked, a good one, one that is being made
@@ -82,18 +99,26 @@ MOST_LINKS = 1000
 MOST_BRANCHES = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """What a pending job waits for. ``id`` and ``name`` are those of the first take of the parent.
-
-    ``state`` is that of its latest take, ``rejected`` or ``open`` if its gates say so. ``is_blocked``: that parent, of
-    this job or of one that it waits for, is failed, cancelled or rejected.
-    """
+class Place(NamedTuple):
+    """A chain as one of its jobs sees it: id and name of its first job, and the number of its last link."""
 
     id: str
     name: str
-    state: str
-    is_blocked: bool
+    links: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """A link seen from one of its ends: the job at the other one, and the part of the video.
+
+    ``taken_from``: the name of the take that the part was taken from, and ``sha256`` the hash of its video; both are
+    ``None`` while the link is open.
+    """
+
+    job: Job
+    part: str
+    taken_from: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +138,49 @@ class Line:
     branches: Sequence[Branch]
 
 
-class ChainPlaces(Part):
-    """Reads places in chains."""
+class ChainQueries(Part):
+    """Reads chains. What waits in them: see ``WaitingJobs``; what fills their links: see ``Links``."""
+
+    def has_links(self) -> bool:
+        """Whether any job is made of the video of another one."""
+        return bool(self._db.execute(HAS_LINKS).fetchone()[0])
+
+    def measure_row(self) -> int:
+        """How many waiting links are still to be made one after another, in the chain with the most of them.
+
+        Blocked ones do not count.
+        """
+        return int(self._db.execute(LONGEST_ROW).fetchone()[0])
+
+    def count_chains(self) -> tuple[int, int]:
+        """How many chains there are, and of how many each job has a video."""
+        row = self._db.execute(COUNT_CHAINS).fetchone()
+        return int(row["chains"]), int(row["done"])
+
+    def read_place(self, chain: int) -> Place:
+        """The chain whose first job has this number."""
+        return Place(*self._db.execute(PLACE, {"chain": chain}).fetchone())
+
+    def list_parent_ids(self, job: Job) -> list[str]:
+        """The ids of the jobs of whose videos a job is made."""
+        return [row["id"] for row in self._db.execute(PARENT_IDS, {"seq": job.seq})]
+
+    def list_parents(self, job: Job) -> list[Tie]:
+        """What a job is made of."""
+        return self._list_ties(PARENTS, job.seq)
+
+    def list_children(self, job: Job) -> list[Tie]:
+        """The jobs that are made of the video of ``job``, or of another take of it."""
+        return self._list_ties(CHILDREN, job.seq if job.take_of is None else job.take_of)
+
+    def list_below(self, firsts: Iterable[int]) -> list[Job]:
+        """The first takes numbered ``firsts``, and of all jobs made from them, parents before their children."""
+        return list(map(job_of, self._db.execute(BELOW, {"firsts": json.dumps(list(firsts))})))
+
+    def list_begun(self, run: int, *, chain: int | None = None) -> list[Job]:
+        """The links of ``run`` that are left of begun chains, or of one of them, without blocked ones."""
+        query = BEGUN if chain is None else BEGUN_OF_CHAIN
+        return list(map(job_of, self._db.execute(query, {"run": run, "chain": chain})))
 
     def read_line(self, job: Job) -> Line:
         """The links before a job, itself, and the first branch after it."""
@@ -152,43 +218,12 @@ class ChainPlaces(Part):
         """How many jobs were bought with a part of the videos of ``jobs``, or of other takes of them."""
         return int(self._db.execute(COUNT_MADE, {"seqs": _list_numbers(jobs)}).fetchone()[0])
 
-    def find_waits(self, seqs: Sequence[int]) -> dict[int, Wait]:
-        """What those of some jobs that wait for videos wait for; if they are blocked, the job that is to blame."""
-        parents: dict[int, int] = {}
-        families: dict[int, int] = {}
-        children: dict[int, list[int]] = {}
-        causes: dict[int, int] = {}
-        for row in self._db.execute(OPEN_ABOVE, {"seqs": json.dumps(seqs)}):
-            parents.setdefault(row["seq"], row["parent"])
-            families[row["seq"]] = row["family"]
-            if not row["is_live"]:
-                causes.setdefault(row["seq"], row["parent"])
-            if not row["waits_for_nothing"]:
-                children.setdefault(row["parent"], []).append(row["seq"])
-        found = list(causes)
-        for blocked in found:  # grows: those that wait for a blocked job are blocked by the same one
-            for child in children.get(families[blocked], ()):
-                if child not in causes:
-                    causes[child] = causes[blocked]
-                    found.append(child)
-        wanted = {seq: causes.get(seq, parents[seq]) for seq in seqs if seq in parents}
-        rows = self._db.execute(FAMILIES, {"seqs": json.dumps(sorted(set(wanted.values())))})
-        named = {row["seq"]: row for row in rows}
-        return {
-            seq: Wait(
-                id=named[parent]["id"],
-                name=named[parent]["name"],
-                state=_describe_state(named[parent]["state"], named[parent]["verdict"]),
-                is_blocked=seq in causes,
-            )
-            for seq, parent in wanted.items()
-        }
+    def _list_ties(self, statement: str, seq: int) -> list[Tie]:
+        return [
+            Tie(job=job_of(row), part=row["part"], taken_from=row["from_take"], sha256=row["from_video"])
+            for row in self._db.execute(statement, {"seq": seq})
+        ]
 
 
 def _list_numbers(jobs: Sequence[Job]) -> str:
     return json.dumps([job.seq for job in jobs])
-
-
-def _describe_state(state: str, verdict: str | None) -> str:
-    is_judged = state == JobState.SUCCEEDED and verdict in (Verdict.REJECTED, Verdict.OPEN)
-    return str(verdict) if is_judged else state

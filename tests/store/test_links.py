@@ -11,7 +11,8 @@ from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.store import Store
-from batchveo.store.chains import BlockedCount, LinkRecord
+from batchveo.store.links import LinkRecord
+from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.chains import POLICY, make_chain
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
@@ -39,13 +40,13 @@ def vote(store: Store, kind: VoteKind, job: Job, person: str = "ann") -> None:
 def read_family(store: Store) -> tuple[list[Job], LinkRecord]:
     """The takes of the first job, and the link of the second."""
     (child,) = store.queries.find_jobs("shot 1")
-    (link,) = store.chains.list_links(child)
+    (link,) = store.links.list_links(child)
     return store.checks.list_family(store.queries.read_job(link.parent)), link
 
 
 def find_source(store: Store, **changes: bool) -> str | None:
     _, link = read_family(store)
-    source = store.chains.find_source(link, **changes)
+    source = store.links.find_source(link, **changes)
     return None if source is None else source.name
 
 
@@ -58,11 +59,11 @@ async def test_people_decide_before_gates_which_take_fills_a_link(night: Night) 
         assert find_source(store) == "shot 0-take2"
         vote(store, VoteKind.REJECT, second)
         assert find_source(store) is None
-        assert store.chains.count_blocked() == [BlockedCount(state="rejected", jobs=1, example="shot 0")]
+        assert store.waiting.count_blocked() == [BlockedCount(state="rejected", jobs=1, example="shot 0")]
         store.checks.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
         vote(store, VoteKind.PICK, second)
         assert find_source(store) == "shot 0-take2"
-        assert store.chains.count_blocked() == []
+        assert store.waiting.count_blocked() == []
         store.votes.undo_latest("ann", now=9.0)
         assert find_source(store) is None
         vote(store, VoteKind.PICK, first)
@@ -78,7 +79,7 @@ async def test_gates_must_accept_what_nobody_picked(night: Night) -> None:
         (first, second), _ = read_family(store)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0")
         store.checks.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
-        assert (find_source(store), store.chains.count_blocked()) == (None, [])
+        assert (find_source(store), store.waiting.count_blocked()) == (None, [])
         store.checks.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0-take2")
         store.checks.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
