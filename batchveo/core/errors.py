@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_RANGES_NAMED = 5
+
 
 class BatchveoError(Exception):
     """The base class of all errors with a message for a person, which ``str()`` returns."""
@@ -46,7 +48,7 @@ class Problem:
     """One error in a manifest: its place, the message, and a suggestion.
 
     ``more`` counts further problems of the same kind in the same file, which are not listed; ``more_lines`` has the
-    lines of the first of them.
+    lines of the first of them. ``links``: the links of a chain that have this problem, each in a line of its own.
     """
 
     file: str
@@ -56,6 +58,7 @@ class Problem:
     suggestion: str | None = None
     more: int = 0
     more_lines: tuple[int, ...] = ()
+    links: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}"
@@ -75,12 +78,30 @@ class Problem:
     @property
     def others(self) -> str | None:
         """A sentence on the problems that are like this one; ``None`` if there are none."""
-        if not self.more:
-            return None
+        said = []
+        if self.links:
+            said.append(f"in links {_describe_numbers(self.links)} of this chain")
+        if self.more:
+            said.append(self._count_more())
+        return "; ".join(said) or None
+
+    def _count_more(self) -> str:
         lines = ", ".join(map(str, self.more_lines))
         noun = "line" if self.more == 1 else "lines"
         place = f" ({noun} {lines}{', …' if self.more > len(self.more_lines) else ''})" if lines else ""
         return f"and {self.more:,} more like this{place}"
+
+
+def _describe_numbers(numbers: Sequence[int]) -> str:
+    """``2 to 5, 7`` for rising numbers: those that follow each other as one, and no more than a few."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    said = [" to ".join(map(str, each)) for each in ranges[:_RANGES_NAMED]]
+    return ", ".join(said + ["…"] * (len(ranges) > _RANGES_NAMED))
 
 
 class ManifestError(UsageError):

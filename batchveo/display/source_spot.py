@@ -12,6 +12,7 @@ Spot = tuple[int, int]
 
 _COLUMN = re.compile(r"\(column (\d+)\)")
 _CHARACTER = re.compile(r"character (\d+) of ")
+_ITEM = re.compile(r"\s*- +(?=[^\s{])")
 _INDEX = re.compile(r"\[\d+\]")
 # what a message quotes: the value, or the part of it that is wrong
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"|(\{\w+\})|(?<![\w.])(-?\d+(?:\.\d+)?)(?![\w.])")
@@ -27,8 +28,7 @@ def find_spot(line: str, problem: Problem, header: str | None = None) -> Spot:
         at = min(int(match[1]) - 1, max(len(line) - 1, 0))
         return at, at + 1
     place = _find_field(line, problem.field) if header is None else _find_cell(line, problem.field, header)
-    first = len(line) - len(line.lstrip())
-    field, value = place or ((first, first + 1), (0, len(line)))
+    field, value = place or (_find_item(line), (0, len(line)))
     return _find_quoted(line, value, problem.message) or field
 
 
@@ -41,6 +41,13 @@ def _find_field(line: str, field: str | None) -> tuple[Spot, Spot] | None:
         if key is not None:
             return key.span(), (key.end(), len(line))
     return None
+
+
+def _find_item(line: str) -> Spot:
+    """The value that a line of a list has, such as a prompt of a chain; else the first character that is not blank."""
+    item = _ITEM.match(line)
+    begin = item.end() if item else len(line) - len(line.lstrip())
+    return begin, len(line.rstrip()) if item else begin + 1
 
 
 def _find_cell(line: str, field: str | None, header: str) -> tuple[Spot, Spot] | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
+from batchveo.core.links import GENERATION, VIDEO
 from batchveo.manifest import media
-from batchveo.manifest.links import INPUTS, LinkTo, check_way, is_link, parse_text, read_link
-from batchveo.manifest.media import LocalFiles, list_models
+from batchveo.manifest.links import INPUTS, LinkTo, NoWay, is_link, parse_text, read_link
+from batchveo.manifest.media import LocalFiles, find_nearest, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
 from batchveo.provider.catalog import Catalog
@@ -62,11 +63,11 @@ def accept_part(param: Param, value: object, files: FileReader) -> object:
     if param.alternatives:
         return _accept_alternative(param, value, files)
     if isinstance(value, LinkTo):  # of a chain's short form
-        return check_way(value, files.inputs.ways)
+        return _check_way(value, files)
     if param.type is ParamType.STRING:
         link = parse_text(files.name, param, value) if isinstance(value, str) else value
         if isinstance(link, Mapping) and is_link(link):
-            return read_link(files.name, param, link, files.inputs.ways)
+            return _check_way(read_link(files.name, param, link), files)
     if param.media is not None:
         return _accept_address(param, value, files)
     if param.type is ParamType.ARRAY:
@@ -243,6 +244,19 @@ def _accept_address(param: Param, value: object, files: FileReader) -> object:
         raise _refuse_files(files, value, kind)
     media.check_data(value, param.data_uri)
     return value
+
+
+def _check_way(link: LinkTo, files: FileReader) -> LinkTo:
+    """The link, if a way leads from what it takes to the service. Raises ``NoWay``."""
+    if link.part in {VIDEO, GENERATION}:
+        return link
+    if not (link.takes_data or files.inputs.ways.by_url):
+        others = find_nearest(files.catalog.list_takers(files.name, data=True), files.model)
+        instead = f", or a model that takes the image itself, such as {others[0]}" if others else ""
+        raise NoWay("takes only an address, and a frame of a video has none", f"{INPUTS}{instead}", link)
+    if not files.inputs.ways.frames:
+        raise NoWay("needs PyAV to take a frame of a video", "pip install 'batchveo[media]'", link)
+    return link
 
 
 def _refuse_files(files: FileReader, value: str, kind: media.Address) -> Fault:

@@ -132,7 +132,8 @@ class ChainRegister:
         while links < _COMPARED and self._find_job(f"{name}.{links + 1}", ()) is not None:
             links += 1
         if links:
-            return Fault(f"{shown(name)} is a chain", f"name one link of it: {name}.1 to {name}.{links}")
+            last = f" to {name}.{links}" if links > 1 else ""
+            return Fault(f"{shown(name)} is a chain", f"name one link of it: {name}.1{last}")
         guess = None
         if self._hinted < _HINTED:
             self._hinted += 1

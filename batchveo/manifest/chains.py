@@ -6,25 +6,23 @@ before it: all of it for a model that extends videos, else its last frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from batchveo.core.links import LAST, VIDEO
 from batchveo.manifest.entries import ChainPart, Entry, Table, find_line
-from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_address, is_link
+from batchveo.manifest.links import FRAME, OF, UNNAMED, LinkTo, is_link
 from batchveo.manifest.merged_entry import whole_number
-from batchveo.manifest.problems import Fault, join_faults, shown
+from batchveo.manifest.problems import Fault, fault_without_field, join_faults, shown
 from batchveo.manifest.templates import has_braces
 from batchveo.manifest.vocabulary import CHAIN_KEYS, Vocabulary
 from batchveo.provider.catalog import Model
-from batchveo.provider.catalog.parameters import Media
+from batchveo.provider.catalog.continuations import LEADING, VIDEO_URL, Taken, find_continuation
 
 CHAIN, EXTEND, THEN = CHAIN_KEYS
 LONGEST_CHAIN = 1000
 NO_LINK_KEYS = frozenset((*CHAIN_KEYS, "id", "matrix", "repeat", "prompts_file", "names_file", "rows_file"))
 """The keys that one link of a chain cannot have."""
 _ONE_PROMPT = ("prompts_file", "names_file")
-VIDEO_URL = "video_url"
-_LEADING = ("image_url", "first_frame", "start_image_url", "first_frame_image_url")
 _ENDING = ("last_image_url", "tail_image_url")
 
 
@@ -43,65 +41,63 @@ class ChainForms:
         """Whether an entry is written in one of the short forms."""
         return not entry.fields.keys().isdisjoint(CHAIN_KEYS)
 
-    def list_links(self, entry: Entry, label: str) -> list[Entry]:
-        """The links of a chain as entries that name each other; none if something was wrong."""
+    def list_links(self, entry: Entry, label: str) -> Iterator[Entry]:
+        """The links of a chain as entries that name each other, without those that something is wrong with."""
         field = next(key for key in CHAIN_KEYS if key in entry.fields)
         try:
             links = _read_links(entry.fields)
             field = THEN
             then = _read_fields(entry.fields.get(THEN, {}), f"{THEN}: {{model: …}}")
+            if len(links) > 1:
+                self._check_ending(entry.fields)
         except Fault as fault:
-            self._report(entry, field, fault)
-            return []
+            self._report(entry, fault.field or field, fault_without_field(fault))
+            return
         own_id = entry.fields.get("id")
         if own_id is not None and type(own_id) not in (str, int):
             self._report(entry, "id", Fault(f"must be text, not {shown(own_id)}", "put it in quotes"))
-            return []
+            return
         self._count += 1  # by the line alone, chains that YAML repeats by an alias would have one name
-        name = f"{UNNAMED}{label}:{self._count}" if own_id is None else own_id
-        names = [f"{name}.{number + 1}" for number in range(len(links))]
-        made = []
-        for number, own in enumerate(links):
+        name = f"{UNNAMED}{label}:{self._count}" if own_id is None else str(own_id)
+        parts = [ChainPart(name, number + 1, len(links)) for number in range(len(links))]
+        for part, own in zip(parts, links, strict=True):
             try:
-                made.append(self._make_link(entry, number, own, then, names))
+                yield self._make_link(entry, part, own, then)
             except Fault as fault:
-                if EXTEND in entry.fields:  # the others have the same to say
-                    self._report(entry, EXTEND, fault)
-                    break
-                self._report(entry, f"{CHAIN}[{number}]", fault)
-        return made if len(made) == len(links) else []
+                field = EXTEND if EXTEND in entry.fields else f"{CHAIN}[{part.link - 1}]"
+                self._report(entry._replace(chain=part), field, fault)
 
-    def _make_link(
-        self, entry: Entry, number: int, own: Mapping[str, object], then: Mapping[str, object], names: Sequence[str]
-    ) -> Entry:
+    def _make_link(self, entry: Entry, part: ChainPart, own: Mapping[str, object], then: Mapping[str, object]) -> Entry:
         shared = {key: value for key, value in entry.fields.items() if key not in CHAIN_KEYS}
-        fields = {**shared, **own} if number == 0 else {**self._without_start(shared), **then, **own}
+        is_first = part.link == 1
+        fields = {**shared, **own} if is_first else {**self._without_start(shared), **then, **own}
         name = shared.get("name", self._find_default("name"))
         if isinstance(name, str) and "name" not in own:
-            fields["name"] = f"{name}-{number + 1:0{len(str(len(names)))}}"
+            fields["name"] = f"{name}-{part.link:0{len(str(part.links))}}"
         if entry.fields.get("id") is not None:
-            fields["id"] = names[number]
-        if number:
-            self._continue({**then, **own}, fields, names[number - 1], must_extend=EXTEND in entry.fields)
-        lines = own.lines if isinstance(own, Table) else {}
-        line = find_line(entry, f"{CHAIN}[{number}]") if CHAIN in entry.fields else entry.line
-        shared_lines = {key: line_of for key, line_of in entry.lines.items() if key in shared}
-        return Entry(line, fields, {**shared_lines, **lines}, ChainPart(names[number], len(names)))
+            fields["id"] = part.name
+        lines = dict(entry.lines)
+        if not is_first:
+            before = part._replace(link=part.link - 1).name
+            field = self._continue({**then, **own}, fields, before, must_extend=EXTEND in entry.fields)
+            lines.pop(field, None)  # what the chain has for its first link is not what this one begins with
+        for table in (own,) if is_first else (then, own):
+            lines |= table.lines if isinstance(table, Table) else {}
+        line = find_line(entry, f"{CHAIN}[{part.link - 1}]" if CHAIN in entry.fields else EXTEND)
+        return Entry(line, fields, lines, part)
 
-    def _continue(
-        self, own: Mapping[str, object], fields: dict[str, object], before: str, *, must_extend: bool
-    ) -> None:
-        """Add the input that continues the link before. Raises ``Fault`` if the model takes none.
+    def _continue(self, own: Mapping[str, object], fields: dict[str, object], before: str, *, must_extend: bool) -> str:
+        """Add the input that continues the link before, and return its field. Raises ``Fault`` if there is none.
 
         ``own``: what this link has besides what all have.
         """
         model = self._find_model(fields)
-        if _extends(model):
-            field, part = VIDEO_URL, VIDEO
-        elif must_extend:
+        way = find_continuation(model)
+        if must_extend and (way is None or way.taken is not Taken.VIDEO):
             raise Fault(f"{model.id} does not extend videos", f"{THEN}: {{model: google/veo3-1-fast-extend-video}}")
-        else:
-            field, part = _find_image_field(model), LAST
+        if way is None:
+            raise Fault(f"{model.id} begins with no image", f"{THEN}: {{model: …}} with one that takes image_url")
+        field, part = way.parameter, VIDEO if way.taken is Taken.VIDEO else LAST
         if field in own:
             if not is_link(own[field]):
                 message = f"{field} is what continues the link before"
@@ -109,7 +105,8 @@ class ChainForms:
         elif "rows_file" in fields and has_braces(before):  # each row fills the id
             fields[field] = {OF: before} if part == VIDEO else {FRAME: part, OF: before}
         else:
-            fields[field] = LinkTo(part, before, model.params[field].takes_data)
+            fields[field] = LinkTo(part, before, way.takes_data)
+        return field
 
     def _find_model(self, fields: Mapping[str, object]) -> Model:
         name = fields.get("model", self._find_default("model"))
@@ -122,13 +119,16 @@ class ChainForms:
             )
         return model
 
+    def _check_ending(self, fields: Mapping[str, object]) -> None:
+        """Raise ``Fault`` if the chain has a frame that ends one link."""
+        last = next((name for name in _ENDING if name in fields), None)
+        if last is not None and last in self._find_model(fields).params:
+            raise Fault("would be the end of each link", f"write it in one: {{prompt: …, {last}: …}}", field=last)
+
     def _without_start(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """The fields without what the first link begins with. Raises ``Fault`` for a frame that ends one link."""
+        """The fields without what the first link begins with."""
         params = self._find_model(fields).params
-        last = next((name for name in fields if name in params and name in _ENDING), None)
-        if last is not None:
-            raise Fault(f"{last} would be the end of each link", f"write it in one: {{prompt: …, {last}: …}}")
-        start = {name for name in (*_LEADING, VIDEO_URL) if name in params}
+        start = {name for name in (*LEADING, VIDEO_URL) if name in params}
         return {key: value for key, value in fields.items() if key not in start}
 
 
@@ -177,18 +177,3 @@ def _read_fields(value: object, right: str) -> Mapping[str, object]:
     if wrong is not None:
         raise Fault(f"{wrong} belongs to the whole chain", f"write it beside {CHAIN}")
     return value
-
-
-def _extends(model: Model) -> bool:
-    # the catalogue has no other sign: of the models that take a video, most change it
-    return VIDEO_URL in model.required and "extend" in model.id
-
-
-def _find_image_field(model: Model) -> str:
-    """The parameter of the first frame. Raises ``Fault`` if the model takes none."""
-    images = [name for name, param in model.params.items() if is_address(param) and param.media is Media.IMAGE]
-    leading = [name for name in _LEADING if name in images]
-    found = next(iter([*leading, *(name for name in images if name in model.required)]), None)
-    if found is None:
-        raise Fault(f"{model.id} begins with no image", f"{THEN}: {{model: …}} with one that takes image_url")
-    return found

@@ -32,11 +32,27 @@ class Table(dict[str, object]):
         self.lines: dict[str, int] = {}
 
 
-class ChainPart(NamedTuple):
-    """An entry that a short form of a chain made: by what the next one names it, and how many entries there are."""
+class Items(list[object]):
+    """A list of a YAML file; ``lines`` has the line of each item, counted from 1."""
 
-    name: str
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[int] = []
+
+
+class ChainPart(NamedTuple):
+    """An entry that a short form of a chain made: of which chain, and which of its ``links``, from 1."""
+
+    chain: str
+    link: int
     links: int
+
+    @property
+    def name(self) -> str:
+        """By what the next link names it."""
+        return f"{self.chain}.{self.link}"
 
 
 class Entry(NamedTuple):
@@ -112,7 +128,9 @@ def find_line(entry: Entry | Defaults | WhereTaken, field: str) -> int:
             line = lines.get(key, line)
             part, field = part[key], field[len(key) :].removeprefix(".")
         elif isinstance(part, list) and (item := _INDEX.match(field)) and int(item[1]) < len(part):
-            part, field = part[int(item[1])], field[item.end() :].removeprefix(".")
+            number = int(item[1])
+            line = part.lines[number] if isinstance(part, Items) else line
+            part, field = part[number], field[item.end() :].removeprefix(".")
         else:
             break
         lines = part.lines if isinstance(part, Table) else {}

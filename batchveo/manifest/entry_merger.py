@@ -106,7 +106,8 @@ class EntryMerger:
         elif self.is_default(entry, field):
             written, field, once = self.defaults, f"{DEFAULTS}{field}", True
         line = find_line(written, path + format_below(fault.path))
-        self.problems.add_fault(self.source.label, line, field, fault, once=once)
+        link = (entry.chain.chain, entry.chain.link) if entry.chain else None
+        self.problems.add_fault(self.source.label, line, field, fault, once=once, link=link)
 
     def is_default(self, entry: Entry, field: str) -> bool:
         """Whether a field of the entry comes from the defaults."""

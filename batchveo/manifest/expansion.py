@@ -60,7 +60,7 @@ class Expander:
         self._register = register
         self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
-        self._chains = ChainForms(merger.vocabulary, merger.find_default, merger.report)
+        self._chains = ChainForms(merger.vocabulary, merger.find_default, self._report_chain)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
         self._clashed: Entry | None = None
@@ -79,6 +79,12 @@ class Expander:
     def _expand_chain(self, entry: Entry) -> Iterator[Row]:
         for link in self._chains.list_links(entry, self._label):
             yield from self.expand_entry(link)
+
+    def _report_chain(self, entry: Entry, field: str, fault: Fault) -> None:
+        self._merger.report(entry, field, fault)
+        own_id = entry.fields.get("id")
+        if isinstance(own_id, str | int):
+            self._register.note_broken_chain(str(own_id))
 
     def _expand_merged(self, entry: Entry) -> Iterator[Row]:
         """The jobs of an entry that no earlier one has the shape of, or that takes more than its own values."""
@@ -105,7 +111,9 @@ class Expander:
         yield from self._expand_cases(merged, templates, place, used)
 
     def _check_rest(self, merged: MergedEntry, templates: dict[object, RequestTemplate], place: Place) -> None:
-        """What else is wrong with an entry that makes no jobs: its prompts file, and a name that is taken."""
+        """What else is wrong with an entry that makes no jobs: its prompts file, a taken name, unknown parents."""
+        for template in templates.values():
+            self._check_parents(_Case(merged, place, None, {}), template, template.references)
         if merged.prompts_file is not None and merged.rows is None and templates:
             # read for its problems alone: all of them are reported together
             for _ in self._files.read_for(merged, next(iter(templates.values()))):
@@ -226,11 +234,12 @@ class Expander:
         meta = merged.meta
         field = "meta"
         setting: object = None
+        references = template.references.copy()
         try:
             if merged.meta_blanks:
                 meta = _fill_meta(merged, values)
                 values = {**values, **merged.constants(meta)}
-            request, references = self._fill_request(case, template, settings, values)
+            request = self._fill_request(case, template, references, settings, values)
             # only now: values may come from templates and variables
             template.rules.check_together(request)
             field, setting = "name", merged.name
@@ -259,7 +268,13 @@ class Expander:
             self._report_filled(case, field, setting, fault_without_field(fault), template)
         except _Problem:
             pass
+        self._check_parents(case, template, references)
         return None
+
+    def _check_parents(self, case: _Case, template: RequestTemplate, references: References) -> None:
+        """Report the jobs that a job without a request names and that there are not, once all are read."""
+        if references.links:
+            self._register.check_parents(references.links, self._make_link_reporter(case, template))
 
     def _suggest_name(self, merged: MergedEntry) -> str | None:
         """What would keep the names of an entry's jobs apart; its other jobs clash for the same reason."""
@@ -269,10 +284,15 @@ class Expander:
         return suggest_name(merged)
 
     def _fill_request(
-        self, case: _Case, template: RequestTemplate, settings: dict[str, object], values: dict[str, object]
-    ) -> tuple[dict[str, object], References]:
-        """The request with everything filled in, and what it refers to. Reports faults, then raises ``_Problem``."""
-        request, references = template.fixed.copy(), template.references.copy()
+        self,
+        case: _Case,
+        template: RequestTemplate,
+        references: References,
+        settings: dict[str, object],
+        values: dict[str, object],
+    ) -> dict[str, object]:
+        """The request with everything filled in; what it refers to is added. Raises ``_Problem`` after its reports."""
+        request = template.fixed.copy()
         is_good = True
         for field, setting in settings.items():
             try:
@@ -282,11 +302,12 @@ class Expander:
                 elif field in template.rules.required:
                     raise Fault(f"is empty; {template.rules.name} needs it", "fill it in")  # noqa: TRY301
             except Fault as fault:
+                references.keep_names(fault, _find_origin(case, template, field))
                 self._report_filled(case, field, setting, fault, template)
                 is_good = False
         if not is_good:
             raise _Problem
-        return request, references
+        return request
 
     def _report_filled(
         self, case: _Case, field: str, setting: object, fault: Fault, template: RequestTemplate | None = None

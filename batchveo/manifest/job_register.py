@@ -24,6 +24,8 @@ SLUG_LIMIT = 48
 
 OWN_NAME = "give each job a name of its own"
 
+_CHECKED = 10_000
+"""Of how many links of jobs that are wrong anyway it is checked whether their parents exist."""
 _TAKEN = "is taken already"
 LIKE_A_REFERENCE = f"holds a text that begins with {INPUT_PREFIX}, which stands for a local file"
 LIKE_A_LINK = f"holds a text that begins with {LINK_PREFIX}, which stands for another job"
@@ -117,6 +119,8 @@ class JobRegister:
         self._counted: dict[int, _Counted] = {}
         self._chains = ChainRegister()
         self._deferred: list[_Deferred] = []
+        self._named: list[tuple[LinkTo, ReportLink]] = []
+        self._broken_chains: set[str] = set()
         self._filename: FilenameTemplate | None = None
 
     def set_filename(self, template: FilenameTemplate | None) -> None:
@@ -153,6 +157,15 @@ class JobRegister:
             parts = parts._replace(request=request)
         return self._make_row(parts, chain, manifest, place, suggest_name)
 
+    def check_parents(self, links: Sequence[LinkTo], report: ReportLink) -> None:
+        """Report at the end of the reading which parents do not exist, for a job that something else is wrong with."""
+        if len(self._named) < _CHECKED:
+            self._named += [(link, report) for link in links]
+
+    def note_broken_chain(self, own_id: str) -> None:
+        """A chain with this id has links that are not made: what is wrong with it is reported already."""
+        self._broken_chains.add(own_id)
+
     def make_deferred(self) -> Iterator[Row]:
         """The jobs whose parents come after them, at the end of the reading. Those without one are reported."""
         ready, self._deferred = deque(self._deferred), []
@@ -173,6 +186,11 @@ class JobRegister:
                 others = waiting.get(name, {}) if combination else waiting.pop(name, {})
                 for jobs in [others.pop(combination, [])] if combination else others.values():
                     ready.extend(jobs)
+        for link, report in self._named:
+            if not (
+                link.of.startswith(UNNAMED) or self._own_ids.has_key(hash_word(link.of)) or self._is_broken(link.of)
+            ):
+                report(link.field, self._chains.describe_unknown(link.of))
         self._report_waiting([job for others in waiting.values() for jobs in others.values() for job in jobs])
 
     def _report_waiting(self, jobs: Sequence[_Deferred]) -> None:
@@ -190,7 +208,12 @@ class JobRegister:
             circle[0].report_link(link.field, describe_circle(names, [job.place for job in circle], link.field))
 
     def _has_own_id(self, name: str) -> bool:
-        return self._own_ids.has_key(hash_word(name)) and not self._chains.is_family(name)
+        is_taken = self._own_ids.has_key(hash_word(name)) and not self._chains.is_family(name)
+        return is_taken or self._is_broken(name)
+
+    def _is_broken(self, name: str) -> bool:
+        """Whether a name is that of a chain with links that are not made, or of one of its links."""
+        return not self._broken_chains.isdisjoint((name, name.rpartition(".")[0]))
 
     def _make_row(
         self,

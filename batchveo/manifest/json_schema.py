@@ -12,10 +12,10 @@ from batchveo.core.links import FIRST, LAST
 from batchveo.core.measures import CheckLevel
 from batchveo.manifest.chains import LONGEST_CHAIN, NO_LINK_KEYS
 from batchveo.manifest.check_keys import PRIORITY_LIMIT
-from batchveo.manifest.links import is_address, takes_generation_id
 from batchveo.manifest.merged_entry import NOT_IN_DEFAULTS, REPEAT_LIMIT, TRIES_LIMIT
 from batchveo.manifest.vocabulary import JOB_KEYS
 from batchveo.provider.catalog import MODELS, Catalog, Model, Rule
+from batchveo.provider.catalog.continuations import is_address, takes_generation_id
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from batchveo.core.links import FIRST, GENERATION, LAST, LINK_PREFIX, VIDEO, Link, is_part
 from batchveo.core.models import InputFile
-from batchveo.manifest.media import InputWays
 from batchveo.manifest.problems import Fault, shown
 from batchveo.manifest.templates import to_text
+from batchveo.provider.catalog.continuations import takes_generation_id
 from batchveo.provider.catalog.parameters import Media, Param, ParamType
 
 FRAME, OF, ID_OF = "frame", "of", "id_of"
@@ -37,6 +37,14 @@ class LinkTo:
     of: str
     takes_data: bool = False
     field: str = ""
+
+
+class NoWay(Fault):
+    """No way leads from what the link takes to the service; the job that it names may be wrong as well."""
+
+    def __init__(self, message: str, suggestion: str, link: LinkTo) -> None:
+        super().__init__(message, suggestion)
+        self.link = link
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,12 @@ class References:
         if isinstance(value, dict):
             return {key: self.attach(item, f"{field}.{key}") for key, item in value.items()}
         return value
+
+    def keep_names(self, fault: Fault, field: str) -> None:
+        """Add the links for which there is no way, so that it is checked whether there are jobs of those names."""
+        for each in (fault, *fault.also):
+            if isinstance(each, NoWay):
+                self.links.append(replace(each.link, field=field))
 
 
 def open_reference(part: str, number: int) -> str:
@@ -92,11 +106,8 @@ def write_link(link: Link) -> dict[str, object]:
     return {OF: link.parent} if link.part == VIDEO else {FRAME: link.part, OF: link.parent}
 
 
-def read_link(name: str, param: Param, value: Mapping[str, object], ways: InputWays) -> LinkTo:
-    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``.
-
-    Also if no way leads from a frame to the service.
-    """
+def read_link(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
+    """The link that a value is, of the parameter ``name`` or a part of it. Raises ``Fault``."""
     unknown = [str(key) for key in value if key not in {FRAME, OF, ID_OF}]
     if unknown:
         raise Fault(f"{shown(unknown[0])} says nothing of another job", FORMS)
@@ -111,17 +122,7 @@ def read_link(name: str, param: Param, value: Mapping[str, object], ways: InputW
         return LinkTo(VIDEO, of, param.takes_data)
     if param.media is Media.VIDEO:
         raise Fault("takes a video, not one frame", f"{{of: {of}}}")
-    return check_way(LinkTo(_read_frame(value[FRAME]), of, param.takes_data), ways)
-
-
-def check_way(link: LinkTo, ways: InputWays) -> LinkTo:
-    """The link, if a way leads from what it takes to the service. Raises ``Fault``."""
-    if link.part not in {VIDEO, GENERATION}:
-        if not (link.takes_data or ways.by_url):
-            raise Fault("takes only an address, and a frame of a video has none", INPUTS)
-        if not ways.frames:
-            raise Fault("needs PyAV to take a frame of a video", "pip install 'batchveo[media]'")
-    return link
+    return LinkTo(_read_frame(value[FRAME]), of, param.takes_data)
 
 
 def _read_id_of(name: str, param: Param, value: Mapping[str, object]) -> LinkTo:
@@ -147,11 +148,6 @@ def _read_frame(value: object) -> str:
     raise Fault(f"{shown(value)} is no frame of a video", "first, last, or a number of seconds such as 2.5")
 
 
-def takes_generation_id(name: str, param: Param) -> bool:
-    """Whether a parameter takes the id of an earlier generation."""
-    return name.endswith("_id") and param.is_free_text
-
-
 def read_free_link(value: Mapping[str, object]) -> LinkTo:
     """The link that a value is, of a parameter that nothing is known of. Raises ``Fault``."""
     if ID_OF in value:
@@ -162,8 +158,3 @@ def read_free_link(value: Mapping[str, object]) -> LinkTo:
 def _takes_picture(param: Param) -> bool:
     """Whether a parameter takes a frame or a video."""
     return param.type is ParamType.STRING and param.media in {Media.IMAGE, Media.VIDEO, Media.FILE}
-
-
-def is_address(param: Param) -> bool:
-    """Whether a parameter is one address, which a link may fill."""
-    return param.type is ParamType.STRING and param.media is not None

@@ -152,9 +152,14 @@ class LocalFiles:
 
 def list_models(names: Sequence[str], near: str) -> str:
     """The names that begin most like ``near``, and how many more there are."""
-    nearest = sorted(names, key=partial(_count_shared, near), reverse=True)
+    nearest = find_nearest(names, near)
     more = len(names) - MODELS_NAMED
     return ", ".join(nearest[:MODELS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def find_nearest(names: Sequence[str], near: str) -> list[str]:
+    """The names, with those first that begin most like ``near``."""
+    return sorted(names, key=partial(_count_shared, near), reverse=True)
 
 
 def _count_shared(text: str, other: str) -> int:

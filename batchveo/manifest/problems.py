@@ -76,9 +76,12 @@ class FatalFault(Fault):
 
 @dataclass(slots=True)
 class _Kind:
-    """The problems of one kind in one file: the first few, how many more, and the lines of some of those."""
+    """The problems of one kind in one file: the first few, how many more, and the lines of some of those.
 
-    listed: list[tuple[int, Problem]] = field(default_factory=list)
+    ``listed`` has each with its number in the order of reports, and with the links of a chain that have it.
+    """
+
+    listed: list[tuple[int, Problem, list[int]]] = field(default_factory=list)
     more: int = 0
     more_lines: list[int] = field(default_factory=list)
 
@@ -89,9 +92,13 @@ class _Kind:
 
     def problems(self) -> Iterable[tuple[int, Problem]]:
         """Those that are listed; the last of them counts the others."""
+        found = [
+            (number, replace(problem, links=tuple(sorted(set(links)))) if len(links) > 1 else problem)
+            for number, problem, links in self.listed
+        ]
         if not self.more:
-            return self.listed
-        *first, (number, last) = self.listed
+            return found
+        *first, (number, last) = found
         return [*first, (number, replace(last, more=self.more, more_lines=tuple(self.more_lines)))]
 
 
@@ -108,6 +115,7 @@ class Problems:
         self._kept = 0
         self._files = {file: number for number, file in enumerate(files)}
         self._said: set[tuple[str, int | None, str | None, str]] = set()
+        self._links: dict[tuple[str, str, str | None, str, str | None], list[int]] = {}
 
     def add(
         self,
@@ -120,10 +128,12 @@ class Problems:
         once: bool = False,
         kind: str | None = None,
         model: str | None = None,
+        link: tuple[str, int] | None = None,
     ) -> None:
         """Report one problem. With ``once`` it is dropped if the same was reported so before, for whichever model.
 
-        Problems of a file are of one ``kind`` if it, or else their message without its values, is the same.
+        Problems of a file are of one ``kind`` if it, or else their message without its values, is the same. ``link``:
+        the chain, and the number of its link that has the problem; what several links of a chain have is one problem.
         """
         # dropped problems count too: callers compare it to know whether an entry is good
         self.noticed += 1
@@ -133,9 +143,21 @@ class Problems:
                 return
             if len(self._said) < _REMEMBERED:
                 self._said.add(said)
-        self.total += 1
         self._files.setdefault(file, len(self._files))
         place = field and _INDEX.sub("[]", field)  # the items of a list have one kind of problem
+        links: list[int] = []
+        if link is not None:
+            chain, number = link
+            # the number in chain[3] is that of the link
+            named = place if field and field.startswith("chain[") else field
+            same = (file, chain, named, message, model)
+            links = self._links.get(same, links)
+            links.append(number)
+            if len(self._links) < _REMEMBERED:
+                self._links[same] = links
+            if len(links) > 1:
+                return
+        self.total += 1
         key = (file, place, kind or _VALUES.sub("…", message))
         like_it = self._kinds.get(key)
         if model is not None:
@@ -144,15 +166,25 @@ class Problems:
             like_it.count(line)
         elif self._kept < KEPT:
             like_it = self._kinds.setdefault(key, _Kind())
-            like_it.listed.append((self.total, _make_problem(file, line, field, message, suggestion)))
+            like_it.listed.append((self.total, _make_problem(file, line, field, message, suggestion), links))
             self._kept += 1
 
-    def add_fault(self, file: str, line: int | None, field: str | None, fault: Fault, *, once: bool = False) -> None:
+    def add_fault(
+        self,
+        file: str,
+        line: int | None,
+        field: str | None,
+        fault: Fault,
+        *,
+        once: bool = False,
+        link: tuple[str, int] | None = None,
+    ) -> None:
         """Report a fault at this place, or at the line and field it knows itself, and those with it."""
         for each in split_fault(fault):
             place = each.field or field
             below = None if place is None else place + format_below(each.path)
-            self.add(file, each.line or line, below, each.message, each.suggestion, once=once, model=each.model)
+            at = each.line or line
+            self.add(file, at, below, each.message, each.suggestion, once=once, model=each.model, link=link)
 
     def raise_if_any(self) -> None:
         """Raise ``ManifestError`` with those that are kept, if there is one."""

@@ -150,7 +150,7 @@ class RequestTemplates:
             if key in merged.combinations.sizes and key not in overridden:
                 continue
             field = origins.get(key, key)
-            setting = self._accept_value(merged, rules, field, key, value)
+            setting = self._accept_value(merged, template, field, key, value)
             if isinstance(setting, _USUAL):
                 template.fixed[key] = setting
             elif isinstance(setting, BLANK):
@@ -166,8 +166,11 @@ class RequestTemplates:
             self._check_placeholders(merged, template)
         return template
 
-    def _accept_value(self, merged: MergedEntry, rules: Rules, field: str, key: str, value: object) -> object:
+    def _accept_value(
+        self, merged: MergedEntry, template: RequestTemplate, field: str, key: str, value: object
+    ) -> object:
         """What a written value comes to: an accepted one or a blank; ``None`` if it was reported."""
+        rules = template.rules
         try:
             rule = rules.get(key)
             if rule is None or value is None:
@@ -177,6 +180,7 @@ class RequestTemplates:
         except Fault as fault:
             if rules.takes_choice(key) and self._leaves_model_open(merged, field):
                 fault.model = rules.name
+            template.references.keep_names(fault, field)
             self._report(merged.entry, field, fault)
             return None
 
@@ -214,7 +218,7 @@ class RequestTemplates:
             settings = template.axes[name] = {}
             for position in positions:
                 value = merged.matrix[name][position]
-                settings[position] = self._accept_value(merged, template.rules, f"matrix.{name}", name, value)
+                settings[position] = self._accept_value(merged, template, f"matrix.{name}", name, value)
 
     def _sets_parameter(self, merged: MergedEntry, model: Model | None, name: str, filling: Collection[str]) -> bool:
         """Whether a variable of the matrix sets the parameter of its name; ``filling`` are those that fill a text.

@@ -239,3 +239,34 @@ def test_problems_of_a_chain_are_reported_once_and_at_their_place(tmp_path: Path
         (8, "matrix"),
     ]
     assert "makes 1,200,000 jobs" in found[2].message
+
+
+def test_a_problem_of_a_link_is_at_its_prompt_and_said_once(tmp_path: Path) -> None:
+    """Not at the image that the chain begins with; what several links have is one problem that names them."""
+    path = tmp_path / "a.yaml"
+    prompts = "".join(f"    - {prompt}\n" for prompt in ("a", "b", "c", '""', "{prompt: e, image_url: 5}", "f"))
+    path.write_text(f"- model: google/veo-3.1-i2v\n  image_url: https://a.org/a.png\n  chain:\n{prompts}")
+    found = problems(path)
+    assert [(problem.line, problem.field, problem.others) for problem in found] == [
+        (5, "image_url", "in links 2 to 4, 6 of this chain"),
+        (7, "prompt", None),
+        (8, "chain[4].image_url", None),
+    ]
+
+
+def test_problems_of_later_links_are_at_then_or_extend(tmp_path: Path) -> None:
+    """They are written there."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        f"- model: {LITE}\n  chain: [a, b, c]\n  then:\n    duration: 99\n- model: {LITE}\n  prompt: a\n  extend: 3\n"
+    )
+    assert [(problem.line, problem.field) for problem in problems(path)] == [(4, "duration"), (7, "extend")]
+
+
+def test_the_same_problem_of_many_chains_is_counted(tmp_path: Path) -> None:
+    """By chain, not by link."""
+    path = tmp_path / "a.yaml"
+    path.write_text("".join(f"- model: {T2V}\n  chain:\n  - a{n}\n  - b{n}\n  - c{n}\n" for n in range(7)))
+    found = problems(path)
+    assert [problem.line for problem in found] == [4, 9, 14, 19, 24]
+    assert found[-1].others == "in links 2 to 3 of this chain; and 2 more like this (lines 29, 34)"

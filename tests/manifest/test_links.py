@@ -200,6 +200,8 @@ def test_a_frame_needs_a_way_to_the_service(tmp_path: Path, form: str) -> None:
     [problem] = problems(tmp_path / "a.yaml")
     assert problem.line == 2
     assert "takes only an address" in problem.message
+    assert "--inputs s3://bucket/prefix" in (problem.suggestion or "")
+    assert "or a model that takes the image itself, such as google/veo-3" in (problem.suggestion or "")
     assert len(_list_parents(jobs(tmp_path, text, ways=ALL_WAYS))) == 1
 
 
@@ -232,6 +234,39 @@ def test_all_problems_of_links_are_reported_at_once(tmp_path: Path) -> None:
         "name one link of it: story.1 to story.3",
         "write [{frame: last, of: ID}]",
     ]
+
+
+def test_a_job_that_is_wrong_anyway_may_name_an_unknown_job_too(tmp_path: Path) -> None:
+    """All faults of a job are reported: also if no way leads to the service, or if a value is filled by a row."""
+    (tmp_path / "rows.csv").write_text("sku,prev,seconds\na1,,4\nb2,a9,5\n")
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        f"defaults: {{model: {LITE}}}\njobs:\n"
+        "- {id: a, prompt: A}\n"
+        "- prompt: B\n  model: google/veo-3.1-i2v\n  image_url:\n    frame: last\n    of: nobody\n"
+        "- prompt: C\n  duration: 99\n  image_url: last of a\n  last_image_url: last of no-one\n"
+        '- {rows_file: rows.csv, id: "{sku}", prompt: "{sku}", duration: "{seconds}", '
+        'image_url: {frame: last, of: "{prev}"}}\n'
+    )
+    found = problems(path)
+    assert [(problem.line, problem.field, problem.message.split(" (")[0]) for problem in found] == [
+        (6, "image_url", "takes only an address, and a frame of a video has none"),
+        (6, "image_url", "there is no job with the id 'nobody'"),
+        (10, "duration", "99 is not among 4, 6, 8"),
+        (12, "last_image_url", "there is no job with the id 'no-one'"),
+        (3, "duration", "5 is not among 4, 6, 8"),
+        (3, "image_url", "there is no job with the id 'a9' for the entry in " + f"{path}:13"),
+    ]
+
+
+def test_nobody_is_to_blame_for_a_link_that_is_wrong_itself(tmp_path: Path) -> None:
+    """A job that names a link of a chain with a mistake in it, or one after that."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        f"defaults: {{model: {LITE}}}\njobs:\n- id: c\n  chain: [a, {{prompt: b, image_url: x.png}}, c]\n"
+        "- {prompt: x, image_url: last of c.2}\n- {prompt: y, image_url: last of c.3}\n"
+    )
+    assert _place(problems(path)) == [(4, "chain[1].image_url")]
 
 
 def test_a_row_is_the_place_of_its_link(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from batchveo.display.model_text import (
 )
 from batchveo.display.table import Column, print_table
 from batchveo.provider.catalog import Catalog, Model
+from batchveo.provider.catalog.continuations import list_continuations
 from batchveo.provider.catalog.file_format import write_param
 from batchveo.provider.catalog.model_search import Input, list_inputs, takes_parameter
 from batchveo.provider.catalog.parameters import Param
@@ -150,6 +151,8 @@ class _Shown:
         yield f"{model.id} (from {', '.join(list_inputs(model))})"
         if model.aliases:
             yield f"also called {', '.join(model.aliases)}"
+        ways = "; ".join(way.sentence for way in list_continuations(model))
+        yield f"in a chain: {ways or 'only as the first link'}"
         if self._prices is not None:
             yield f"price: {self._describe_price(model)}"
         if ending := self._endings.get(model.id):
@@ -165,6 +168,10 @@ class _Shown:
             "parameters": {name: _make_parameter_row(param) for name, param in model.params.items()},
             "aliases": list(model.aliases),
             "inputs": list(list_inputs(model)),
+            "continues": [
+                {"takes": way.taken.value, "parameter": way.parameter, "in_request": way.takes_data}
+                for way in list_continuations(model)
+            ],
             "rules": [describe_rule(rule) for rule in model.rules],
             "ends": ending.write() if ending else None,
         }

@@ -8,7 +8,7 @@ from typing import cast
 
 import yaml
 
-from batchveo.manifest.entries import DEPTH_LIMIT, Table
+from batchveo.manifest.entries import DEPTH_LIMIT, Items, Table
 from batchveo.manifest.formats.text import Comment, Comments
 from batchveo.manifest.problems import FatalFault, Fault, shown, shown_bare
 from batchveo.manifest.scalars import resolve_scalar
@@ -124,10 +124,11 @@ class Composer:
         refuse_tag(event, "map")
         return self._compose_table(depth, in_braces=bool(getattr(event, "flow_style", False)))
 
-    def _compose_list(self, depth: int, key: str) -> list[object]:
-        values = []
+    def _compose_list(self, depth: int, key: str) -> Items:
+        values = Items()
         while not isinstance(event := self.next_event(), yaml.SequenceEndEvent):
             values.append(value := self._compose_node(event, depth + 1, key))
+            values.lines.append(line_of(event))
             if self._comments:
                 self._check_comment(event, value, key, _mark_start(event).column - _DASH)
         return values

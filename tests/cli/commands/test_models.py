@@ -91,7 +91,25 @@ def test_the_json_of_a_model_has_all_that_is_known(capsys: Captured) -> None:
     assert row["inputs"] == ["text"]
     assert row["rules"] == ["prompt or multi_prompt is needed", "prompt does not go with multi_prompt"]
     assert row["ends"] is None
+    assert row["continues"] == []
     assert row["parameters"]["prompt"].keys() >= {"type", "choices", "default"}
+
+
+def test_how_a_model_continues_a_chain(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the heading at a terminal, and in JSON."""
+    assert status_of(["models", "google/gemini-omni-flash-preview", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["continues"] == [
+        {"takes": "frame", "parameter": "image_url", "in_request": True},
+        {"takes": "generation_id", "parameter": "previous_interaction_id", "in_request": True},
+    ]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for model, words in (
+        ("google/veo-3.1-i2v", "begins with the last frame"),
+        ("veo-3.1-t2v", "only as the first link"),
+    ):
+        assert status_of(["models", model]) == 0
+        assert f"in a chain: {words}" in capsys.readouterr().out
 
 
 def test_a_catalogue_that_is_named(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
