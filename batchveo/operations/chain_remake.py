@@ -123,7 +123,8 @@ def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) 
 
     ``replaced``: other jobs are made in their place, as the manifest has them once it is edited.
     """
-    chosen = {job.family: job for job in jobs if job.chain is not None}
+    # not by its chain: the second parent of a job may be in none
+    chosen = {job.family: job for job in jobs} if store.chains.has_links() else {}
     children = {link.child: first for first in chosen for link in store.links.list_used(first)}
     if not children:
         return
@@ -140,7 +141,8 @@ def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
     A job of which another take was made from the one that counts is none of them.
     """
     outdated: dict[int, Job] = {}
-    for first in dict.fromkeys(job.family for job in jobs if job.chain is not None):
+    known = jobs if store.chains.has_links() else ()
+    for first in dict.fromkeys(job.family for job in known):
         current = set()
         for link in store.links.list_used(first):
             child = store.queries.read_job(link.child)
