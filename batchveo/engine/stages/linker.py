@@ -81,9 +81,8 @@ class Linker:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
         if job.link > 1:
             self._context.store.links.drop_frames(job)
-        first = job.seq if job.take_of is None else job.take_of
-        if self._context.store.links.has_open_links(first):
-            self._parents.put(first, self._context.now())
+        if self._context.store.links.has_open_links(job.family):
+            self._parents.put(job.family, self._context.now())
 
     def has_work(self) -> bool:
         """Whether a link may be filled in a moment."""
