@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -19,6 +20,7 @@ from tests.helpers.chains import make_chain, make_link
 from tests.helpers.fake_bucket import FakeBucket
 
 S = JobState
+_EXPIRES = re.compile(r"[?&]expires=([0-9.]+)")
 
 
 def make_branches(name: str) -> list[JobSpec]:
@@ -77,6 +79,8 @@ def check_sent(
                 assert firsts[source.id].id == link.parent, f"{child.name} takes {source.name}"
                 assert is_good(source), f"{child.name} takes the rejected {source.name}"
                 assert good_at[source.id] <= generation.submitted_at, f"{child.name} took {source.name} too early"
+                end = _EXPIRES.search(str(generation.request[field]))
+                assert end is None or float(end[1]) > generation.submitted_at, f"{child.name} took an address too late"
 
 
 def _find_taken(sent: str, part: str, jobs: Sequence[Job], generations: Sequence[Generation]) -> Job:
@@ -103,7 +107,11 @@ def _hash_as_data(job: Job) -> str:
 
 
 def check_uploads(store: Store, bucket: FakeBucket) -> None:
-    """What is in the bucket is on record, and gone once nobody needs it and it can be removed; nothing is put twice."""
+    """What is in the bucket is on record, and there while a generation may fetch it; nothing is put twice."""
+    fetched = store.connection.db.execute(
+        "SELECT uploads.name FROM uploads JOIN jobs ON jobs.seq = job WHERE state IN ('in_doubt', 'generating')"
+    )
+    assert {row["name"] for row in fetched} <= bucket.objects.keys()
     recorded = {row["name"] for row in store.connection.db.execute("SELECT name FROM uploads")}
     assert bucket.objects.keys() <= recorded
     for name in bucket.puts:

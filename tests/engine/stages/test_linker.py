@@ -252,6 +252,22 @@ async def test_a_file_of_a_manifest_is_kept_though_a_frame_is_the_same(night: Ni
 
 
 @pytest.mark.anyio
+async def test_a_file_of_a_later_manifest_is_kept_though_a_frame_was_the_same(night: Night, tmp_path: Path) -> None:
+    chain = make_chain(2)
+    await wait_for_money(night, chain)
+    content = f"last of {night.jobs()[0].sha256}".encode()
+    (tmp_path / "same.png").write_bytes(content)
+    file = InputFile(
+        sha256=hashlib.sha256(content).hexdigest(), media_type="image/png", path=str(tmp_path / "same.png")
+    )
+    single = make_spec(
+        "single", model=LITE, request={"model": LITE, "prompt": "x", "image_url": file.reference}, inputs=(file,)
+    )
+    assert (await night.run([*chain, single], concurrency=1)).exit_status == 0
+    assert count_frames(night) == 1
+
+
+@pytest.mark.anyio
 async def test_a_frame_that_cannot_be_had_is_asked_for_by_the_next_run(night: Night) -> None:
     night.clips = FakeClips(unreadable=True)
     result = await night.run(make_chain(2))
