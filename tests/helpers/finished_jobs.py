@@ -85,7 +85,7 @@ class Morning:
         return _move(store, job, stored)
 
     def make_chain(self, name: str, length: int, *, made: int | None = None) -> list[Job]:
-        """Jobs ``name-1`` and so on, each from the last frame of the one before; all are made, or the first ``made``."""
+        """Jobs ``name-1`` and so on, each from the last frame of the one before; ``made`` of them are made, or all."""
         jobs = [self.make(f"{name}-1")]
         for number in range(2, length + 1):
             is_made = made is None or number <= made
