@@ -10,7 +10,7 @@ from batchveo.core.formatting import shorten_middle, state_words
 from batchveo.core.gates import Verdict
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
-from batchveo.store.chain_queries import Place
+from batchveo.store.chain_queries import ChainHead
 from batchveo.store.waiting_jobs import BlockedCount, OpenParent
 
 ENDINGS = {
@@ -78,10 +78,10 @@ class ChainRows:
         self._store = store
         self._blocked: Mapping[int, int] | None = None
         self.has_links = store.chains.has_links()
-        self._read_place = lru_cache(_KEPT)(store.chains.read_place)
+        self._read_place = lru_cache(_KEPT)(store.chains.read_head)
         self._read_job = lru_cache(_KEPT)(store.queries.read_job)
 
-    def find_place(self, job: Job) -> Place | None:
+    def find_place(self, job: Job) -> ChainHead | None:
         """The chain of a job; ``None`` if it is in none."""
         return None if job.chain is None else self._read_place(job.chain)
 

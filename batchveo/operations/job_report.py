@@ -20,7 +20,7 @@ from batchveo.operations.manage import is_made_again, name_job
 from batchveo.storage.sidecar import format_time
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
-from batchveo.store.chain_queries import Place, Tie
+from batchveo.store.chain_queries import ChainHead, Tie
 from batchveo.store.queries import MICRO
 
 
@@ -55,7 +55,7 @@ class JobReport:
     votes: Sequence[Vote]
     standing: Standing
     family: Sequence[Job]
-    place: Place | None
+    place: ChainHead | None
     parents: Sequence[Tie]
     children: Sequence[Tie]
     wait: Wait | None

@@ -96,7 +96,7 @@ MOST_LINKS = 1000
 MOST_BRANCHES = 20
 
 
-class Place(NamedTuple):
+class ChainHead(NamedTuple):
     """A chain as one of its jobs sees it: id and name of its first job, and the number of its last link."""
 
     id: str
@@ -154,9 +154,9 @@ class ChainQueries(Part):
         row = self._db.execute(COUNT_CHAINS).fetchone()
         return int(row["chains"]), int(row["done"])
 
-    def read_place(self, chain: int) -> Place:
+    def read_head(self, chain: int) -> ChainHead:
         """The chain whose first job has this number."""
-        return Place(*self._db.execute(PLACE, {"chain": chain}).fetchone())
+        return ChainHead(*self._db.execute(PLACE, {"chain": chain}).fetchone())
 
     def list_parent_ids(self, job: Job) -> list[str]:
         """The ids of the jobs of whose videos a job is made."""

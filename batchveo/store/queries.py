@@ -132,6 +132,8 @@ LATEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE 
 OLDEST_FILES = """SELECT folder, file FROM jobs INDEXED BY jobs_by_finish WHERE state = 'succeeded'
     ORDER BY finished_at LIMIT :most"""
 
+LINK_VALUES = """SELECT links.part, jobs.id, links.value FROM links JOIN jobs ON jobs.seq = links.parent
+    WHERE links.child = :child AND links.value IS NOT NULL"""
 CATALOGS = "SELECT digest, made, source FROM catalogs ORDER BY first_used, id"
 
 MICRO = 1e-6
@@ -168,10 +170,6 @@ class LastTake(NamedTuple):
     state: JobState | None = None
     verdict: str | None = None
     waiting: int = 0
-
-
-LINK_VALUES = """SELECT links.part, jobs.id, links.value FROM links JOIN jobs ON jobs.seq = links.parent
-    WHERE links.child = :child AND links.value IS NOT NULL"""
 
 
 class Queries(Part):

@@ -73,10 +73,10 @@ class OpenParent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """What a pending job waits for. ``id`` and ``name`` are those of the first take of the parent.
+class AwaitedJob:
+    """The parent whose video a pending job waits for. ``id`` and ``name`` are those of its first take.
 
-    ``state`` is that of its latest take, ``rejected`` or ``open`` if its gates say so. ``is_blocked``: that parent, of
+    ``state`` is that of the latest take, ``rejected`` or ``open`` if its gates say so. ``is_blocked``: that parent, of
     this job or of one that it waits for, is failed, cancelled or rejected.
     """
 
@@ -113,7 +113,7 @@ class WaitingJobs(Part):
         """The number of each such job, and of the parent that is to blame."""
         return {row["seq"]: row["cause"] for row in self._db.execute(LIST_BLOCKED)}
 
-    def find_waits(self, seqs: Sequence[int]) -> dict[int, Wait]:
+    def find_waits(self, seqs: Sequence[int]) -> dict[int, AwaitedJob]:
         """What those of some jobs that wait for videos wait for; if they are blocked, the job that is to blame."""
         parents: dict[int, int] = {}
         families: dict[int, int] = {}
@@ -136,7 +136,7 @@ class WaitingJobs(Part):
         rows = self._db.execute(FAMILIES, {"seqs": json.dumps(sorted(set(wanted.values())))})
         named = {row["seq"]: row for row in rows}
         return {
-            seq: Wait(
+            seq: AwaitedJob(
                 id=named[parent]["id"],
                 name=named[parent]["name"],
                 state=_describe_state(named[parent]["state"], named[parent]["verdict"]),

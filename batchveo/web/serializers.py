@@ -20,7 +20,7 @@ from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from batchveo.store.job_search import CLIP, standing_of, text_of
 from batchveo.store.page_index import PageIndex
-from batchveo.store.waiting_jobs import BlockedCount, Wait
+from batchveo.store.waiting_jobs import AwaitedJob, BlockedCount
 from batchveo.web.clip_checks import make_checks
 from batchveo.web.file_presence import Problem, VideoPresence
 
@@ -51,7 +51,7 @@ def make_cards(
     return [_make_card(row, problems.get(row["id"]), waits.get(row["seq"])) for row in found]
 
 
-def _make_card(row: sqlite3.Row, problem: Problem | None, wait: Wait | None) -> dict[str, object]:
+def _make_card(row: sqlite3.Row, problem: Problem | None, wait: AwaitedJob | None) -> dict[str, object]:
     """``video``: whether a video can be played; ``problem``: what is wrong with it."""
     error, standing = row["error"], standing_of(row["votes"])
     return {
@@ -71,7 +71,7 @@ def _make_card(row: sqlite3.Row, problem: Problem | None, wait: Wait | None) -> 
     }
 
 
-def _describe_place(row: sqlite3.Row, wait: Wait | None) -> dict[str, object]:
+def _describe_place(row: sqlite3.Row, wait: AwaitedJob | None) -> dict[str, object]:
     """``chain``: the first job of the chain, ``None`` if it is in none; ``parents``, with the ``part`` that is taken.
 
     ``blocked_by``, ``waiting_for``: the job whose video is waited for, with its ``state``; at most one of both.

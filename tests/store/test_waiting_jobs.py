@@ -7,7 +7,7 @@ from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.models import JobState
 from batchveo.core.outcomes import Accepted, GenerationFailed
 from batchveo.store import Store
-from batchveo.store.waiting_jobs import Wait
+from batchveo.store.waiting_jobs import AwaitedJob
 from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import make_chain, make_tree
 from tests.helpers.factories import make_spec
@@ -19,15 +19,15 @@ def test_what_a_job_waits_for_and_what_blocks_it(store: Store) -> None:
     run = begun(store, *make_tree())
     seqs = {job.name: job.seq for job in store.jobs()}
 
-    def find_wait(name: str) -> Wait | None:
+    def find_wait(name: str) -> AwaitedJob | None:
         return store.waiting.find_waits(list(seqs.values())).get(seqs[name])
 
     shot = find(store, "shot 0")
     assert find_wait("shot 0") is None
-    assert find_wait("shot 1") == Wait(id=shot.id, name="shot 0", state="pending", is_blocked=False)
+    assert find_wait("shot 1") == AwaitedJob(id=shot.id, name="shot 0", state="pending", is_blocked=False)
     assert getattr(find_wait("shot 3"), "name", None) == "shot 2"
     move(store, move(store, claimed(store, run), Accepted(generation_id="g")), GenerationFailed(reason="refused"))
-    cause = Wait(id=shot.id, name="shot 0", state="failed", is_blocked=True)
+    cause = AwaitedJob(id=shot.id, name="shot 0", state="failed", is_blocked=True)
     assert [find_wait(name) for name in ("shot 1", "shot 3", "later", "bridge")] == [cause] * 4
     store.manual.retry_job(find(store, "shot 0"), now=9e9)
     assert getattr(find_wait("shot 3"), "is_blocked", None) is False
