@@ -217,6 +217,11 @@ class Job:
         return self.api_key_label
 
     @property
+    def family(self) -> int:
+        """The number of its first take: all takes of one job have the same."""
+        return self.seq if self.take_of is None else self.take_of
+
+    @property
     def time(self) -> float:
         """When it finished; else when it was submitted, or added."""
         times = (self.finished_at, self.submitted_at, self.created_at)

@@ -40,8 +40,8 @@ class ChainGroups:
         A clip shows a frame of another one, so the two in different splits would show a model what it is tested with.
         Raises ``UsageError`` for a bad name, or if the manifest gives the two different ones.
         """
-        first = self._find_first(job.seq if job.take_of is None else job.take_of)
-        if first in (job.seq, job.take_of):
+        first = self._find_first(job.family)
+        if first == job.family:
             return self._splitting.part_of(job)
         head = self._read_job(first)
         split = self._splitting.part_of(head)

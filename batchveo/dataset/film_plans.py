@@ -64,7 +64,7 @@ def list_films(store: Store, of: Job | None = None) -> list[FilmPlan]:
     ways to an end, that through ``of`` is taken, else the first.
     """
     links = store.links.list_all_links()
-    wanted = None if of is None else of.seq if of.take_of is None else of.take_of
+    wanted = None if of is None else of.family
     order = _Order(store, links if wanted is None else _choose_component(links, wanted))
     paths = [order.find_way(end, wanted) for end in order.list_ends()]
     return [order.make_plan(path) for path in paths if len(path) >= LEAST_SHOTS and (wanted is None or wanted in path)]

@@ -9,7 +9,7 @@ from batchveo.core.errors import UsageError
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import format_command
 from batchveo.core.models import Job, JobState
-from batchveo.operations.further_takes import check_count, find_first, make_takes, sum_prices
+from batchveo.operations.further_takes import check_count, make_takes, sum_prices
 from batchveo.operations.manage import is_made_again, name_job
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.store import Store
@@ -70,7 +70,7 @@ def plan_chains(
     if count is not None:
         check_count(count)
     chosen = list(jobs)
-    firsts = store.chains.list_below(find_first(job) for job in chosen)
+    firsts = store.chains.list_below(job.family for job in chosen)
     rounds = [_plan_round(store, firsts, number, count) for number in range(count or 1)]
     bought = [step for steps in rounds for step in steps if not step.is_pending]
     usd, unpriced = sum_prices(store, [step.jobs[0] if step.jobs else step.first for step in bought], catalog)
@@ -123,7 +123,8 @@ def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) 
 
     ``replaced``: other jobs are made in their place, as the manifest has them once it is edited.
     """
-    chosen = {find_first(job): job for job in jobs if job.chain is not None}
+    # not by its chain: the second parent of a job may be in none
+    chosen = {job.family: job for job in jobs} if store.chains.has_links() else {}
     children = {link.child: first for first in chosen for link in store.links.list_used(first)}
     if not children:
         return
@@ -140,16 +141,17 @@ def describe_outdated(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
     A job of which another take was made from the one that counts is none of them.
     """
     outdated: dict[int, Job] = {}
-    for first in dict.fromkeys(find_first(job) for job in jobs if job.chain is not None):
+    known = jobs if store.chains.has_links() else ()
+    for first in dict.fromkeys(job.family for job in known):
         current = set()
         for link in store.links.list_used(first):
             child = store.queries.read_job(link.child)
             source = store.links.find_source(link, judged=False)
             if source is not None and source.seq == link.taken_from:
-                current.add(find_first(child))
+                current.add(child.family)
             else:
                 # without a good take, the parent has to be made anew, too
-                outdated.setdefault(find_first(child), store.queries.read_job(first) if source is None else child)
+                outdated.setdefault(child.family, store.queries.read_job(first) if source is None else child)
         outdated = {child: job for child, job in outdated.items() if child not in current}
     if outdated:
         again = _format_remake(store, {job.seq: job for job in outdated.values()}.values())

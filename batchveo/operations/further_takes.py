@@ -46,7 +46,7 @@ def plan_takes(store: Store, jobs: Iterable[Job], count: int, *, catalog: Catalo
     check_count(count)
     listed = {job.seq: job for job in jobs}
     _require_wanted(store, listed.values())
-    numbers = dict.fromkeys(map(find_first, listed.values()))
+    numbers = dict.fromkeys(job.family for job in listed.values())
     firsts = [listed[seq] if seq in listed else store.queries.read_job(seq) for seq in numbers]
     usd, unpriced = sum_prices(store, firsts, catalog)
     return FurtherTakes(firsts=firsts, count=count, usd=usd * count, unpriced=unpriced * count)
@@ -56,11 +56,6 @@ def check_count(count: int) -> None:
     """Raise ``UsageError`` unless so many takes of a job may be asked for."""
     if not 1 <= count <= MOST_AT_ONCE:
         raise UsageError(f"{count} takes: from 1 to {MOST_AT_ONCE} may be asked for at once")
-
-
-def find_first(job: Job) -> int:
-    """The number of the first take of the family of ``job``."""
-    return job.seq if job.take_of is None else job.take_of
 
 
 def sum_prices(store: Store, jobs: Sequence[Job], catalog: Catalog) -> tuple[float, int]:

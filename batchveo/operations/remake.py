@@ -209,7 +209,7 @@ def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal:
     wanted = {each.job.seq: each for each in fitted}
     new_ids: dict[str, Successor] = {}
     taken: set[str] = set()
-    below = store.chains.list_below(job.seq for job, *_ in fitted if job.chain is not None and job.take_of is None)
+    below = store.chains.list_below(job.seq for job, *_ in fitted if job.take_of is None)
     jobs = {each.job.seq: each.job for each in fitted} | {job.seq: job for job in below}
     for job in sorted(jobs.values(), key=lambda job: (job.link, job.seq)):
         each = wanted.get(job.seq) or _follow(store, job, new_ids)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from batchveo.core.errors import UsageError
 from batchveo.core.models import Job, JobState
 from batchveo.core.votes import Standing, Vote, VoteKind
-from batchveo.operations.further_takes import find_first
 from batchveo.store import Store
 
 LONGEST_NAME = 80
@@ -83,7 +82,7 @@ def undo_vote(store: Store, *, person: str, now: float) -> Vote:
 
 def _follow_votes(store: Store, jobs: Sequence[Job], now: float) -> None:
     """Let no pending job be made from a take that does not count any more."""
-    for first in dict.fromkeys(find_first(job) for job in jobs if job.chain is not None):
+    for first in dict.fromkeys(job.family for job in jobs):
         store.links.reopen_links(first, "another take counts now, as people decided", now=now)
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from batchveo.store.mapping import UNSETTLED
 from batchveo.store.votes import PICKED, REFUSED
 
-_HAS_TAKE = """EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
+HAS_TAKE = """EXISTS (SELECT 1 FROM jobs AS take WHERE (take.seq = links.parent OR take.take_of = links.parent)
     AND take.take >= links.from_take AND ({}))"""
-# people decide before gates
-_MAY_BE_GOOD = f"""take.state IN ({UNSETTLED}) OR (take.state = 'succeeded'
+"""Whether ``links.parent`` has a ``take`` that this is true of, without those that may not fill the link."""
+# not by the index of states: SQLite would look at all videos for each take
+IS_GOOD = f"""(+take.state = 'succeeded'
     AND (take.seq IN ({PICKED}) OR (take.verdict IS NOT 'rejected' AND take.seq NOT IN ({REFUSED}))))"""
-IS_LIVE = _HAS_TAKE.format(f"take.state = 'pending' OR {_MAY_BE_GOOD}")
+"""Whether the clip of ``take`` counts: people decide before gates."""
+_MAY_BE_GOOD = f"take.state IN ({UNSETTLED}) OR {IS_GOOD}"
+MAY_BE_MADE = f"take.state = 'pending' OR {_MAY_BE_GOOD}"
+IS_LIVE = HAS_TAKE.format(MAY_BE_MADE)
 """Whether ``links.parent`` may still become a good parent: not each of its takes is failed, cancelled or rejected."""
-WAITS_FOR_NOTHING = _HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
+WAITS_FOR_NOTHING = HAS_TAKE.format(f"(take.state = 'pending' AND take.waits = 0) OR {_MAY_BE_GOOD}")
 """The same, without takes that wait for the video of another job themselves."""
 # the first takes of all families of which a take has ended without a good clip, if anything waits for any; the second
 # parent of a job may be in no chain itself

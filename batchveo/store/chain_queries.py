@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from batchveo.core.models import Job
-from batchveo.store.blocked_jobs import BLOCKED, WAITING
+from batchveo.store.blocked_jobs import BLOCKED, HAS_TAKE, IS_GOOD, MAY_BE_MADE, WAITING
 from batchveo.store.database import Part
-from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, UNSETTLED, job_of
+from batchveo.store.mapping import COLUMNS, MAY_BE_BOUGHT, TAKES_FROM, job_of
+from batchveo.store.votes import PICKED
 
 HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
 # links of one chain that have the same number can be made at the same time
 LONGEST_ROW = f"""{BLOCKED} SELECT coalesce(max(links), 0) FROM (SELECT count(DISTINCT link) AS links
         {WAITING} AND seq NOT IN (SELECT seq FROM blocked) GROUP BY chain)"""
 _FIRST = "chain IS NOT NULL AND link = 1 AND take_of IS NULL"
-_IS_MADE = "{0}.state = 'succeeded' AND {0}.verdict IS NOT 'rejected'"
 COUNT_CHAINS = f"""SELECT count(*) AS chains, coalesce(sum(NOT EXISTS (SELECT 1 FROM jobs AS other
-        WHERE other.chain = jobs.chain AND other.take_of IS NULL AND NOT ({_IS_MADE.format("other")})
-        AND NOT EXISTS (SELECT 1 FROM jobs AS take
-            WHERE take.take_of = other.seq AND {_IS_MADE.format("take")}))), 0) AS done FROM jobs WHERE {_FIRST}"""
+        WHERE other.chain = jobs.chain AND other.take_of IS NULL AND NOT EXISTS (SELECT 1 FROM jobs AS take
+            WHERE (take.seq = other.seq OR take.take_of = other.seq) AND {IS_GOOD}))), 0) AS done
+    FROM jobs WHERE {_FIRST}"""
 PLACE = """SELECT first.id, first.name, (SELECT max(link) FROM jobs WHERE chain = :chain) AS links
     FROM jobs AS first WHERE first.seq = :chain"""
 _TIES = f"""SELECT {COLUMNS}, part, from_video, from_take FROM (SELECT {{other}} AS other, part,
@@ -72,17 +72,14 @@ BRANCHES = """SELECT DISTINCT parents.name AS parent, children.id, children.name
 TAKEN_AGAIN = "SELECT DISTINCT take_of FROM jobs WHERE take_of IN (SELECT value FROM json_each(:line))"
 TAKEN_FROM = "SELECT taken_from FROM links WHERE child = :child AND parent = :parent AND taken_from IS NOT NULL"
 # the take that people picked, a good one, one that is being made
-BEST_TAKE = f"""SELECT seq FROM jobs WHERE seq = :first OR take_of = :first
-    ORDER BY seq IN (SELECT job FROM standings WHERE picks > rejects) DESC,
-        state = 'succeeded' AND verdict IS NOT 'rejected' DESC, state IN ({UNSETTLED}, 'pending') DESC, take LIMIT 1"""
+BEST_TAKE = f"""SELECT seq FROM jobs AS take WHERE seq = :first OR take_of = :first
+    ORDER BY seq IN ({PICKED}) DESC, {IS_GOOD} DESC, {MAY_BE_MADE} DESC, take.take LIMIT 1"""
+_HAS_OTHER = HAS_TAKE.format(f"take.seq NOT IN chosen AND ({MAY_BE_MADE})")
 # the jobs that wait for the videos of some jobs, and for the videos of those
 FOLLOWING = f"""WITH RECURSIVE chosen (seq) AS (SELECT value FROM json_each(:seqs)), below (seq) AS (
         SELECT links.child FROM chosen CROSS JOIN jobs ON jobs.seq = chosen.seq
         CROSS JOIN links INDEXED BY links_open ON links.parent = coalesce(jobs.take_of, jobs.seq)
-        WHERE links.value IS NULL AND (NOT :only_these OR NOT EXISTS (SELECT 1 FROM jobs AS take
-            WHERE (take.seq = links.parent OR take.take_of = links.parent) AND take.seq NOT IN chosen
-            AND (take.state IN ({UNSETTLED}, 'pending')
-                OR (take.state = 'succeeded' AND take.verdict IS NOT 'rejected'))))
+        WHERE links.value IS NULL AND (NOT :only_these OR NOT {_HAS_OTHER})
         UNION SELECT links.child FROM below CROSS JOIN jobs AS parents ON parents.seq = below.seq
         CROSS JOIN links INDEXED BY links_open ON links.parent = coalesce(parents.take_of, parents.seq)
         WHERE links.value IS NULL)
@@ -171,7 +168,7 @@ class ChainQueries(Part):
 
     def list_children(self, job: Job) -> list[Tie]:
         """The jobs that are made of the video of ``job``, or of another take of it."""
-        return self._list_ties(CHILDREN, job.seq if job.take_of is None else job.take_of)
+        return self._list_ties(CHILDREN, job.family)
 
     def list_below(self, firsts: Iterable[int]) -> list[Job]:
         """The first takes numbered ``firsts``, and of all jobs made from them, parents before their children."""
@@ -184,7 +181,7 @@ class ChainQueries(Part):
 
     def read_line(self, job: Job) -> Line:
         """The links before a job, itself, and the first branch after it."""
-        bounds = {"seq": job.take_of or job.seq, "most": MOST_LINKS}
+        bounds = {"seq": job.family, "most": MOST_LINKS}
         before = [row["seq"] for row in self._db.execute(LINE_BEFORE, bounds)]
         after = [row["seq"] for row in self._db.execute(LINE_AFTER, bounds)]
         families = [*before, bounds["seq"], *after]

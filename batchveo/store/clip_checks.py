@@ -405,7 +405,7 @@ class ClipChecks(Part):
 
     def list_family(self, job: Job) -> list[Job]:
         """All takes of the clip that ``job`` is a take of, the first one first."""
-        rows = self._db.execute(FAMILY, {"first": job.seq if job.take_of is None else job.take_of})
+        rows = self._db.execute(FAMILY, {"first": job.family})
         return [job_of(row) for row in rows]
 
     def find_uncounted(self) -> set[int]:

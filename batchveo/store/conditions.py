@@ -46,6 +46,7 @@ from batchveo.core.fields import (
 from batchveo.core.measures import MEASURES
 from batchveo.core.models import find_prompt
 from batchveo.store.blocked_jobs import BLOCKED
+from batchveo.store.votes import PICKED
 
 _TIMES = {
     **{name: f"jobs.{name}" for name, field in FIELDS.items() if field.is_time},
@@ -65,7 +66,7 @@ _COLUMNS = {
         CROSS JOIN jobs AS parents ON parents.seq = links.parent WHERE links.child = jobs.seq ORDER BY parents.seq))""",
     "waiting": f"(jobs.state = 'pending' AND jobs.waits > 0 AND NOT {_IS_BLOCKED})",
     "blocked": f"({_IS_BLOCKED})",
-    "picked": "(jobs.seq IN (SELECT job FROM standings WHERE picks > rejects))",
+    "picked": f"(jobs.seq IN ({PICKED}))",
     "rating": "(SELECT rating FROM standings WHERE job = jobs.seq)",
 }
 _AS_ONE = {"==": "IS", "!=": "IS NOT"}

@@ -99,6 +99,10 @@ class Connection:
             self.flush()
             self.db.execute("PRAGMA temp_store = DEFAULT")  # what follows may sort many rows
 
+    def read_version(self) -> int:
+        """A number that is another one once another process has written."""
+        return int(self.db.execute("PRAGMA data_version").fetchone()[0])
+
     @property
     def unflushed(self) -> bool:
         """Whether a write is not on disk for good."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from batchveo.core.fields import Condition, SortOrder
 from batchveo.core.models import Job, JobState
+from batchveo.store.chain_queries import HAS_LINKS
 from batchveo.store.conditions import CompiledField, compile_where, register_functions
 from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, job_of
@@ -18,7 +19,6 @@ NUMBERS = """SELECT seq FROM jobs
     AND (:models IS NULL OR model IN (SELECT value FROM json_each(:models)))
     AND (:among IS NULL OR seq IN (SELECT value FROM json_each(:among)))
     AND {where} ORDER BY {order}seq LIMIT :most"""
-HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
 CHAINS_TOGETHER = "coalesce(chain, seq), link, "
 """The order of the manifest, but for the jobs of a chain, which follow its first one."""
 JOBS = f"SELECT {COLUMNS} FROM jobs WHERE seq IN (SELECT value FROM json_each(:seqs))"

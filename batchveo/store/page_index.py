@@ -26,10 +26,12 @@ from batchveo.core.errors import BatchveoError, UsageError
 from batchveo.core.expressions import list_fields, split_name
 from batchveo.core.fields import BEFOREHAND, FIELDS, META, REQUEST, Condition
 from batchveo.store.blocked_jobs import IS_LIVE, WAITS_FOR_NOTHING
+from batchveo.store.chain_queries import HAS_LINKS
 from batchveo.store.conditions import CompiledCondition, register_functions
 from batchveo.store.database import open_for_reading
 from batchveo.store.display_queries import Moves
 from batchveo.store.job_search import Choice, Filter, Kind, Order, Waits, text_of
+from batchveo.store.votes import PICKED, REFUSED
 
 TABLES = (
     # ``kind``: the number of a ``Kind``; ``prompt``: a hash of the prompt
@@ -71,7 +73,6 @@ JUDGED = "seq IN (SELECT job FROM verdicts WHERE id > :after AND id <= :upto)"
 VOTED = """seq IN (SELECT coalesce(votes.job, undone.job)
     FROM votes LEFT JOIN votes AS undone ON undone.id = votes.undoes WHERE votes.id > :after AND votes.id <= :upto)"""
 LISTED = "seq IN (SELECT value FROM json_each(:seqs))"
-HAS_LINKS = "SELECT EXISTS (SELECT 1 FROM links)"
 # those of the rows to copy that wait, waited or are waited for, and all that waits for one of them: it may be blocked
 # now, or no longer; and the first job of a chain, which may have been in none
 TOUCH = """INSERT INTO found.touched
@@ -111,8 +112,8 @@ COUNT_MOVES = """SELECT from_state, to_state, sum(moves) AS moves FROM (
     GROUP BY from_state, to_state"""
 ADD_MOVES = f"INSERT INTO found.moves SELECT :upto, * FROM ({COUNT_MOVES})"
 CHOSEN = {
-    Choice.PICKED: "seq IN (SELECT job FROM standings WHERE picks > rejects)",
-    Choice.REJECTED: "seq IN (SELECT job FROM standings WHERE rejects > picks)",
+    Choice.PICKED: f"seq IN ({PICKED})",
+    Choice.REJECTED: f"seq IN ({REFUSED})",
 }
 OF_CHAIN = "seq IN (SELECT seq FROM jobs WHERE chain = (SELECT seq FROM jobs WHERE id = :chain))"
 REJECTED = "seq IN (SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected')"

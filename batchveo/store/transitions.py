@@ -216,6 +216,9 @@ class Transitions(Part):
             elif "cost_usd" in move.set and moved.cost_usd is not None:
                 self._set_counted(moved, moved.cost_usd)
             self._add_event(moved, job.state, move.to, move.detail, run, now)
+        if job.state is JobState.SUBMITTING and job.link > 1:
+            # what was sent has the values of the links, some of which are secret addresses; the record has the links
+            return replace(moved, request=self._queries.read_job(job.seq).request)
         return moved
 
     def recover_jobs(self, *, run: int, now: float) -> list[Job]:

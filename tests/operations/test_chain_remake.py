@@ -8,7 +8,7 @@ import pytest
 
 from batchveo.core.errors import UsageError
 from batchveo.core.hints import format_command
-from batchveo.core.models import Job, JobState
+from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.state_machine import Move
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.operations import manage, votes
@@ -24,7 +24,7 @@ from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.operations.remake import replace_prompt
 from batchveo.store import Store
 from tests.helpers.busy_database import moved_on
-from tests.helpers.chains import POLICY, make_chain
+from tests.helpers.chains import POLICY, make_chain, make_link
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
@@ -326,3 +326,47 @@ async def test_a_chain_goes_on_once_its_parent_is_made_again(night: Night, way: 
         assert store.waiting.count_blocked() == []
     assert (await night.run()).exit_status == 0
     assert len(night.service.generations) == bought + 3
+
+
+def make_joined() -> list[JobSpec]:
+    """A job between two others, of which the second is in no chain."""
+    first, last = make_link("first", {}), make_link("last", {})
+    return [first, last, make_link("between", {"last": first, "first": last})]
+
+
+@pytest.mark.anyio
+async def test_another_prompt_of_a_parent_in_no_chain_takes_its_child_along(night: Night) -> None:
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=night.clock.now())
+        store.imports.add_jobs(make_joined(), run=run, now=night.clock.now())
+        (last,) = find(store, "last")
+        replace_prompt(store, last, "a calm end", now=night.clock.now())
+    assert (await night.run()).exit_status == 0
+    assert sorted(str(each.request["prompt"]) for each in night.service.generations) == [
+        "a calm end",
+        "between",
+        "first",
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_parent_in_no_chain_that_is_made_anew_says_what_stays(night: Night) -> None:
+    assert (await night.run(make_joined())).exit_status == 0
+    with night.store() as store:
+        (parent,) = find(store, "last")
+        (left,) = describe_left(store, [parent])
+        assert left.startswith("1 job stays as it is, made from the video before; `batchveo retry last --with-children")
+        votes.record_votes(store, [parent], VoteKind.REJECT, person="a", now=night.clock.now())
+        (outdated,) = describe_outdated(store, [parent])
+        assert outdated.startswith("1 job stays as it is, made from another take; `batchveo retry last")
+
+
+@pytest.mark.anyio
+async def test_a_reject_of_a_parent_in_no_chain_keeps_its_child_waiting(night: Night) -> None:
+    first, last, between = make_joined()
+    assert (await night.run([first, last])).exit_status == 0
+    assert (await night.run([first, last, between], budget=1.7)).exit_status == 3
+    with night.store() as store:
+        assert find(store, "between")[0].waits == 0
+        votes.record_votes(store, find(store, "last"), VoteKind.REJECT, person="a", now=night.clock.now())
+        assert find(store, "between")[0].waits == 1

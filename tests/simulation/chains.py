@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -12,12 +13,14 @@ from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Generation
 from batchveo.sandbox.endpoints.videos import FILES_PREFIX
+from batchveo.storage.stored_video import local_copy, video_at
 from batchveo.store import Store
 from batchveo.store.links import LinkRecord
 from tests.helpers.chains import make_chain, make_link
 from tests.helpers.fake_bucket import FakeBucket
 
 S = JobState
+_EXPIRES = re.compile(r"[?&]expires=([0-9.]+)")
 
 
 def make_branches(name: str) -> list[JobSpec]:
@@ -76,6 +79,8 @@ def check_sent(
                 assert firsts[source.id].id == link.parent, f"{child.name} takes {source.name}"
                 assert is_good(source), f"{child.name} takes the rejected {source.name}"
                 assert good_at[source.id] <= generation.submitted_at, f"{child.name} took {source.name} too early"
+                end = _EXPIRES.search(str(generation.request[field]))
+                assert end is None or float(end[1]) > generation.submitted_at, f"{child.name} took an address too late"
 
 
 def _find_taken(sent: str, part: str, jobs: Sequence[Job], generations: Sequence[Generation]) -> Job:
@@ -83,6 +88,8 @@ def _find_taken(sent: str, part: str, jobs: Sequence[Job], generations: Sequence
     if part == GENERATION:
         return next(job for job in jobs if job.generation_id == sent)
     if part == VIDEO:
+        if sent.startswith("data:"):  # the sandbox keeps the hash of what it got
+            return next(job for job in jobs if job.state is S.SUCCEEDED and _hash_as_data(job) in sent)
         file = sent.partition("?")[0].rpartition(FILES_PREFIX)[2].removesuffix(".mp4")
         made = next(generation for generation in generations if generation.file == file)
         return next(job for job in jobs if job.generation_id == made.id)
@@ -93,8 +100,18 @@ def _find_taken(sent: str, part: str, jobs: Sequence[Job], generations: Sequence
     return next(job for job in jobs if job.sha256 == sha256)
 
 
+def _hash_as_data(job: Job) -> str:
+    with local_copy(video_at(job)) as path:
+        uri = f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return hashlib.sha256(uri.encode()).hexdigest()
+
+
 def check_uploads(store: Store, bucket: FakeBucket) -> None:
-    """What is in the bucket is on record, and gone once nobody needs it and it can be removed; nothing is put twice."""
+    """What is in the bucket is on record, and there while a generation may fetch it; nothing is put twice."""
+    fetched = store.connection.db.execute(
+        "SELECT uploads.name FROM uploads JOIN jobs ON jobs.seq = job WHERE state IN ('in_doubt', 'generating')"
+    )
+    assert {row["name"] for row in fetched} <= bucket.objects.keys()
     recorded = {row["name"] for row in store.connection.db.execute("SELECT name FROM uploads")}
     assert bucket.objects.keys() <= recorded
     for name in bucket.puts:

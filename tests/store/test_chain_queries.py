@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import JobState
+from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
 from batchveo.store.clip_checks import NewTake
 from tests.helpers.busy_database import moved_on
@@ -93,3 +94,34 @@ def test_both_ends_of_a_link(store: Store, run: int) -> None:
     (tie,) = store.chains.list_children(second)
     assert (tie.job, tie.part, tie.taken_from, tie.sha256) == (third, "last", None, None)
     assert store.waiting.list_open_parents(third) == [(second.seq, "shot 1", JobState.PENDING, None, False)]
+
+
+def test_a_take_that_people_rejected_is_neither_shown_nor_enough_for_what_follows(store: Store) -> None:
+    """A take counts on a line, and for the jobs that wait, as it does for what fills their links."""
+    run = begun(store, *make_chain(2))
+    first = succeed(store, run)
+    (second,) = store.checks.add_takes(first, [NewTake(request=canonical_json(first.request), tries=3)], now=9.0)
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.REJECT, job=first.seq))
+    child = find(store, "shot 1")
+    assert show_line(store, "shot 1") == ([second.name, "shot 1"], [])
+    assert store.chains.list_following([second], only_these=True) == [child]
+    second = succeed(store, run)
+    assert show_line(store, "shot 1") == ([second.name, "shot 1"], [])
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=first.seq))
+    assert show_line(store, "shot 1") == (["shot 0", "shot 1"], [])
+    assert store.chains.list_following([second], only_these=True) == []
+    assert store.chains.count_chains() == (1, 0)
+
+
+def test_a_clip_that_people_rejected_leaves_its_chain_unfinished(store: Store) -> None:
+    run = begun(store, *make_chain(2))
+    first = succeed(store, run)
+    (link,) = store.links.list_open_links(first.seq)
+    store.links.fill_text(link, first, "x", run=run, now=30.0)
+    last = succeed(store, run)
+    assert store.chains.count_chains() == (1, 1)
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.REJECT, job=last.seq))
+    assert store.chains.count_chains() == (1, 0)
+    store.connection.db.execute("UPDATE jobs SET verdict = 'rejected' WHERE seq = 2")
+    store.votes.record_vote(Vote(person="ann", kind=VoteKind.PICK, job=last.seq))
+    assert store.chains.count_chains() == (1, 1)

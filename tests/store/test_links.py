@@ -13,7 +13,7 @@ from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.store import Store
 from batchveo.store.links import LinkRecord
 from batchveo.store.waiting_jobs import BlockedCount
-from tests.helpers.chains import POLICY, make_chain
+from tests.helpers.chains import POLICY, make_chain, make_link
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
 
@@ -94,3 +94,20 @@ async def test_a_picked_take_is_what_the_next_run_makes_the_child_from(night: Ni
     with night.store() as store:
         (_, second), link = read_family(store)
         assert link.taken_from == second.seq
+
+
+def test_a_link_is_filled_once_and_opened_again_only_of_a_pending_job(store: Store, run: int) -> None:
+    """Two that fill it at the same time count it once; what was claimed stays as it was sent."""
+    first, last = make_link("first", {}), make_link("last", {})
+    store.imports.add_jobs([first, last, make_link("between", {"last": first, "first": last})], run=run, now=1.0)
+    before, after, child = store.jobs()
+    (end,) = store.links.list_open_links(before.seq)
+    assert store.links.fill_frame(end, before, b"one", run=run, now=2.0)
+    assert not store.links.fill_frame(end, before, b"two", run=run, now=2.0)
+    assert store.queries.read_job(child.seq).waits == 1
+    (begin,) = store.links.list_open_links(after.seq)
+    assert store.links.fill_frame(begin, after, b"three", run=run, now=2.0)
+    filled = store.links.list_links(child)
+    store.manual.cancel_job(store.queries.read_job(child.seq), now=3.0)
+    store.links.open_again(end, "x", run=run, now=4.0)
+    assert store.links.list_links(child) == filled

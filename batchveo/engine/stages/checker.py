@@ -149,7 +149,7 @@ class Checker:
         except MoveLost:
             return
         _log.info("job %s: %s by %r, %s", job.id, judgement.verdict, judgement.gate, dict(judgement.values))
-        first = job.seq if job.take_of is None else job.take_of
+        first = job.family
         if judgement.verdict is Verdict.REJECTED and judged.is_last:
             self.rejected.add(first)
         elif judgement.verdict is Verdict.ACCEPTED or judged.added is not None:

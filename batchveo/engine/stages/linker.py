@@ -29,6 +29,8 @@ AT_ONCE = 2
 """How many videos are decoded, or asked for, at the same time: a link is ready long before the next slot is."""
 TRIES = 6
 """How often a run tries to fill the links of a video; what makes it fail may be over in half a minute."""
+LOOK_SECONDS = 10.0
+"""Seconds between two looks for videos that became good by another process, as people pick and judge clips."""
 UNSAID_SECONDS = 900.0
 """Seconds for which an address without an expiry time is sent; to ask for it anew costs nothing."""
 SPARE_SECONDS = 300.0
@@ -71,6 +73,7 @@ class Linker:
         self._uploads_videos = uploads_videos
         self._parents: DelayQueue[int] = DelayQueue()
         self._troubles: Counter[int] = Counter()
+        self._given_up: set[int] = set()
         self._busy = 0
         self._loaded = False
 
@@ -78,9 +81,8 @@ class Linker:
         """Fill the links that the video of ``job`` can fill, soon; called in the moment in which it is good."""
         if job.link > 1:
             self._context.store.links.drop_frames(job)
-        first = job.seq if job.take_of is None else job.take_of
-        if self._context.store.links.has_open_links(first):
-            self._parents.put(first, self._context.now())
+        if self._context.store.links.has_open_links(job.family):
+            self._parents.put(job.family, self._context.now())
 
     def has_work(self) -> bool:
         """Whether a link may be filled in a moment."""
@@ -120,8 +122,21 @@ class Linker:
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._look_again)
             for _ in range(AT_ONCE):
                 tasks.start_soon(self._fill_parents)
+
+    async def _look_again(self) -> None:
+        store = self._context.store
+        seen = store.connection.read_version()
+        while True:
+            await self._context.clock.sleep_until(self._context.now() + LOOK_SECONDS)
+            written = store.connection.read_version()
+            if written != seen:
+                seen = written
+                for parent in store.links.list_open_parents(self._context.run):
+                    if parent not in self._troubles and parent not in self._given_up:
+                        self._parents.put(parent, self._context.now())
 
     async def _fill_parents(self) -> None:
         while True:
@@ -163,6 +178,7 @@ class Linker:
             self._parents.put(parent, self._context.now() + wait)
             return
         del self._troubles[parent]
+        self._given_up.add(parent)
         for link, source, error in failed:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             child = self._context.store.queries.read_job(link.child)
@@ -179,8 +195,8 @@ class Linker:
         if link.part == VIDEO:
             value = await self._find_video(link, source)
             now = self._context.now()
-            fresh_until = None if value.startswith(INPUT_PREFIX) else find_fresh_end(value, now)
-            return links.fill_text(link, source, value, fresh_until=fresh_until, run=run, now=now)
+            # a file is looked for anew like an address: a person may have removed it meanwhile
+            return links.fill_text(link, source, value, fresh_until=find_fresh_end(value, now), run=run, now=now)
         frame = (source.seq, link.part)
         if frame not in images:
             images[frame] = await self._clips.take_frame(source, link.part)
@@ -193,12 +209,14 @@ class Linker:
         If the service names none any more, the reference of the file, which is sent or uploaded.
         """
         outcome = await self._apis.for_job(source).poll(source.generation_id or "")
-        if isinstance(outcome, Completed):
+        # any other text, such as a reference to a file, is no address
+        if isinstance(outcome, Completed) and outcome.url.startswith(("https://", "http://")):
             return outcome.url
         may_pass = isinstance(outcome, Blocked) or (
             isinstance(outcome, PollError) and not (outcome.unknown or outcome.final)
         )
         if not may_pass and (link.takes_data or self._uploads_videos):
+            await self._clips.read_clip(source)
             return f"{INPUT_PREFIX}{source.sha256}"
         raise OSError(f"the service names no address of it: {getattr(outcome, 'reason', 'it is not finished')}")
 

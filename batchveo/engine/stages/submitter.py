@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from anyio.abc import TaskGroup
 
@@ -51,14 +51,15 @@ class Submitter:
         """
         if job.client_request_id is None:
             raise ValueError(f"job {job.id} was not claimed")
-        try:
-            addressed = await self._addresses.fill_request(job)
-        except StoreUnavailable as error:
-            return RejectedTemporarily(reason=f"its input cannot be uploaded: {error.strerror}")
-        except (OSError, UsageError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            return Blocked(stop=Stop.INPUTS, reason=f"an input cannot be sent: {reason}")
-        async with self._attachments.fill_request(addressed) as request:
+        async with AsyncExitStack() as sending:
+            try:
+                addressed = await self._addresses.fill_request(job)
+                request = await sending.enter_async_context(self._attachments.fill_request(addressed))
+            except StoreUnavailable as error:
+                return RejectedTemporarily(reason=f"its input cannot be uploaded: {error.strerror}")
+            except (OSError, UsageError) as error:
+                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                return Blocked(stop=Stop.INPUTS, reason=f"an input cannot be sent: {reason}")
             # the mark is on disk before the first byte leaves: from then on the request may have arrived
             return await self._apis.for_job(job).submit(
                 request, client_request_id=job.client_request_id, before_send=lambda: self._broker.mark_sent(job)

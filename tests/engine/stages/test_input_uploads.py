@@ -20,6 +20,7 @@ from batchveo.core.links import ChainPlace, Link, ParentLink
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.core.notices import InputsNotRemoved
 from batchveo.core.settings import RunSettings
+from batchveo.engine.stages.linker import UNSAID_SECONDS
 from batchveo.operations.manage import retry_jobs
 from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.store.uploads import UploadedFile
@@ -27,7 +28,7 @@ from tests.helpers.chains import LITE, TAKES_URL
 from tests.helpers.factories import make_spec
 from tests.helpers.fake_bucket import URL, FakeBucket
 from tests.helpers.fake_clips import FakeClips
-from tests.helpers.virtual_run import Night
+from tests.helpers.virtual_run import Night, specs
 
 EXTENDS = "google/veo3-1-fast-extend-video"
 TAKES_VIDEO_URL = "bytedance/seedance-2-0"
@@ -131,6 +132,39 @@ async def test_a_video_that_is_taken_as_data_needs_no_bucket(night: Night) -> No
     parent = night.jobs()[0]
     uri = f"data:video/mp4;base64,{base64.b64encode(Path(str(parent.folder), str(parent.file)).read_bytes()).decode()}"
     assert str(child.request["video_url"]).endswith(f"SHA-256 {hashlib.sha256(uri.encode()).hexdigest()})")
+
+
+async def test_a_video_that_is_gone_before_it_is_taken_keeps_its_child_waiting(night: Night) -> None:
+    """Others are made, and nothing is in doubt."""
+    await night.run(make_chain(1))
+    forget_generations(night)
+    video = Path(str(night.jobs()[0].folder), str(night.jobs()[0].file))
+    content = video.read_bytes()
+    video.unlink()
+    chain = make_chain(2, taker=EXTENDS, takes_data=True)
+    assert (await night.run([*chain, *specs(2)])).exit_status == 3
+    assert [job.state.value for job in night.jobs()] == ["succeeded", "pending", "succeeded", "succeeded"]
+    video.write_bytes(content)
+    assert (await night.run(chain)).exit_status == 0
+
+
+async def test_a_video_that_is_gone_when_it_is_to_be_sent_is_not_in_doubt(night: Night) -> None:
+    """The run stops before its request; later the file is looked for again, and others are made."""
+    await night.run(make_chain(1))
+    forget_generations(night)
+    video = Path(str(night.jobs()[0].folder), str(night.jobs()[0].file))
+    chain = make_chain(2, taker=EXTENDS, takes_data=True)
+    assert (await night.run(chain, budget=1.0)).exit_status == 3
+    content = video.read_bytes()
+    video.unlink()
+    result = await night.run(chain)
+    assert isinstance(result.stopped, InputsBlocked)
+    assert [job.state.value for job in night.jobs()] == ["succeeded", "pending"]
+    await anyio.sleep(UNSAID_SECONDS)
+    assert (await night.run([*chain, *specs(2)])).stopped is None
+    assert [job.state.value for job in night.jobs()] == ["succeeded", "pending", "succeeded", "succeeded"]
+    video.write_bytes(content)
+    assert (await night.run(chain)).exit_status == 0
 
 
 async def test_without_a_bucket_nothing_is_bought(night: Night) -> None:

@@ -13,11 +13,16 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import pytest
 
+from batchveo.core.events import JobStateChanged
 from batchveo.core.job_row import canonical_json
 from batchveo.core.models import InputFile, JobSpec, JobState
 from batchveo.core.notices import LinkNotFilled
+from batchveo.core.outcomes import Completed, PollOutcome
+from batchveo.core.votes import VoteKind
 from batchveo.engine.stages.linker import SPARE_SECONDS
 from batchveo.operations.manage import retry_jobs
+from batchveo.operations.votes import record_votes
+from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings
 from batchveo.store.clip_checks import NewTake
 from batchveo.store.links import LinkRecord
@@ -64,6 +69,19 @@ async def test_each_link_takes_the_frame_of_the_one_before(night: Night) -> None
         assert 0 <= child.submitted_at - parent.finished_at <= 2
     assert (await night.run(make_chain(4))).exit_status == 0
     assert len(night.service.generations) == 4
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("part", ["last", *FIELDS])
+async def test_what_is_recorded_names_the_parent_and_not_what_was_sent(tmp_path: Path, part: str) -> None:
+    """That may be a secret address, and differ in a database that is made anew from the sidecars."""
+    night = Night(tmp_path, Settings(url_ttl=600.0))
+    assert (await night.run(make_chain(2, part=part))).exit_status == 0
+    _, child = night.jobs()
+    sidecar = json.loads((night.folder / "videos" / f"{child.stem}.json").read_text(encoding="utf-8"))
+    assert sidecar["request"] == child.request
+    moved = [event.job for event in night.events if isinstance(event, JobStateChanged) and event.job.seq == child.seq]
+    assert {canonical_json(job.request) for job in moved} == {canonical_json(child.request)}
 
 
 def make_singles(count: int) -> list[JobSpec]:
@@ -234,6 +252,22 @@ async def test_a_file_of_a_manifest_is_kept_though_a_frame_is_the_same(night: Ni
 
 
 @pytest.mark.anyio
+async def test_a_file_of_a_later_manifest_is_kept_though_a_frame_was_the_same(night: Night, tmp_path: Path) -> None:
+    chain = make_chain(2)
+    await wait_for_money(night, chain)
+    content = f"last of {night.jobs()[0].sha256}".encode()
+    (tmp_path / "same.png").write_bytes(content)
+    file = InputFile(
+        sha256=hashlib.sha256(content).hexdigest(), media_type="image/png", path=str(tmp_path / "same.png")
+    )
+    single = make_spec(
+        "single", model=LITE, request={"model": LITE, "prompt": "x", "image_url": file.reference}, inputs=(file,)
+    )
+    assert (await night.run([*chain, single], concurrency=1)).exit_status == 0
+    assert count_frames(night) == 1
+
+
+@pytest.mark.anyio
 async def test_a_frame_that_cannot_be_had_is_asked_for_by_the_next_run(night: Night) -> None:
     night.clips = FakeClips(unreadable=True)
     result = await night.run(make_chain(2))
@@ -341,6 +375,27 @@ async def test_a_job_waits_for_an_address_that_the_service_does_not_name(tmp_pat
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("said", [f"batchveo-input:{'0' * 64}", "file:///etc/passwd", "batchveo-link:id:0"])
+async def test_only_an_address_of_a_video_is_sent_as_one(
+    night: Night, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """A service may say anything; a reference to a file would be replaced by the file."""
+
+    async def poll(self: ApiClient, generation_id: str) -> PollOutcome:
+        return Completed(url=said)
+
+    await night.run(make_chain(1, part="video"))
+    parent = night.jobs()[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(ApiClient, "poll", poll)
+        await night.killed(make_chain(2, part="video"), 600.0)
+    with night.store() as store:
+        (link,) = store.links.list_all_links()
+    assert link.value == f"batchveo-input:{parent.sha256}"
+    assert str(night.service.generations[1].request["video_url"]).startswith("data:video/mp4")
+
+
+@pytest.mark.anyio
 async def test_a_passing_fault_of_a_destination_does_not_end_a_chain(night: Night) -> None:
     """The frame is asked for again in the same run, after a while."""
     night.clips = clips = FakeClips(unreadable=True)
@@ -367,3 +422,24 @@ async def test_a_link_is_filled_anew_if_its_video_counts_no_more(night: Night) -
     sent = [generation.request.get("image_url") for generation in night.service.generations]
     taken = f"last of {jobs['shot 0-take2'].sha256}"
     assert [decode(uri) for uri in sent if uri] == [taken, taken]
+
+
+@pytest.mark.anyio
+async def test_what_people_pick_in_the_middle_of_a_run_is_taken_by_the_same_run(tmp_path: Path) -> None:
+    """Another process lets the child wait for a new frame, or makes a rejected clip a good parent."""
+    night = Night(tmp_path, Settings(generation_median=300.0, generation_sigma=0.0))
+    night.clips = clips = FakeClips(judge=lambda job: job.link > 1)
+    chain = [replace(job, tries=1) for job in make_chain(2, policy=POLICY)]
+
+    async def pick() -> None:
+        await anyio.sleep(400)
+        with night.store() as store:
+            rejected = store.queries.find_jobs("shot 0")
+            assert rejected[0].verdict == "rejected"
+            record_votes(store, rejected, VoteKind.PICK, person="ann", now=night.clock.now())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pick)
+        await night.run([*chain, *make_singles(1)], concurrency=1)
+    assert states(night)["shot 1"] == "succeeded"
+    assert clips.frames == [("shot 0", "last")]
