@@ -87,7 +87,7 @@ def _count_chains(store: Store) -> Iterator[str]:
     if store.chains.has_links():
         chains, done = store.chains.count_chains()
         which = f"all {chains:,}" if done == chains > 1 else f"{done:,} of {chains:,}"
-        text = f"{which} {'chain is' if chains == 1 else 'chains are'} complete"
+        text = f"{which} {'chain' if chains == 1 else 'chains'} {'is' if 1 in (done, chains) else 'are'} complete"
         film = format_command("film", "--all", state=store.path)
         yield f"{text}; `{film}` joins their clips to films" if done else text
 

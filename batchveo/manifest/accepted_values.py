@@ -13,7 +13,7 @@ from batchveo.core.hints import suggest_closest
 from batchveo.core.job_row import ENDS
 from batchveo.core.links import GENERATION, VIDEO
 from batchveo.manifest import media
-from batchveo.manifest.links import INPUTS, LinkTo, NoWay, is_link, parse_text, read_link
+from batchveo.manifest.links import FRAME, INPUTS, OF, LinkTo, NoWay, is_link, parse_text, read_link
 from batchveo.manifest.media import LocalFiles, find_nearest, list_models
 from batchveo.manifest.problems import Fault, join_faults, shown, shown_bare, split_fault
 from batchveo.manifest.scalars import check_exact, check_text, whole_of
@@ -21,6 +21,7 @@ from batchveo.provider.catalog import Catalog
 from batchveo.provider.catalog.parameters import Param, ParamType, describe_param
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_LIKE_LINK = re.compile(r"[^/\\]* of [^/\\]*")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,100}(?:\.[0-9]{1,20})?")
 
 
@@ -232,18 +233,30 @@ def _accept_boolean(value: object) -> bool:
 
 def _accept_address(param: Param, value: object, files: FileReader) -> object:
     if not isinstance(value, str):
-        raise Fault(f"must be a URL, not {shown(value)}", "an https URL in quotes")
+        raise Fault(f"must be a URL, not {shown(value)}", _suggest_address(value))
     value = value.strip() or value
     check_text(value)
     kind = media.kind_of(value)
     if kind is media.Address.WEB:
         return value
     if kind is media.Address.PATH and param.media is not None and (param.takes_data or files.inputs.ways.by_url):
-        return files.inputs.read_input(value, files.folder, param.media)
+        try:
+            return files.inputs.read_input(value, files.folder, param.media)
+        except Fault as fault:
+            if _LIKE_LINK.fullmatch(value):
+                _, _, of = value.partition(" of ")
+                raise Fault(fault.message, f"a frame of a job's video is written: last of {shown_bare(of)}") from None
+            raise
     if param.data_uri is None:
         raise _refuse_files(files, value, kind)
     media.check_data(value, param.data_uri)
     return value
+
+
+def _suggest_address(value: object) -> str:
+    if isinstance(value, Mapping) and FRAME in value:
+        return f"the job that the frame is of: {{{FRAME}: …, {OF}: ID}}"
+    return "one value, without brackets" if isinstance(value, list) else "an https URL in quotes"
 
 
 def _check_way(link: LinkTo, files: FileReader) -> LinkTo:

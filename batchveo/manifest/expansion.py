@@ -63,7 +63,7 @@ class Expander:
         self._chains = ChainForms(merger.vocabulary, merger.find_default, self._report_chain)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
-        self._clashed: Entry | None = None
+        self._clashed: object = None
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
@@ -218,7 +218,10 @@ class Expander:
         """Report the matrix variables that change nothing; whether there are any."""
         idle = [name for name in merged.matrix if name not in used]
         for name in idle:
-            fault = Fault("the variable is used nowhere", f"write {{{name}}} in the prompt")
+            if merged.entry.chain:
+                fault = Fault("a link of the chain does not use the variable", f"write {{{name}}} in each prompt")
+            else:
+                fault = Fault("the variable is used nowhere", f"write {{{name}}} in the prompt")
             self._merger.report(merged.entry, f"matrix.{name}", fault)
         return bool(idle)
 
@@ -278,9 +281,10 @@ class Expander:
 
     def _suggest_name(self, merged: MergedEntry) -> str | None:
         """What would keep the names of an entry's jobs apart; its other jobs clash for the same reason."""
-        if self._clashed is merged.entry:
+        written = merged.entry.chain.chain if merged.entry.chain else id(merged.entry)
+        if self._clashed == written:
             return None
-        self._clashed = merged.entry
+        self._clashed = written
         return suggest_name(merged)
 
     def _fill_request(

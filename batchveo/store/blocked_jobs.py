@@ -26,8 +26,11 @@ _ENDED = f"""SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_by_state
     UNION SELECT coalesce(take_of, seq) FROM jobs INDEXED BY jobs_rejected
         WHERE verdict = 'rejected' AND state = 'succeeded' AND {_WAITED_FOR}
     UNION SELECT coalesce(take_of, seq) FROM jobs WHERE seq IN ({REFUSED}) AND {_WAITED_FOR}"""
+# of a link that waits for a new take of its parent, the takes before it may be good
+_CAUSE = """coalesce((SELECT seq FROM jobs AS take WHERE links.from_take > 1 AND take.take_of = links.parent
+        AND take.take >= links.from_take ORDER BY take LIMIT 1), links.parent)"""
 BLOCKED = f"""WITH RECURSIVE ended (seq) AS ({_ENDED}), blocked (seq, cause) AS (
-        SELECT links.child, links.parent FROM ended CROSS JOIN links ON links.parent = ended.seq
+        SELECT links.child, {_CAUSE} FROM ended CROSS JOIN links ON links.parent = ended.seq
         CROSS JOIN jobs ON jobs.seq = links.child
         WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {IS_LIVE}
         UNION SELECT links.child, blocked.cause FROM blocked CROSS JOIN jobs AS parents ON parents.seq = blocked.seq
@@ -35,8 +38,8 @@ BLOCKED = f"""WITH RECURSIVE ended (seq) AS ({_ENDED}), blocked (seq, cause) AS 
         CROSS JOIN jobs ON jobs.seq = links.child
         WHERE links.value IS NULL AND jobs.state = 'pending' AND NOT {WAITS_FOR_NOTHING})"""
 """The start of a statement: ``blocked`` has the jobs (``seq``) that wait for a parent that is not live, and those that
-wait for them; ``cause`` is the parent that is to blame, or each of them. It begins at the few parents that have ended:
-looking at each link takes half a second for 600,000."""
+wait for them; ``cause`` is the parent that is to blame (of several takes the first that counts), or each of them. It
+begins at the few parents that have ended: looking at each link takes half a second for 600,000."""
 # by its own index: by another one, SQLite would read the rows of all pending jobs
 WAITING = "FROM jobs INDEXED BY jobs_waiting WHERE state = 'pending' AND waits > 0"
 """The end of a statement: all jobs that wait, with the blocked ones."""

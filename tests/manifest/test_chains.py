@@ -270,3 +270,15 @@ def test_the_same_problem_of_many_chains_is_counted(tmp_path: Path) -> None:
     found = problems(path)
     assert [problem.line for problem in found] == [4, 9, 14, 19, 24]
     assert found[-1].others == "in links 2 to 3 of this chain; and 2 more like this (lines 29, 34)"
+
+
+def test_a_name_that_the_matrix_does_not_vary_is_one_problem(tmp_path: Path) -> None:
+    """Not one for each link; and a variable has to be in each link, since each is a job of its own."""
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        f"- {{model: {LITE}, name: s, matrix: {{x: [1, 2]}}, chain: ['a {{x}}', 'b {{x}}', 'c {{x}}']}}\n"
+        f"- {{model: {LITE}, matrix: {{x: [1, 2]}}, chain: ['a {{x}}', b]}}\n"
+    )
+    first, second = problems(path)
+    assert (first.field, first.suggestion) == ("name", "write {x} in the name")
+    assert (second.field, second.message) == ("matrix.x", "a link of the chain does not use the variable")

@@ -343,3 +343,19 @@ def test_a_ring_of_many_jobs_is_one_problem(tmp_path: Path) -> None:
     _write_ring(path, {str(number): str((number + 1) % 2000) for number in range(2000)})
     [problem] = problems(path)
     assert "1,994 more" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("field", "right"),
+    [
+        ("image_url: {frame: last}", "the job that the frame is of: {frame: …, of: ID}"),
+        ("image_url: [{frame: last, of: a}]", "one value, without brackets"),
+        ("image_url: latest of a", "a frame of a job's video is written: last of a"),
+    ],
+)
+def test_hints_for_what_is_nearly_a_link(tmp_path: Path, field: str, right: str) -> None:
+    """They say how it is written."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"- {{id: a, model: {LITE}, prompt: A}}\n- {{model: {LITE}, prompt: B, {field}}}\n")
+    [problem] = problems(path)
+    assert problem.suggestion == right

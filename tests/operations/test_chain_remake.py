@@ -19,9 +19,11 @@ from batchveo.operations.chain_remake import (
     plan_chains,
     remake_chains,
 )
+from batchveo.operations.chain_rows import ChainRows
 from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.operations.remake import replace_prompt
 from batchveo.store import Store
+from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import POLICY, make_chain, make_link
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import Night
@@ -113,6 +115,23 @@ async def test_with_children_all_below_is_made_from_the_new_take(night: Night) -
     assert len(night.service.generations) == 7
     # asked for once more, all of it is made once more
     assert make_anew(night, "shot 1").videos == 3
+
+
+@pytest.mark.anyio
+async def test_the_new_take_that_failed_is_what_blocks_its_children(night: Night) -> None:
+    """Not the take before it, whose video is good."""
+    await night.run(make_chain(3))
+    make_anew(night, "shot 1")
+    with night.store() as store:
+        run = store.runs.begin_run(command="run", service="x", now=night.clock.now())
+        store.runs.take_on_all(run)
+        moved_on(store, run, S.FAILED, now=night.clock.now())
+        (counted,) = store.waiting.count_blocked()
+        assert (counted.state, counted.jobs, counted.example) == ("failed", 1, "shot 1-take2")
+        (child,) = find(store, "shot 2-take2")
+        wait = ChainRows(store).find_wait(child)
+        assert wait is not None
+        assert wait.sentence == "blocked: shot 1-take2 failed"
 
 
 @pytest.mark.anyio
