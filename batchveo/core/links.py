@@ -16,6 +16,8 @@ LINK_PREFIX = "batchveo-link:"
 FIRST, LAST, VIDEO, GENERATION = "first", "last", "video", "id"
 """The parts of a video that a link names besides seconds: its first and last frame, all of it, its generation id."""
 
+_END_FIELD = re.compile(r"(?:^|_)(?:last|end|tail)(?:_|$)")
+"""Parameters of the image with which a video ends."""
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 
 
@@ -78,6 +80,18 @@ def find_links(value: object) -> Iterator[Link]:
             yield from find_links(item)
     elif isinstance(value, str) and value.startswith(LINK_PREFIX):
         yield Link.parse(value)
+
+
+def find_beginning(request: Mapping[str, object]) -> Link | None:
+    """What of another video a video begins with: the last frame, a later one than the first, or all of it."""
+    links = find_links([value for name, value in request.items() if _END_FIELD.search(name) is None])
+    return next((link for link in links if link.part != FIRST), None)
+
+
+def find_ends(request: Mapping[str, object]) -> Iterator[Link]:
+    """The videos with whose first frame a video ends."""
+    links = find_links([value for name, value in request.items() if _END_FIELD.search(name) is not None])
+    return (link for link in links if link.part == FIRST)
 
 
 def fill_links(value: object, fill: Callable[[Link], object]) -> object:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from batchveo.core.links import FIRST, VIDEO, find_links
+from batchveo.core.links import VIDEO, find_beginning, find_ends
 from batchveo.core.models import Job, JobState
 from batchveo.store import Store
 from batchveo.store.links import LinkRecord
 
-_END_FIELD = re.compile(r"(?:^|_)(?:last|end|tail)(?:_|$)")
-"""Parameters of the image with which a video ends."""
 LEAST_SHOTS = 2
 
 
@@ -106,17 +103,14 @@ class _Order:
 
     def _place_child(self, child: Job, links: Sequence[LinkRecord]) -> None:
         records = {(link.part, self._read_job(link.parent).id): link for link in links}
-        has_beginning = False
-        for name, value in child.request.items():
-            ends = _END_FIELD.search(name) is not None
-            for reference in find_links(value):
-                link = records[reference.part, reference.parent]
-                if ends and link.part == FIRST:
-                    if link.parent not in self.find_way(child.seq, None):  # else a loop, which has no end
-                        self._join(child.seq, link.parent, link)
-                elif not (ends or has_beginning or link.part == FIRST):
-                    has_beginning = True
-                    self._join(link.parent, child.seq, link)
+        beginning = find_beginning(child.request)
+        if beginning is not None:
+            link = records[beginning.part, beginning.parent]
+            self._join(link.parent, child.seq, link)
+        for end in find_ends(child.request):
+            link = records[end.part, end.parent]
+            if link.parent not in self.find_way(child.seq, None):  # else a loop, which has no end
+                self._join(child.seq, link.parent, link)
 
     def _join(self, before: int, after: int, link: LinkRecord) -> None:
         self._earlier.setdefault(after, []).append(before)

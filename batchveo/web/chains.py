@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from batchveo.core.links import LAST, LINK_PREFIX, VIDEO, Link
+from batchveo.core.links import LAST, VIDEO, find_beginning
 from batchveo.core.models import Job
 from batchveo.store import Store
 from batchveo.web import serializers
 from batchveo.web.file_presence import VideoPresence
-
-_AT_THE_END = ("last", "end", "tail")
-"""Words in the names of parameters whose image is that of the end of a clip."""
 
 
 def make_strip(store: Store, job: Job, presence: VideoPresence) -> dict[str, object]:
@@ -25,7 +22,7 @@ def make_strip(store: Store, job: Job, presence: VideoPresence) -> dict[str, obj
     if len(line.links) < 2:
         return {"strip": None}
     cards = serializers.make_cards(store, store.search.read_cards(line.links), presence)
-    links = [{**card, "begins_with": find_beginning(store.queries.read_job(int(str(card["seq"]))))} for card in cards]
+    links = [{**card, "begins_with": name_beginning(store.queries.read_job(int(str(card["seq"]))))} for card in cards]
     return {"strip": {"links": links, "branches": [asdict(branch) for branch in line.branches]}}
 
 
@@ -49,11 +46,7 @@ def make_lines(store: Store, jobs: Sequence[Job]) -> tuple[list[dict[str, object
     return lines, line_of
 
 
-def find_beginning(job: Job) -> str | None:
+def name_beginning(job: Job) -> str | None:
     """The part of another video that the clip of ``job`` begins with: ``last`` or ``video``; ``None`` if with none."""
-    for field, value in job.request.items():
-        if isinstance(value, str) and value.startswith(LINK_PREFIX):
-            part = Link.parse(value).part
-            if part in (LAST, VIDEO) and not any(word in field for word in _AT_THE_END):
-                return part
-    return None
+    beginning = find_beginning(job.request)
+    return beginning.part if beginning is not None and beginning.part in (LAST, VIDEO) else None

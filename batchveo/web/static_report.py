@@ -19,7 +19,7 @@ from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import Store
 from batchveo.store.page_index import PageIndex
 from batchveo.web import serializers
-from batchveo.web.chains import find_beginning, make_lines
+from batchveo.web.chains import make_lines, name_beginning
 from batchveo.web.charts.data import make_charts
 from batchveo.web.file_presence import VideoPresence, is_plain_file
 from batchveo.web.page import make_static_page
@@ -96,7 +96,7 @@ def write_report(
         detail = {**serializers.make_detail(store, job, videos), "votes": [], "near": [], "command": None}
         cause = read_cause(job.error, job.state.value)
         row = {**card, **detail, "prompt": job.prompt[:LONGEST_TEXT], "cause": cause}
-        row |= {"chain_line": line_of.get(job.id), "begins_with": find_beginning(job)}
+        row |= {"chain_line": line_of.get(job.id), "begins_with": name_beginning(job)}
         pictures.add(job, video)
         copies.add(job, video)
         shown = {"video": True} if job.id in copies.by_id else {}

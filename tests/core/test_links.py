@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchveo.core.links import Link, fill_links, find_links, is_part
+from batchveo.core.links import Link, fill_links, find_beginning, find_ends, find_links, is_part
 
 PARTS = st.sampled_from(["first", "last", "video", "id"]) | st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,6})?", fullmatch=True)
 LINKS = st.builds(Link, PARTS, st.text("0123456789abcdef", min_size=20, max_size=20))
@@ -34,3 +34,17 @@ def test_links_are_found_and_filled_at_any_depth(links: list[Link]) -> None:
     assert list(find_links(request)) == links
     filled = fill_links(request, lambda link: link.parent)
     assert filled == {**request, "deep": [{"url": link.parent, "n": 1} for link in links]}
+
+
+def test_what_a_video_begins_with_and_ends_with() -> None:
+    """In any field, also in a list; the name of a field says that its image is that of the end."""
+    request = {
+        "model": "m",
+        "last_image_url": Link("first", "c").reference,
+        "images": [Link("first", "a").reference, Link("2.5", "b").reference],
+        "blend_url": Link("video", "d").reference,
+    }
+    assert find_beginning(request) == Link("2.5", "b")
+    assert list(find_ends(request)) == [Link("first", "c")]
+    assert find_beginning({"blend_url": Link("video", "d").reference}) == Link("video", "d")
+    assert find_beginning({"tail_image_url": Link("last", "c").reference}) is None

@@ -9,18 +9,10 @@ import tarfile
 import pytest
 
 from batchveo.core.errors import UsageError
-from batchveo.core.models import Job
 from batchveo.dataset import Format
 from tests.helpers.finished_jobs import Morning
 
 CHAIN = ("chain", "link", "parent")
-
-
-def make_chain(morning: Morning, name: str, length: int) -> list[Job]:
-    jobs = [morning.make(f"{name}-1")]
-    for number in range(2, length + 1):
-        jobs.append(morning.link(f"{name}-{number}", ("image_url", jobs[-1], "last")))
-    return jobs
 
 
 def places(morning: Morning) -> dict[str, tuple[object, ...]]:
@@ -36,7 +28,7 @@ def splits(morning: Morning) -> dict[str, str]:
 
 def test_the_place_of_a_clip_in_its_chain(morning: Morning) -> None:
     """In all tables and shards; a clip that is in no chain has none."""
-    one, two = make_chain(morning, "day", 2)
+    one, two = morning.make_chain("day", 2)
     other = morning.make("dusk")
     between = morning.link("both", ("image_url", two, "last"), ("last_image_url", other, "first"))
     take = morning.make_again(morning.read(two.seq), "black_seconds < 1")
@@ -62,7 +54,7 @@ def test_a_dataset_without_chains_has_no_such_columns(morning: Morning) -> None:
     morning.make("alone")
     morning.export(Format.CSV, Format.JSONL)
     assert places(morning) == {"alone": (None, None, None)}
-    one, _ = make_chain(morning, "day", 2)
+    one, _ = morning.make_chain("day", 2)
     morning.export(Format.CSV, Format.JSONL)
     assert places(morning) == {"alone": ("", "", ""), "day-1": (one.id, "1", ""), "day-2": (one.id, "2", one.id)}
 
@@ -70,7 +62,7 @@ def test_a_dataset_without_chains_has_no_such_columns(morning: Morning) -> None:
 @pytest.mark.parametrize("by", ["prompt", "job"])
 def test_a_chain_is_in_one_split(morning: Morning, by: str) -> None:
     """Also links that are added later, and other takes."""
-    chains = [make_chain(morning, f"c{number}", 3) for number in range(6)]
+    chains = [morning.make_chain(f"c{number}", 3) for number in range(6)]
     morning.export(Format.JSONL, split="0.5/0.25/0.25", by=by)
     first = splits(morning)
     assert all(len({first[job.name] for job in chain}) == 1 for chain in chains)

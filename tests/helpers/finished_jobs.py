@@ -84,6 +84,14 @@ class Morning:
         stored = Downloaded(folder=str(self.videos), file=f"{job.stem}.mp4", bytes=len(content), sha256=digest)
         return _move(store, job, stored)
 
+    def make_chain(self, name: str, length: int, *, made: int | None = None) -> list[Job]:
+        """Jobs ``name-1`` and so on, each from the last frame of the one before; ``made`` of them are made, or all."""
+        jobs = [self.make(f"{name}-1")]
+        for number in range(2, length + 1):
+            is_made = made is None or number <= made
+            jobs.append(self.link(f"{name}-{number}", ("image_url", jobs[-1], "last"), is_made=is_made))
+        return jobs
+
     def link(self, name: str, *takes: tuple[str, Job, str], is_made: bool = True, **changes: Any) -> Job:
         """A job whose parameters take parts of others' videos, each a parameter, a job and a part; made, or pending."""
         first = takes[0][1]

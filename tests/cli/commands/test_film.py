@@ -9,7 +9,6 @@ import pytest
 
 from batchveo.cli import status_of
 from batchveo.core.films import Film, FilmClip
-from batchveo.core.models import Job
 from batchveo.dataset import films
 from tests.helpers.finished_jobs import Morning
 
@@ -30,17 +29,9 @@ def morning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Morning:
     return Morning(tmp_path)
 
 
-def make_chain(morning: Morning, name: str, length: int, *, made: int | None = None) -> list[Job]:
-    jobs = [morning.make(f"{name}-1")]
-    for number in range(2, length + 1):
-        is_made = made is None or number <= made
-        jobs.append(morning.link(f"{name}-{number}", ("image_url", jobs[-1], "last"), is_made=is_made))
-    return jobs
-
-
 def test_the_films_of_chains(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
-    make_chain(morning, "day", 3)
-    make_chain(morning, "fox", 2)
+    morning.make_chain("day", 3)
+    morning.make_chain("fox", 2)
     assert status_of(["film", "day-2"]) == 0
     assert capsys.readouterr().out == "films/day-3.mp4: 3 clips, 12.0 s, encoded anew\n"
     assert status_of(["film", "--all"]) == 0
@@ -54,7 +45,7 @@ def test_the_films_of_chains(morning: Morning, capsys: pytest.CaptureFixture[str
 
 def test_chains_that_are_not_finished(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
     """One that is named is refused; of all, they are left out; --partial joins what is there."""
-    make_chain(morning, "day", 3, made=2)
+    morning.make_chain("day", 3, made=2)
     assert status_of(["film", "day-1"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == (
         "batchveo: the film is not finished: 'day-3' is pending; `batchveo film day-3 --partial` joins the clips so far"
@@ -82,8 +73,8 @@ def test_what_is_no_chain(morning: Morning, capsys: pytest.CaptureFixture[str]) 
 
 def test_json_has_a_line_for_each_film(morning: Morning, capsys: pytest.CaptureFixture[str]) -> None:
     """Also for one that cannot be made: then the exit status is 1."""
-    jobs = make_chain(morning, "day", 2)
-    broken = make_chain(morning, "fox", 2)
+    jobs = morning.make_chain("day", 2)
+    broken = morning.make_chain("fox", 2)
     (morning.videos / "fox-1.mp4").unlink()
     assert status_of(["film", "--all", "--json"]) == 1
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
