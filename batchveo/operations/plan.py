@@ -147,6 +147,7 @@ async def plan(
             prices_since=known.since,
             notes=[
                 *summary.notes,
+                *_describe_chains(staged.table),
                 *describe_ways(staged.table, settings.inputs),
                 *known.notes,
                 *balance.notes,
@@ -177,6 +178,14 @@ async def plan(
             diff=compare_manifest(staged.table, state if store else None) if with_diff else None,
             images=await check_images(survey.images, loopback=loopback, progress=progress) if with_images else None,
         )
+
+
+def _describe_chains(named: StagingTable) -> list[str]:
+    chains, links = named.count_chains()
+    if not chains:
+        return []
+    which = f"{format_count(chains, 'chain')}{', the longest' if chains > 1 else ''} of {links:,} links"
+    return [f"{which}: the links of a chain are made one after the other"]
 
 
 async def _find_stops(

@@ -65,6 +65,8 @@ NAMED_AT = """SELECT id, name, stem, fold, model, request, repeat_index, meta, m
 
 COUNT_LINKS = """SELECT json_extract(link.value, '$[0]'), json_extract(link.value, '$[2]'), count(*)
     FROM temp.written CROSS JOIN json_each(written.chain, '$[2]') AS link WHERE chain IS NOT NULL GROUP BY 1, 2"""
+COUNT_CHAINS = """SELECT count(DISTINCT json_extract(chain, '$[0]')), max(json_extract(chain, '$[1]'))
+    FROM temp.written WHERE chain IS NOT NULL"""
 
 _SUBMITTED = "SELECT id FROM state.jobs WHERE state != 'pending'"
 _NOTHING = "SELECT NULL WHERE 0"
@@ -144,6 +146,11 @@ class StagingTable:
     def count_links(self) -> list[tuple[str, bool, int]]:
         """How many links take each part of a video, and whether as data; see ``ParentLink``."""
         return [(part, bool(takes_data), links) for part, takes_data, links in self._db.execute(COUNT_LINKS)]
+
+    def count_chains(self) -> tuple[int, int]:
+        """How many chains there are, and the number of the last link of the longest."""
+        chains, links = self._db.execute(COUNT_CHAINS).fetchone()
+        return chains, links or 0
 
     def measure_row(self, state: Path | None) -> int:
         """The most jobs of one chain that are to be made one after another; 1 without chains.

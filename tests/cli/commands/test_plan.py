@@ -354,3 +354,15 @@ def test_the_difference_to_the_database(url: str, capsys: pytest.CaptureFixture[
     assert planned(capsys, "m.yaml")["diff"] is None
     assert status_of(["plan", "m.yaml", "--diff", "--limit", "2"]) == 0
     assert "gone     not known" in capsys.readouterr().out
+
+
+def test_a_plan_counts_chains(capsys: pytest.CaptureFixture[str]) -> None:
+    """And the links of the longest, which are made one after the other; nothing is said of jobs without chains."""
+    Path("c.yaml").write_text(
+        "defaults: {model: google/veo-3-1-lite-generate-preview}\njobs:\n"
+        "- {chain: ['a {x}', 'b {x}'], name: 's {x}', matrix: {x: [1, 2]}}\n"
+        "- {chain: [c, d, e], name: f}\n- {prompt: single}\n"
+    )
+    made = planned(capsys, "c.yaml", "--sandbox")
+    assert "3 chains, the longest of 3 links: the links of a chain are made one after the other" in str(made["notes"])
+    assert "chain" not in str(planned(capsys, "m.yaml", "--sandbox")["notes"])
