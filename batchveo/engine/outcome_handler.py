@@ -128,7 +128,7 @@ class OutcomeHandler:
             if entry.job.cost_usd is not None and entry.job.cost_usd != job.cost_usd:
                 self._budget.add_cost(entry.job)
             if entry.job.state is JobState.PENDING:
-                self._refused_jobs.skip_if_refused(entry.job)
+                self._refused_jobs.skip_if_refused(entry.job, outcome)
             if entry.job.state is JobState.SUCCEEDED:
                 self._check(entry.job)
             await self._recorder.publish_entry(entry)

@@ -9,7 +9,7 @@ from batchveo.core.errors import KeyRejected
 from batchveo.core.hints import format_remake
 from batchveo.core.models import Job
 from batchveo.core.notices import JobPutAside, ModelPutAside, Notice
-from batchveo.core.outcomes import Blocked, Denied, Stop, Withdrawn
+from batchveo.core.outcomes import Blocked, Denied, Outcome, Stop, Withdrawn
 from batchveo.engine.budget import Budget
 from batchveo.engine.key_limits import KeyThrottle, KeyThrottles, Label
 from batchveo.engine.recorder import Recorder
@@ -97,12 +97,18 @@ class RefusedJobs:
             refused = throttle.refusals.list_refused_jobs(job.model)
             self._context.store.skipped.release_model(job.model, run=self._context.run, but=refused)
 
-    def skip_if_refused(self, job: Job) -> None:
-        """Skip ``job``, which is pending again, if its model was refused in the meantime."""
-        if self._throttles.is_model_refused(job.model):
-            in_use = (throttle for throttle in self._throttles if throttle.closed is None)
-            reason = next(in_use).refusals.find_reason(job.model)
-            self._context.store.skipped.skip_job(job, reason, run=self._context.run)
+    def skip_if_refused(self, job: Job, outcome: Outcome) -> None:
+        """Skip ``job``, which is pending again by ``outcome``, if it or its model was refused in the meantime.
+
+        While the refusal with one key is examined, another key may submit the job, and be refused as well: if each
+        waited for the end of its own examination, two keys could submit the job by turns without end.
+        """
+        by = [throttle.refusals for throttle in self._throttles if throttle.closed is None]
+        if not self._throttles.is_model_refused(job.model):
+            was_refused = isinstance(outcome, Denied | Withdrawn)
+            by = [each for each in by if was_refused and job.seq in each.list_refused_jobs(job.model)]
+        if by:
+            self._context.store.skipped.skip_job(job, by[0].find_reason(job.model), run=self._context.run)
 
     def _report_once(self, notice: Notice, once: str) -> None:
         if once not in self._warned:

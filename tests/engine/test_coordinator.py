@@ -9,8 +9,9 @@ import pytest
 
 from batchveo.core.errors import BudgetReached, KeyRejected, OutOfCredits
 from batchveo.core.models import JobState
-from batchveo.core.outcomes import Accepted, Blocked, Completed, Refused, Stop, SubmitUncertain, Throttled
+from batchveo.core.outcomes import Accepted, Blocked, Completed, Denied, Refused, Stop, SubmitUncertain, Throttled
 from batchveo.engine.broker import ClaimLost, Fenced
+from batchveo.engine.budget import Budget
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.coordinator_at_work import FETCHED, URL, CoordinatorOpener, all_of, bought, finished, is_fenced, key
@@ -230,6 +231,31 @@ async def test_a_key_whose_polls_are_refused_is_not_waited_for(open_coordinator:
         await broker.record_outcome(await broker.record_outcome(jobs["b"], URL), FETCHED)
         assert await finished(broker) == 4.0
         assert at_work.job(jobs["a"]).state is S.GENERATING
+
+
+async def test_two_keys_do_not_submit_a_refused_job_by_turns(
+    open_coordinator: CoordinatorOpener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each examines its refusal while the other submits the job; it is skipped once both have refused it."""
+
+    async def look_slowly(*_: object, **__: object) -> bool:
+        await anyio.sleep(30.0)
+        return True
+
+    monkeypatch.setattr(Budget, "can_pay", look_slowly)
+    async with open_coordinator(1, keys=[key("a", concurrency=1), key("b", concurrency=1)]) as at_work:
+        broker = await at_work.broker()
+        keys = set()
+        for _ in range(2):
+            job = await broker.claim()
+            keys.add(job.key)
+            await anyio.sleep(60.0)  # the refusal before is examined by then
+            await broker.record_outcome(job, Denied(reason="HTTP 403: not in your plan"))
+        assert keys == {"a", "b"}
+        # at once: until the second refusal is examined, the first key could have it again
+        assert at_work.process.store.skipped.count_by_reason() == {"HTTP 403: not in your plan": 1}
+        await finished(broker)
+        assert at_work.job(job).state is S.PENDING
 
 
 async def test_a_429_slows_one_key_for_all_workers(open_coordinator: CoordinatorOpener) -> None:
