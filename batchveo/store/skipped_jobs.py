@@ -17,7 +17,7 @@ SKIP = "aside = :run, error = :words"
 OF_MODEL = f"state = 'pending' AND aside = 0 AND model = :model AND run BETWEEN {TAKES_FROM} AND :run"
 # pending -> pending: the run may submit one of them again
 RELEASE_ONE = """UPDATE jobs SET aside = 0 WHERE seq = (SELECT seq FROM jobs
-    WHERE aside = :run AND model = :model AND state = 'pending'
+    WHERE aside = :run AND model = :model AND state = 'pending' AND waits = 0
     ORDER BY attempts, seq * 2654435761 % 4294967296 LIMIT 1)"""  # from all over the manifest
 # pending -> pending: the run may submit all of them again
 RELEASE = "aside = 0, error = NULL"
@@ -48,7 +48,7 @@ class SkippedJobs(Part):
         return self._update_jobs(SKIP, OF_MODEL, {"model": model, "run": run, "words": words})
 
     def release_one(self, model: str, *, run: int) -> None:
-        """Release one skipped job of ``model``, first one that has no attempt."""
+        """Release one skipped job of ``model`` that waits for no video, first one that has no attempt."""
         with self._transaction():
             self._db.execute(RELEASE_ONE, {"model": model, "run": run})
 

@@ -6,6 +6,7 @@ import pytest
 
 from batchveo.core.models import Job
 from batchveo.store import Store
+from tests.helpers.chains import LITE, make_chain
 from tests.helpers.factories import make_spec
 from tests.store.steps import claimed
 
@@ -47,6 +48,15 @@ def test_one_job_is_released_to_try_the_service_again(store: Store, run: int, jo
     store.skipped.release_one("x", run=run)
     assert claimed(store, run).model == "x"
     assert not due(store, run)
+
+
+def test_no_job_that_waits_for_a_video_is_released_to_try(store: Store, run: int) -> None:
+    """It could not be submitted, and so would find out nothing."""
+    chain = make_chain(9)
+    store.imports.add_jobs(chain, run=run, now=1.0)
+    store.skipped.skip_model(LITE, "no plan", run=run)
+    store.skipped.release_one(LITE, run=run)
+    assert claimed(store, run).name == chain[0].name
 
 
 def test_a_submitted_job_is_not_skipped(store: Store, run: int, jobs: list[Job]) -> None:
