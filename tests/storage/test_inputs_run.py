@@ -78,6 +78,22 @@ def find_sent(service: Service) -> list[str]:
     ]
 
 
+def test_a_film_of_clips_in_a_bucket(
+    bucket: Bucket, service: Service, fetched: list[tuple[bytes, str | None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Frames are taken from there, and the film is joined on this machine."""
+    output, inputs = f"{bucket.url}/videos", f"{bucket.url}/inputs"
+    assert status_of(["run", "chain.yaml", "--output", output, "--inputs", inputs]) == 0
+    assert len(fetched) == 1
+    capsys.readouterr()
+    assert status_of(["film", "--all"]) == 0
+    said = capsys.readouterr()
+    assert "2 clips, " in said.out + said.err
+    assert len(list(Path("films").glob("*.mp4"))) == 1
+    kept = bucket.keys()
+    assert len([key for key in kept if key.endswith(".mp4")]) == 2
+
+
 def test_local_files_for_a_model_that_takes_only_addresses(
     bucket: Bucket, service: Service, fetched: list[tuple[bytes, str | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
