@@ -49,7 +49,8 @@ function createGallery(source, container, { lost, picked }) {
   }
 
   function settled() {
-    if (layout && isScaled()) scrollToVirtual(physical() + shift);
+    // a scroll whose event is still to come would be undone; its event sets the scale right later
+    if (layout && isScaled() && Math.abs(physical() - before) < 1) scrollToVirtual(physical() + shift);
   }
 
   function scrollToVirtual(virtual) {
