@@ -194,3 +194,8 @@ class StateLocked(BatchveoError):
 
 class StateUnusable(UsageError):
     """The database cannot be used: corrupt, written by a newer version, or another kind of file."""
+
+
+def find_reason(error: Exception) -> str:
+    """Why ``error`` came, without the number and the file that the text of an ``OSError`` has."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -11,7 +11,7 @@ from signal import Signals
 import anyio
 
 from batchveo.core.clock import Clock
-from batchveo.core.errors import StoppedEarly, UsageError
+from batchveo.core.errors import StoppedEarly, UsageError, find_reason
 from batchveo.core.events import Event, JobStateChanged, Reporter, RunStarted, ignore_event
 from batchveo.core.models import Job, JobState
 from batchveo.core.notices import SubmitsCutOff
@@ -209,7 +209,7 @@ class Coordinator:
         try:
             return VIDEO_TYPE, await self._clips.read_clip(video)
         except (OSError, UsageError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            reason = find_reason(error)
             raise FileUnreadable(errno.EIO, f"the video of {video.name} cannot be read: {reason}") from None
 
     async def begin_upload(self, worker: str, job: Job, sha256: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import anyio
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.gates import Verdict, parse_policy
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import Job, JobState
@@ -131,7 +131,7 @@ class Checker:
             measures = await self._find_measures(job, policy.needed_level)
         except (OSError, UsageError) as error:  # a place that the database names may be none here
             # no verdict: the next run, or `check`, tries again
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            reason = find_reason(error)
             self._bus.emit(ClipNotMeasured(job=job.name, error=reason))
             return
         judgement = judge_job(self._context.store, job, policy, measures)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import anyio
 
 from batchveo.core.destination import BucketUrl
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.events import Event, JobStateChanged
 from batchveo.core.models import Job
 from batchveo.core.notices import InputsNotRemoved
@@ -104,7 +104,7 @@ class InputUploads:
             _log.debug("removed the input %s of %s", file.name, file.bucket)
         except (OSError, UsageError) as error:
             if file.bucket not in self._resting:
-                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                reason = find_reason(error)
                 self._bus.emit(InputsNotRemoved(bucket=file.bucket, reason=reason))
             self._resting[file.bucket] = self._context.now() + REST_SECONDS
         finally:

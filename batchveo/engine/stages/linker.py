@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.links import GENERATION, VIDEO
 from batchveo.core.models import INPUT_PREFIX, Job
 from batchveo.core.notices import LinkNotFilled
@@ -180,7 +180,7 @@ class Linker:
         del self._troubles[parent]
         self._given_up.add(parent)
         for link, source, error in failed:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            reason = find_reason(error)
             child = self._context.store.queries.read_job(link.child)
             self._context.store.links.note_unfilled(link, f"no input from {source.name}: {reason}")
             state = self._context.store.path

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 
 from anyio.abc import TaskGroup
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, RejectedTemporarily, Stop, SubmitOutcome, SubmitUncertain
 from batchveo.engine.broker import Broker, ClaimLost, Fenced, TooLate
@@ -58,7 +58,7 @@ class Submitter:
             except StoreUnavailable as error:
                 return RejectedTemporarily(reason=f"its input cannot be uploaded: {error.strerror}")
             except (OSError, UsageError) as error:
-                reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+                reason = find_reason(error)
                 return Blocked(stop=Stop.INPUTS, reason=f"an input cannot be sent: {reason}")
             # the mark is on disk before the first byte leaves: from then on the request may have arrived
             return await self._apis.for_job(job).submit(
