@@ -10,11 +10,13 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from batchveo.core.destination import BucketUrl
+from batchveo.sandbox import Service, Settings, running
 from batchveo.storage.objects import open_objects
 
 
@@ -74,3 +76,15 @@ def use(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+
+@pytest.fixture
+def quick_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
+    """A quick sandbox that the commands use, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    service = Service(Settings(generation_median=0.1, log_lag=0.1))
+    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
+    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
+    with running(service) as url:
+        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
+        yield service

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 import batchveo
 from batchveo.cli import status_of
-from batchveo.sandbox import Service, Settings, running
+from batchveo.sandbox import Service
 from batchveo.storage.stored_video import local_copy, video_at
 from batchveo.web.app import make_app
 from batchveo.web.security import Secrets
@@ -34,15 +34,9 @@ STEMS = ["_script_", "fox 0 狐", "fox 1 狐"]
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
-    monkeypatch.chdir(tmp_path)
+def service(quick_service: Service) -> Service:
     Path("m.yaml").write_text(MANIFEST)
-    service = Service(Settings(generation_median=0.1, log_lag=0.1))
-    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
-    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
-    with running(service) as url:
-        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
-        yield service
+    return quick_service
 
 
 @pytest.fixture

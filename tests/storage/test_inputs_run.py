@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 from batchveo.cli import status_of
 from batchveo.core.errors import UsageError
 from batchveo.operations.input_ways import check_inputs
-from batchveo.sandbox import Service, Settings, running
+from batchveo.sandbox import Service
 from batchveo.storage import destination_check
 from batchveo.storage.objects import Objects
 from tests.storage.conftest import Bucket
@@ -38,17 +37,11 @@ CHAIN = """
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
-    monkeypatch.chdir(tmp_path)
+def service(quick_service: Service) -> Service:
     Path("pictures.yaml").write_text(PICTURES)
     Path("chain.yaml").write_text(CHAIN)
     Path("a.png").write_bytes(PNG)
-    service = Service(Settings(generation_median=0.1, log_lag=0.1))
-    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-secret-key")
-    monkeypatch.setenv("BATCHVEO_POLL_INTERVAL", "0.05")
-    with running(service) as url:
-        monkeypatch.setenv("BATCHVEO_BASE_URL", url)
-        yield service
+    return quick_service
 
 
 def read_url(url: str) -> tuple[bytes, str | None]:
