@@ -81,6 +81,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--exhaustive", action="store_true", help="run the cases that are marked so, too")
+    parser.addoption(
+        "--page-lag",
+        type=int,
+        default=0,
+        metavar="MS",
+        help="answers reach the web page up to so much later, at random",
+    )
 
 
 @pytest.hookimpl(trylast=True)

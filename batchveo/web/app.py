@@ -61,7 +61,19 @@ def _send_page(request: Request) -> Response:
     state = request.app.state
     state.index.refresh_soon()
     state.near_copies.find()  # begun now, it is mostly ready for the first cards
-    return HTMLResponse(make_live_page(state.csrf, posters=state.posters is not None, title=state.path.stem))
+    page = make_live_page(
+        state.csrf, posters=state.posters is not None, title=state.path.stem, cursor=_read_cursor(request)
+    )
+    return HTMLResponse(page)
+
+
+def _read_cursor(request: Request) -> int:
+    """The number of the latest event; 0 if the state cannot be read, of which the page itself tells."""
+    try:
+        with api.open_store(request) as store:
+            return store.search.read_latest_event()
+    except (BatchveoError, sqlite3.Error, OSError):
+        return 0
 
 
 def _send_asset(request: Request) -> Response:

@@ -43,10 +43,14 @@ _OTHER_FORM = re.compile(r"^\s*(?:import|export)\b|\bimport\(", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
-def make_live_page(csrf: str, *, posters: bool, title: str) -> str:
-    """The page of a server; ``csrf`` is the secret that its scripts send with every change."""
+def make_live_page(csrf: str, *, posters: bool, title: str, cursor: int) -> str:
+    """The page of a server; ``csrf`` is the secret that its scripts send with every change.
+
+    ``cursor`` is the number of the latest event: what changes after it is told to the page, however soon it comes.
+    """
     head = [f'<meta name="csrf" content="{html.escape(csrf)}">']
     head += [f'<meta name="posters" content="{"yes" if posters else "no"}">']
+    head += [f'<meta name="cursor" content="{cursor}">']
     head += [f'<link rel="icon" href="/static/{ICON}">']
     head += [f'<link rel="stylesheet" href="/static/{name}">' for name in STYLES]
     head += [f'<link rel="modulepreload" href="/static/{name}">' for name in list_modules()]

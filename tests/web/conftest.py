@@ -41,6 +41,15 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
+LATE_ANSWERS = """
+    const ask = window.fetch;
+    window.fetch = async (...request) => {
+      const answer = await ask(...request);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * LAG));
+      return answer;
+    };
+"""
+"""What shows a test that reads the page before it is drawn: such a test fails now and then on a busy machine."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -236,6 +245,8 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Calla
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
+        if lag := request.config.option.page_lag:
+            page.add_init_script(LATE_ANSWERS.replace("LAG", str(lag)))
         page.goto(url)
         return page
 

@@ -43,6 +43,7 @@ def show(page: Page, url: str, view: str, night: Night) -> None:
     if view == "film":
         page.get_by_role("button", name="Play the chain").click()
     page.locator(VIEWS[view]).first.wait_for()
+    page.locator("#progress h1").wait_for(state="attached")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
@@ -74,6 +75,7 @@ def test_states_keep_their_signs_in_forced_colours(new_page: Open, url: str) -> 
     """The parts of the bar differ by their fill, and words and icons stand beside each state."""
     page = new_page(url, forced_colors="active")
     page.locator(".card").first.wait_for()
+    page.locator(".bar span").first.wait_for()
     parts = page.evaluate("""[...document.querySelectorAll(".bar span")].map((part) => {
         const { backgroundColor, backgroundImage } = getComputedStyle(part);
         return `${backgroundColor} ${backgroundImage}`;

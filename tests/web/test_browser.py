@@ -79,6 +79,19 @@ def test_a_search_that_takes_long_shows_that_it_runs(new_page: Open, url: str) -
     page.get_by_text("2 jobs found").wait_for()
 
 
+def test_a_change_before_the_first_progress_is_shown(browser_page: Page, url: str, night: Night) -> None:
+    """The cards are there already, the progress takes longer: as on the first look at a large database."""
+    page = browser_page
+    held: list[Route] = []
+    page.route("**/api/progress*", lambda route: route.continue_() if held else held.append(route))
+    page.goto(url)
+    state = page.locator(".card", has_text="waiting").locator(".state")
+    state.get_by_text("Pending").wait_for()
+    night.cancel_pending()
+    held[0].continue_()
+    state.get_by_text("Cancelled").wait_for()
+
+
 def test_the_keyboard_reaches_everything(new_page: Open, url: str) -> None:
     """Arrows walk the gallery, Enter opens a job's history, Escape goes back to its card."""
     page = new_page(url)

@@ -127,6 +127,7 @@ def test_failures_are_counted_by_cause_and_model(new_page: Open, night: Browsed)
     with running(make_app(night.path, keys=Secrets())) as url:
         page = new_page(f"{url}/#/failures")
         table = page.get_by_role("region", name="Failed jobs by cause and model")
+        table.wait_for()
         rows = [row.split("\t") for row in table.get_by_role("row").all_inner_texts()]
         assert rows == [
             ["Cause", "veo3", "veo2", "All"],

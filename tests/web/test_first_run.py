@@ -67,11 +67,11 @@ def test_a_file_that_is_no_database_is_reported_instead_of_waited_for(waiting: C
 
 def test_the_usual_name_is_not_shown_beside_the_same_word(tmp_path: Path) -> None:
     """A page of batchveo.db is of batchveo, not of batchveo batchveo."""
-    for make in (make_first_page, lambda state: make_live_page("secret", posters=True, title=state.stem)):
+    for make in (make_first_page, lambda state: make_live_page("secret", posters=True, title=state.stem, cursor=0)):
         assert '"brand-state"></span>' in make(tmp_path / "batchveo.db")
         assert '"brand-state">night</span>' in make(tmp_path / "night.db")
-    assert "<title>batchveo</title>" in make_live_page("secret", posters=True, title="batchveo")
-    assert "<title>night · batchveo</title>" in make_live_page("secret", posters=True, title="night")
+    assert "<title>batchveo</title>" in make_live_page("secret", posters=True, title="batchveo", cursor=0)
+    assert "<title>night · batchveo</title>" in make_live_page("secret", posters=True, title="night", cursor=0)
 
 
 def test_a_database_that_is_being_made_has_no_runs(tmp_path: Path) -> None:

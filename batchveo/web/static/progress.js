@@ -11,7 +11,7 @@ const EVERY = 2000;
 const WHEN_STILL = 6000;
 
 function createProgress(source, section, changed) {
-  let cursor;
+  let { cursor } = source;
   let timer;
   let spoken = 0;
   let asked = 0;

@@ -88,7 +88,9 @@ function live() {
     ids: (wanted, at, most) => ask(`/api/ids?${query(wanted)}&at=${at}&most=${most}`),
     fields: () => ask("/api/fields"),
     job: (id) => ask(`/api/jobs/${encodeURIComponent(id)}`),
-    progress: (since) => ask(since === undefined ? "/api/progress" : `/api/progress?since=${since}`),
+    // Events after this one are told to the page, the first cards of which are younger.
+    cursor: Number(meta("cursor")),
+    progress: (since) => ask(`/api/progress?since=${since}`),
     failures: () => ask("/api/failures"),
     choices: () => ask("/api/choices"),
     group: (wanted) => ask(`/api/groups?${new URLSearchParams(wanted)}`),
