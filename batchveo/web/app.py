@@ -23,7 +23,7 @@ from batchveo.web.background import Background
 from batchveo.web.file_presence import VideoPresence
 from batchveo.web.first_run import FirstRun
 from batchveo.web.near_copies import follow_near_copies
-from batchveo.web.page import ICON, STATE_ICONS, STYLES, list_modules, make_live_page, read_asset
+from batchveo.web.page import ICON, SCRIPT, STATE_ICONS, STYLE, bundle_script, bundle_style, make_live_page, read_asset
 from batchveo.web.security import Guard, Secrets
 from batchveo.web.thumbnails import Posters, has_media_extra
 
@@ -78,10 +78,12 @@ def _read_cursor(request: Request) -> int:
 
 def _send_asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in (ICON, *STATE_ICONS, *STYLES, *list_modules()):
+    bundles = {STYLE: bundle_style, SCRIPT: bundle_script}
+    if name not in (*bundles, ICON, *STATE_ICONS):
         raise HTTPException(404, "there is no such file")
     kind = _TYPES[name.rpartition(".")[2]]
-    return Response(read_asset(name), media_type=kind, headers={"cache-control": "no-cache"})
+    content = bundles[name]() if name in bundles else read_asset(name)
+    return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001 - starlette's signature

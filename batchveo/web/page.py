@@ -1,8 +1,9 @@
-"""The page: its HTML for a server or for one file, and the styles and ES modules that it loads.
+"""The page: its HTML for a server or for one file, and its styles and ES modules, bundled.
 
-A browser loads no module from a file, so a page without a server has all modules in one script. Each module becomes
-a function that is called once: its imports become constants, and the function returns what the module exports. The
-modules have a form that makes this possible: an import has lines of its own, and one ``export { ... };`` ends the file.
+A browser loads no module from a file, and fifty of them from a server take long. So all modules are one script. Each
+becomes a function that is called once: its imports become constants, and the function returns what the module exports.
+The modules have a form that makes this possible: an import has lines of its own, and one ``export { ... };`` ends the
+file.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ STYLES = (
     "charts.css",
 )
 ENTRY = "main.js"
+STYLE, SCRIPT = "page.css", "page.js"
+"""What a server has of all styles, and of all modules."""
 LICENSE = "vendor/uPlot.LICENSE"
 """The license of the library that draws charts; every copy of its code includes it."""
 
@@ -52,14 +55,13 @@ def make_live_page(csrf: str, *, posters: bool, title: str, cursor: int) -> str:
     head += [f'<meta name="posters" content="{"yes" if posters else "no"}">']
     head += [f'<meta name="cursor" content="{cursor}">']
     head += [f'<link rel="icon" href="/static/{ICON}">']
-    head += [f'<link rel="stylesheet" href="/static/{name}">' for name in STYLES]
-    head += [f'<link rel="modulepreload" href="/static/{name}">' for name in list_modules()]
-    return _fill_page(title, "\n".join(head), f'<script type="module" src="/static/{ENTRY}"></script>')
+    head += [f'<link rel="stylesheet" href="/static/{STYLE}">']
+    return _fill_page(title, "\n".join(head), f'<script src="/static/{SCRIPT}"></script>')
 
 
 def make_static_page(data: object, *, title: str) -> str:
     """A page in one file, with ``data`` as JSON; its policy forbids all requests but those for videos."""
-    style, script = "\n".join(map(read_asset, STYLES)), bundle_script()
+    style, script = bundle_style(), bundle_script()
     policy = (
         f"default-src 'none'; script-src '{_hash_source(script)}'; style-src '{_hash_source(style)}'; img-src data:; "
         "media-src 'self' file: data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
@@ -118,6 +120,12 @@ def list_modules() -> tuple[str, ...]:
 
     add(ENTRY, ())
     return tuple(order)
+
+
+@cache
+def bundle_style() -> str:
+    """All styles as one."""
+    return "\n".join(map(read_asset, STYLES))
 
 
 @cache

@@ -23,11 +23,12 @@ from batchveo.storage.file_system import measure_file
 from batchveo.storage.sidecar import sidecar_path
 from batchveo.store import Store
 from batchveo.web.app import make_app
+from batchveo.web.page import read_asset
 from batchveo.web.security import CSRF_HEADER, Secrets
 from tests.helpers.factories import make_spec
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 S = JobState
 HOSTILE = (
@@ -266,6 +267,17 @@ def browser_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[P
     page.set_default_timeout(PATIENCE)
     yield page
     context.close()
+
+
+def offer_modules(page: Page) -> Page:
+    """Let the page import modules of its script one by one, for what they calculate."""
+
+    def answer(route: Route) -> None:
+        name = route.request.url.rpartition("/modules/")[2]
+        route.fulfill(body=read_asset(name), content_type="text/javascript")
+
+    page.route("**/modules/*.js", answer)
+    return page
 
 
 def look_again(page: Page, *, wait: bool = True) -> None:

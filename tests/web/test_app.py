@@ -14,6 +14,7 @@ from tests.web.conftest import HOSTILE, Client, Night
         "/videos/%2fetc%2fpasswd.mp4",
         "/static/..%2fapp.py",
         "/static/page.html",
+        "/static/main.js",
         "/posters/..%2f..%2fx.jpg",
         "/sidecars/nobody.json",
         "/night.db",

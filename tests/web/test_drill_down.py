@@ -20,7 +20,7 @@ from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import Night
 from tests.web.conftest import Night as Browsed
-from tests.web.conftest import shows_cards
+from tests.web.conftest import offer_modules, shows_cards
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -157,8 +157,8 @@ def test_the_comparison_is_saved_as_a_table(new_page: Open, url: str) -> None:
 
 def test_a_text_of_a_table_is_no_formula(new_page: Open, url: str) -> None:
     """Numbers stay numbers."""
-    table = new_page(url).evaluate("""async () => {
-        const { csv } = await import("/static/csv.js");
+    table = offer_modules(new_page(url)).evaluate("""async () => {
+        const { csv } = await import("/modules/csv.js");
         return csv(["a", "b"], [{ a: '=1+1, "x"', b: -5 }, { a: null, b: true }]);
     }""")
     assert table == 'a,b\r\n"\'=1+1, ""x""",-5\r\n,true\r\n'
@@ -177,10 +177,10 @@ def test_a_row_of_the_comparison_shows_its_jobs(new_page: Open, url: str) -> Non
 def test_conditions_of_a_report_mean_what_they_mean_elsewhere(new_page: Open, url: str) -> None:
     """For texts with signs of the language too."""
     odd = 'says "a and b == 3" or \\ (nothing)'
-    results = new_page(url).evaluate(
+    results = offer_modules(new_page(url)).evaluate(
         """async (odd) => {
-            const { before, equals, isTrueOf, since } = await import("/static/behind.js");
-            const { utc } = await import("/static/conditions.js");
+            const { before, equals, isTrueOf, since } = await import("/modules/behind.js");
+            const { utc } = await import("/modules/conditions.js");
             const job = { cause: odd, finished_at: 1795811161.25, held: null, model: "m" };
             const either = `(${since("finished_at", 1795811162)} or held == null)`;
             return [

@@ -29,7 +29,7 @@ def test_it_shows_what_to_type_and_writes_nothing(waiting: Client, tmp_path: Pat
         assert f">batchveo {command}{state}</code>" in page.text
     assert waiting.get("/api/progress").status_code == 204
     assert waiting.get("/static/first-run.js").status_code == 200
-    assert [waiting.get(path).status_code for path in ("/api/jobs", "/static/main.js", "/x")] == [404, 404, 404]
+    assert [waiting.get(path).status_code for path in ("/api/jobs", "/static/page.js", "/x")] == [404, 404, 404]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from batchveo.sandbox.asgi_server import running
 from batchveo.store import Store
 from batchveo.web.app import make_app
+from batchveo.web.page import bundle_script
 from batchveo.web.security import Secrets
 from tests.helpers.factories import make_spec
 from tests.web.conftest import Night, look_again, shows_cards
@@ -57,13 +58,8 @@ def test_a_very_tall_gallery_has_a_scrollbar_to_scale(
     new_page: Open, night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers draw no element of a hundred million pixels: both ends are reached, the wheel moves as everywhere."""
-    from batchveo.web import page as page_module
-
-    read = page_module.read_asset
-    small = "const MOST_PIXELS = 20_000;"
-    monkeypatch.setattr(
-        "batchveo.web.app.read_asset", lambda name: re.sub(r"const MOST_PIXELS = .*", small, read(name))
-    )
+    script = re.sub(r"const MOST_PIXELS = .*", "const MOST_PIXELS = 20_000;", bundle_script())
+    monkeypatch.setattr("batchveo.web.app.bundle_script", lambda: script)
     night.add(*(make_spec(f"take {number}") for number in range(2_994)))
     with running(make_app(night.path, keys=Secrets())) as url:
         page = new_page(url)

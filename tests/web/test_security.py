@@ -13,7 +13,7 @@ RETRY = {"jobs": ["nobody"]}
 
 def test_every_answer_has_the_security_headers(client: Client) -> None:
     """Errors and refusals too."""
-    for path in ("/", "/api/jobs", "/nowhere", "/static/main.js"):
+    for path in ("/", "/api/jobs", "/nowhere", "/static/page.js"):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
@@ -78,7 +78,7 @@ def test_beyond_loopback_a_token_is_asked_for(night: Night) -> None:
     """The address with it leaves a cookie that opens the rest."""
     keys = make_secrets("0.0.0.0")
     client = Client(make_app(night.path, keys=keys), keys, "http://10.0.0.5:8700")
-    for path in ("/", "/api/jobs", "/static/main.js", "/?token=guess", f"/api/jobs?token={keys.token}"):
+    for path in ("/", "/api/jobs", "/static/page.js", "/?token=guess", f"/api/jobs?token={keys.token}"):
         assert client.get(path).status_code == 401
     opened = client.get(f"/?token={keys.token}")
     cookie = opened.headers["set-cookie"]

@@ -19,7 +19,7 @@ from batchveo.web.security import Secrets
 from batchveo.web.static_report import write_report
 from tests.helpers.factories import make_spec
 from tests.helpers.job_histories import Night as Life
-from tests.web.conftest import Night
+from tests.web.conftest import Night, offer_modules
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -52,8 +52,8 @@ def test_the_page_rounds_money_as_the_terminal_does(new_page: Open, url: str) ->
         *(number * 0.015 for number in range(400)),
         *(number / 1000 for number in range(0, 9000, 5)),
     ]
-    module = "(sums) => import('/static/money.js').then((money) => sums.map(money.words))"
-    assert new_page(url).evaluate(module, sums) == [format_usd(usd) for usd in sums]
+    module = "(sums) => import('/modules/money.js').then((money) => sums.map(money.words))"
+    assert offer_modules(new_page(url)).evaluate(module, sums) == [format_usd(usd) for usd in sums]
 
 
 MODELS_IN_WORDS = {
@@ -74,8 +74,8 @@ MODELS_IN_WORDS = {
 def test_a_model_without_its_maker_is_still_that_model(new_page: Open, url: str) -> None:
     """No two of the catalogue read the same."""
     names = [*MODELS_IN_WORDS, *MODELS]
-    module = "(names) => import('/static/words.js').then((words) => names.map(words.model))"
-    words = new_page(url).evaluate(module, names)
+    module = "(names) => import('/modules/words.js').then((words) => names.map(words.model))"
+    words = offer_modules(new_page(url)).evaluate(module, names)
     assert dict(zip(names, words, strict=True)) | MODELS_IN_WORDS == dict(zip(names, words, strict=True))
     assert len(set(words)) == len(set(names))
 
@@ -122,8 +122,8 @@ def test_times_have_one_form_in_every_view(new_page: Open, url: str, night: Nigh
 
 def test_what_is_near_is_told_by_its_distance(new_page: Open, url: str) -> None:
     """With the moment itself under the pointer."""
-    told = new_page(url, timezone_id="Asia/Tokyo").evaluate("""async () => {
-        const { ago, moment } = await import("/static/moments.js");
+    told = offer_modules(new_page(url, timezone_id="Asia/Tokyo")).evaluate("""async () => {
+        const { ago, moment } = await import("/modules/moments.js");
         const now = 1728079200;
         const distances = [59, 61, 3599, 3600, 86399, 86400, 90000, -30, -3600];
         const node = moment(now - 90000);
@@ -141,15 +141,15 @@ def test_what_is_near_is_told_by_its_distance(new_page: Open, url: str) -> None:
 
 def test_a_day_of_another_year_has_its_year(new_page: Open, url: str) -> None:
     """Of this year it has none."""
-    page = new_page(url, timezone_id="Asia/Tokyo")
+    page = offer_modules(new_page(url, timezone_id="Asia/Tokyo"))
     long_ago, now = page.evaluate("""async () => {
-        const { when } = await import("/static/moments.js");
+        const { when } = await import("/modules/moments.js");
         return [when(1728079200), when(Date.now() / 1000)];
     }""")
     assert long_ago == "Sat 5 Oct 2024 07:00:00"
     assert re.fullmatch(r"\w{3} \d{1,2} \w{3,4} \d\d:\d\d:\d\d", now)
     later = page.evaluate("""async () => {
-        const { hour } = await import("/static/moments.js");
+        const { hour } = await import("/modules/moments.js");
         return [hour(1728079200, 1728079100), hour(1728079200, 1728000000)];
     }""")
     assert later == ["07:00", "Sat 07:00"]
