@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import anyio
@@ -137,14 +138,17 @@ async def _run_child(
 ) -> bytes | None:
     """What the process printed; ``None`` if it failed. ``told`` is its standard input."""
     # not anyio.to_process: its workers run the main module again, and a user's script may have no guard against that
-    done = await anyio.run_process(
-        _make_command(task, what, math.ceil(timeout) + 1, path),
-        input=told,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        env=_make_environment(),
-        start_new_session=True,  # Ctrl-C is for the run, which decides what becomes of this
-    )
+    with TemporaryFile() as stdin:  # not a pipe, which breaks if the process dies before it has read all
+        stdin.write(told)
+        stdin.seek(0)
+        done = await anyio.run_process(
+            _make_command(task, what, math.ceil(timeout) + 1, path),
+            stdin=stdin,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            env=_make_environment(),
+            start_new_session=True,  # Ctrl-C is for the run, which decides what becomes of this
+        )
     return done.stdout if done.returncode == 0 else None
 
 

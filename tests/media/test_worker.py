@@ -98,10 +98,11 @@ async def test_a_film_is_joined(tmp_path: Path) -> None:
 async def test_films_of_processes_that_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
-    """They are errors of the film."""
+    """They are errors of the film, also if there is more to tell than a pipe holds, and the process reads nothing."""
     replace_child(monkeypatch, script)
+    clips = [FilmClip(CLIP, "one")] * 3_000
     with pytest.raises(OSError, match=reason):
-        await join_film([FilmClip(CLIP, "one")], tmp_path / "a.mp4", limiter=anyio.CapacityLimiter(1), timeout=0.5)
+        await join_film(clips, tmp_path / "a.mp4", limiter=anyio.CapacityLimiter(1), timeout=0.5)
 
 
 @pytest.mark.usefixtures("_with_media")
