@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -24,7 +26,7 @@ _LOOK_EVERY = 0.005
 def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve in a thread until the block ends; yields the base URL. Port 0 takes a free one."""
     with open_listener(host, port) as listener:
-        server = uvicorn.Server(_make_config(app))
+        server = _Server(app)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="batchveo-server", daemon=True
         )
@@ -33,22 +35,26 @@ def running(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Iterator
             _await_start(server, thread)
             yield url_of(listener)
         finally:
-            server.should_exit = True
+            server.end()
             thread.join()
 
 
 def serve(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``on_ready`` gets the base URL once connections are accepted."""
     with open_listener(host, port) as listener:
-        _Server(_make_config(app), lambda: on_ready(url_of(listener))).run(sockets=[listener])
+        _Server(app, lambda: on_ready(url_of(listener))).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Calls ``on_ready``, and ends on a signal without raising it again as uvicorn does."""
+    """Calls ``on_ready``, and ends on a signal without raising it again as uvicorn does.
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    It ends at once: uvicorn looks only ten times a second, first whether it is to end, then whether all is answered.
+    """
+
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(_make_config(app))
         self._on_ready = on_ready
+        self._stop_ticks: Callable[[], object] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -56,7 +62,34 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         self.force_exit = self.should_exit
+        self.end()
+
+    def end(self) -> None:
+        """End soon. Any thread may call it, and a signal handler."""
         self.should_exit = True
+        self._stop_ticks()
+
+    async def main_loop(self) -> None:
+        ticks = asyncio.create_task(super().main_loop())
+        self._stop_ticks = partial(asyncio.get_running_loop().call_soon_threadsafe, ticks.cancel)
+        await asyncio.wait([ticks])
+        self._stop_ticks = lambda: None  # a later signal may find the loop closed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                await self._wait_answered()
+
+    async def _wait_answered(self) -> None:
+        state = self.server_state
+        while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(_LOOK_EVERY)
 
 
 def _make_config(app: ASGIApp) -> uvicorn.Config:
@@ -70,7 +103,6 @@ def _make_config(app: ASGIApp) -> uvicorn.Config:
         log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE,
     )
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -86,6 +89,27 @@ def test_stopping_does_not_wait_for_late_answers(http: httpx.Client, capfd: pyte
     with running(service("late-answer")) as url, pytest.raises(httpx.ReadTimeout):
         http.post(url + PATH, json=make_body(), timeout=0.05)
     assert capfd.readouterr() == ("", "")
+
+
+def test_stopping_waits_for_answers_that_are_due(http: httpx.Client) -> None:
+    """One that has been asked for comes whole."""
+    sandbox = service("late-answer", late_by=0.3)
+    with ThreadPoolExecutor(1) as caller:
+        with running(sandbox) as url:
+            answer = caller.submit(http.post, url + PATH, json=make_body())
+            while not sandbox.generations:
+                assert not answer.done()
+        assert answer.result().json()["id"] == sandbox.generations[0].id
+
+
+def test_stopping_waits_for_no_tick(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that looks now and then whether it is to end would hold up the end of a test, or of a command."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(100 * seconds))
+    with running(service()) as url:
+        assert http.get(f"{url}/v1/models").status_code == 200
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.anyio
