@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchveo.cli import status_of
+from batchveo.provider import webhook
 from batchveo.store import Store
 
 STATE = Path("state/batchveo.db")
@@ -17,6 +18,12 @@ pytestmark = [
     pytest.mark.usefixtures("_dragon_folder"),
     pytest.mark.skipif(sys.platform == "win32", reason="programs of POSIX"),
 ]
+
+
+@pytest.fixture
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook is tried again at once; how long it waits is tested with it."""
+    monkeypatch.setattr(webhook, "compute_backoff", lambda *_: 0.0)
 
 
 def test_a_program_for_each_video_and_again_what_failed(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +59,7 @@ def test_what_is_wrong_with_a_hook_comes_before_all_else(url: str, capsys: pytes
         assert not Path(STATE).exists()
 
 
+@pytest.mark.usefixtures("_no_backoff")
 def test_an_address_is_written_nowhere(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Neither in the database nor in the log; a service that is away is a warning."""
     assert status_of(["run", "m.yaml", "--webhook", "http://127.0.0.1:9/very-secret", "--log-file", "log"]) == 0
@@ -70,6 +78,7 @@ def test_a_program_sees_no_key_of_a_file_of_keys(url: str, monkeypatch: pytest.M
     assert "sk-team" not in Path("got").read_text()
 
 
+@pytest.mark.usefixtures("_no_backoff")
 def test_resume_says_which_hooks_it_left_out(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A database decides about no program; the address is not shown."""
     status_of(["run", "m.yaml", "--exec", "true", "--webhook", "http://127.0.0.1:9/very-secret", "--budget", "1"])
