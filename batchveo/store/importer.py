@@ -54,7 +54,8 @@ RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.st
 STILL_NAMED_OTHERWISE = """SELECT jobs.seq, jobs.stem AS held, named.id, named.name, named.stem
     FROM temp.known CROSS JOIN temp.named USING (position) CROSS JOIN jobs ON jobs.seq = known.seq
     WHERE edited AND jobs.state = 'pending' AND (jobs.name != named.name OR jobs.stem != named.stem)"""
-RENAME_ONE = "UPDATE jobs SET name = :name, stem = :stem, fold = :stem WHERE seq = :seq"
+# pending -> pending; if that one is taken too, the job keeps the name that it has
+RENAME_ONE = "UPDATE OR IGNORE jobs SET name = :name, stem = :stem, fold = :stem WHERE seq = :seq"
 # any state -> the same: a manifest may change the labels of any job
 RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries, priority = named.priority
     FROM temp.known CROSS JOIN temp.named USING (position)
@@ -263,8 +264,7 @@ def _rename_namesakes(db: sqlite3.Connection) -> int:
     for row in db.execute(STILL_NAMED_OTHERWISE).fetchall():
         stem = distinct_stem(row["stem"], row["id"])
         if stem != row["held"]:
-            db.execute(RENAME_ONE, {"seq": row["seq"], "name": row["name"], "stem": stem})
-            renamed += 1
+            renamed += db.execute(RENAME_ONE, {"seq": row["seq"], "name": row["name"], "stem": stem}).rowcount
     return renamed
 
 
