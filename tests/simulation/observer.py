@@ -81,6 +81,10 @@ class Observer:
         self.is_given_up: Callable[[str], bool] = lambda worker: False
         self.note_beginning: Callable[[], None] = lambda: None
         """Called when a process begins."""
+        self.note_claim: Callable[[sqlite3.Connection, Job], None] = lambda db, job: None
+        """Called with each job that is claimed, and the database as it is then."""
+        self.note_request: Callable[[str], None] = lambda job: None
+        """Called with the id of the job of each submit that arrives at the service."""
         self.now: Callable[[], float] = float
         self.good_at: dict[str, float] = {}
         """When the video of each job was verified, and accepted if it has gates."""
@@ -219,6 +223,8 @@ class Observer:
 
         def handle(request: Request) -> Response:
             self._drawn.clear()
+            if request.method == "POST" and (sent := request.headers.get("x-client-request-id")):
+                self.note_request(name_job(sent))
             answer = service.handle(request)
             for fault, job, state in list(self._find_strikes(service, request, answer)):
                 self.note_fault(fault, job, state, worker=worker)
@@ -310,6 +316,7 @@ class Observer:
             job = claim(transitions, **options)
             if job is not None:
                 assert not job.waits, f"{job.name} was claimed, and waits"
+                self.note_claim(transitions._db, job)
                 self.add_write(_Write(job.id, "intent", NONE, "pending", self.worker))
             return job
 
