@@ -111,3 +111,13 @@ def test_a_link_is_filled_once_and_opened_again_only_of_a_pending_job(store: Sto
     store.manual.cancel_job(store.queries.read_job(child.seq), now=3.0)
     store.links.open_again(end, "x", run=run, now=4.0)
     assert store.links.list_links(child) == filled
+
+
+def test_a_job_that_was_bought_otherwise_takes_nothing(store: Store, run: int) -> None:
+    """Its generation was imported before its parent had a video."""
+    first = make_link("first", {})
+    child, other = make_link("child", {"first": first}), make_link("other", {"first": first})
+    store.imports.add_jobs([first, child, other], run=run, now=1.0)
+    parent, bought, waiting = store.jobs()
+    store.manual.adopt_generation(bought, "g-9", now=2.0)
+    assert [link.child for link in store.links.list_open_links(parent.seq)] == [waiting.seq]
