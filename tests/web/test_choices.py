@@ -256,7 +256,7 @@ def test_the_gallery_is_filtered_by_what_gates_and_people_say(client: Client, ni
 
 def test_a_condition_without_time_says_how_far_it_came(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same question goes on there."""
-    monkeypatch.setattr("batchveo.store.page_index.SEARCH_SECONDS", -1.0)
+    monkeypatch.setattr("batchveo.store.page_searches.SEARCH_SECONDS", -1.0)
     answer = client.get("/api/jobs", params={"where": "seed == 1"}).json()
     assert (answer["jobs"], answer["matching"]) == ([], 0)
     assert answer["scanned"] == {"jobs": 0, "total": 4}
