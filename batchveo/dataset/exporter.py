@@ -162,7 +162,7 @@ class _Export:
             index,
             shards=self._shards,
             places_files=index.lists_pairs or bool(set(self._formats) - {Format.WEBDATASET}),
-            score_columns=name_score_columns(store.checks.list_score_names()),
+            score_columns=name_score_columns(store.facts.list_score_names()),
             chains=chooser.chains,
         )
         self._notes: list[str] = []

@@ -123,7 +123,7 @@ async def recover_videos(
     # none is bought because of a sidecar: a verdict on the clip before it brings it back
     for take in map(store.queries.read_job, takes):
         if take.state is JobState.PENDING:
-            store.checks.withdraw_take(take, now=now)
+            store.takes.withdraw_take(take, now=now)
     return recovered
 
 
@@ -183,12 +183,12 @@ def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: flo
     }
     if not takes:
         return []
-    firsts = store.checks.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
+    firsts = store.takes.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
     restored = []
     for job_id, first in firsts.items():
         sidecar = takes[job_id]
         request = canonical_json(sidecar.request)
-        restored.append(store.checks.restore_take(first, sidecar.take, request, run=run, now=now).seq)
+        restored.append(store.takes.restore_take(first, sidecar.take, request, run=run, now=now).seq)
     return restored
 
 

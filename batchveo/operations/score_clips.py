@@ -73,7 +73,7 @@ async def score_clips(
     chosen = [clip.seq for clip in choose_clips(store, jobs, read_where(where))]
     scoring = _Scoring(store, program, again=again)
     scoring.result.judged.clips = chosen
-    known = set() if again else store.checks.list_scored(program.source)
+    known = set() if again else store.facts.list_scored(program.source)
     waiting = [seq for seq in chosen if seq not in known]
     for first in range(0, len(waiting), batch):
         seen(first, len(waiting))
@@ -105,7 +105,7 @@ class _Scoring:
         """
         if self._again or not self._names:
             return False
-        return self._names <= self._store.checks.read_scores(job).keys()
+        return self._names <= self._store.facts.read_scores(job).keys()
 
     async def score_batch(self, seqs: Sequence[int]) -> None:
         """Hand these clips to the program. Raises ``ProgramFailed``."""
@@ -131,7 +131,7 @@ class _Scoring:
         except OSError as error:
             self.result.add_problem(f"{job.name}: {video_at(job)} cannot be read: {error.strerror or error}")
             return None
-        measures = self._store.checks.read_measures(job)
+        measures = self._store.facts.read_measures(job)
         return {
             "id": job.id,
             "name": job.name,
@@ -189,7 +189,7 @@ class _Answers:
             raise ScoreError(f"{job.id}: {error}") from None
         if not scores:
             raise ScoreError(f"{job.id}: it holds no scores")
-        self._store.checks.record_scores(job, scores, now=time.time())
+        self._store.facts.record_scores(job, scores, now=time.time())
         self.common = frozenset(scores) if self.common is None else self.common & scores.keys()
         self._result.scored += job.id not in self.answered
         self.answered.add(job.id)

@@ -121,7 +121,7 @@ def test_rejected_and_chosen_clips_are_found(tmp_path: Path) -> None:
         made.make(name)
     with made.store() as store, PageIndex(made.state) as index:
         rejected = Judgement(verdict=Verdict.REJECTED, gate="black_seconds < 1")
-        store.checks.record_verdict(made.job("black"), rejected, run=1, now=5.0)
+        store.verdicts.record_verdict(made.job("black"), rejected, run=1, now=5.0)
         for name, kind in (("good", VoteKind.PICK), ("dull", VoteKind.REJECT)):
             store.votes.record_vote(Vote(person="ann", kind=kind, job=made.job(name).seq))
         assert names_found(store, index, Filter(rejected=True)) == ["black"]

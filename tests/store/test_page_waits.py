@@ -16,9 +16,9 @@ from batchveo.core.outcomes import Accepted, Completed, Downloaded, GenerationFa
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.operations.chain_remake import plan_chains, remake_chains
 from batchveo.store import MoveLost, Store
-from batchveo.store.clip_checks import NewTake
 from batchveo.store.job_search import Filter, Waits
 from batchveo.store.page_index import PageIndex
+from batchveo.store.takes import NewTake
 from tests.helpers.chains import make_chain, make_link
 from tests.helpers.factories import make_spec
 from tests.store.steps import begun, move
@@ -81,7 +81,7 @@ class Filming:
         take = NewTake(request=canonical_json({**job.request, "seed": self.random.randrange(10**6)}), tries=3)
         verdict = self.random.choice([Verdict.ACCEPTED, Verdict.REJECTED])
         more = take if verdict is Verdict.REJECTED and self.random.random() < 0.5 else None
-        self.store.checks.record_verdict(job, Judgement(verdict=verdict), run=self.run, now=20.0, take=more)
+        self.store.verdicts.record_verdict(job, Judgement(verdict=verdict), run=self.run, now=20.0, take=more)
 
     def _fill(self, child: Job) -> None:
         for link in self.store.links.list_links(child):
