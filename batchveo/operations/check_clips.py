@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 
 from batchveo.core.destination import Sidecars
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.gates import Judgement, Verdict, parse_policy
 from batchveo.core.measures import VERSION, CheckLevel, Measures, find_highest_level
@@ -216,7 +216,7 @@ class ClipChecker:
             if measures is None or is_new:
                 measures = await self._clips.measure_clip(job, level)
         except OSError as error:
-            return CheckedClip(job=job, video=video, problem=f"cannot be read: {error.strerror or error}")
+            return CheckedClip(job=job, video=video, problem=f"cannot be read: {find_reason(error)}")
         problem = None if measures.is_decoded else "; ".join(measures.problems)
         clip = CheckedClip(job=job, video=video, measures=measures, problem=problem, is_new=is_new)
         clip = _record_clip(self._store, clip, measures)

@@ -11,6 +11,7 @@ from operator import itemgetter
 import anyio
 
 from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.errors import find_reason
 from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.notices import (
@@ -104,7 +105,7 @@ async def recover_videos(
     try:
         stems = await list_sidecars(output, sidecars)
     except OSError as error:
-        recovered.unlisted = error.strerror or str(error)
+        recovered.unlisted = find_reason(error)
         stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
     takes = _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)

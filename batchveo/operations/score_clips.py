@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from batchveo.core.errors import find_reason
 from batchveo.core.expressions import Value
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import format_count
@@ -129,7 +130,7 @@ class _Scoring:
             path = await anyio.to_thread.run_sync(copies.enter_context, local_copy(video_at(job)))
             path.stat()
         except OSError as error:
-            self.result.add_problem(f"{job.name}: {video_at(job)} cannot be read: {error.strerror or error}")
+            self.result.add_problem(f"{job.name}: {video_at(job)} cannot be read: {find_reason(error)}")
             return None
         measures = self._store.facts.read_measures(job)
         return {
