@@ -128,7 +128,7 @@ def assert_families_are_whole(folder: Path, service: Service) -> None:
     """Each clip has its verdict, none was made again without need, and the money is that of the ledger, to the cent."""
     with Store(folder / "state/batchveo.db", writing=False) as store:
         for job in store.jobs():
-            family = store.checks.list_family(job)
+            family = store.takes.list_family(job)
             assert [take.take for take in family] == list(range(1, len(family) + 1))
             assert [take.verdict for take in family[:-1]] == ["rejected"] * (len(family) - 1)
             # a request that was about to leave when its process died may be held

@@ -136,9 +136,9 @@ def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
         if job.verdict is not None:
             assert job.state is S.SUCCEEDED
             assert job.verdict == ("accepted" if plan.is_good(job) else "rejected")
-            assert store.checks.read_measures(job) is not None
+            assert store.facts.read_measures(job) is not None
         if job.take_of is not None:
-            family = store.checks.list_family(job)
+            family = store.takes.list_family(job)
             assert [take.take for take in family] == list(range(1, len(family) + 1))
             if night.people is not None:
                 _check_made_take(plan, job, family)

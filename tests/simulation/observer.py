@@ -22,10 +22,10 @@ from batchveo.sandbox.seeded_random import FaultPlan
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, DOWNLOAD, MODEL, POLL
 from batchveo.storage.local import FolderGone, FolderStorage, FolderTarget, FolderWriter
 from batchveo.storage.video_file import VideoFile
-from batchveo.store.clip_checks import ClipChecks, Judged
 from batchveo.store.database import Connection
 from batchveo.store.links import LinkRecord, Links
 from batchveo.store.transitions import Transitions
+from batchveo.store.verdicts import Judged, Verdicts
 from tests.helpers.fake_clips import FakeClips
 from tests.simulation.situations import BETWEEN, GIVEN_UP, NONE, POSSIBLE, RENAMED, Situation
 
@@ -294,7 +294,7 @@ class Observer:
                 (Transitions, "claim_job", self._wrap_claim),
                 (Transitions, "apply_move", self._wrap_move),
                 (Transitions, "mark_sent", self._wrap_mark),
-                (ClipChecks, "record_verdict", self._wrap_verdict),
+                (Verdicts, "record_verdict", self._wrap_verdict),
                 (FakeClips, "take_frame", self._wrap_frame),
                 (Links, "fill_frame", self._wrap_fill),
                 (Links, "fill_text", self._wrap_fill),
@@ -323,9 +323,9 @@ class Observer:
         return claim_seen
 
     def _wrap_verdict(self, record: Callable[..., Judged]) -> Callable[..., Judged]:
-        def verdict_seen(checks: ClipChecks, *arguments: Any, **options: Any) -> Judged:
+        def verdict_seen(verdicts: Verdicts, *arguments: Any, **options: Any) -> Judged:
             self.pass_points([])
-            judged = record(checks, *arguments, **options)
+            judged = record(verdicts, *arguments, **options)
             if judged.job.verdict == Verdict.ACCEPTED:
                 self.good_at.setdefault(judged.job.id, self.now())
             self.pass_points([])  # written, and not on disk

@@ -41,7 +41,7 @@ def read_family(store: Store) -> tuple[list[Job], LinkRecord]:
     """The takes of the first job, and the link of the second."""
     (child,) = store.queries.find_jobs("shot 1")
     (link,) = store.links.list_links(child)
-    return store.checks.list_family(store.queries.read_job(link.parent)), link
+    return store.takes.list_family(store.queries.read_job(link.parent)), link
 
 
 def find_source(store: Store, **changes: bool) -> str | None:
@@ -60,7 +60,7 @@ async def test_people_decide_before_gates_which_take_fills_a_link(night: Night) 
         vote(store, VoteKind.REJECT, second)
         assert find_source(store) is None
         assert store.waiting.count_blocked() == [BlockedCount(state="rejected", jobs=1, example="shot 0")]
-        store.checks.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
+        store.verdicts.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
         vote(store, VoteKind.PICK, second)
         assert find_source(store) == "shot 0-take2"
         assert store.waiting.count_blocked() == []
@@ -78,11 +78,11 @@ async def test_gates_must_accept_what_nobody_picked(night: Night) -> None:
         store.imports.add_jobs(make_chain(2, policy=POLICY), run=run, now=night.clock.now())
         (first, second), _ = read_family(store)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0")
-        store.checks.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
         assert (find_source(store), store.waiting.count_blocked()) == (None, [])
-        store.checks.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0-take2")
-        store.checks.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
         assert find_source(store) == "shot 0-take2"
 
 
