@@ -19,7 +19,7 @@ from batchveo.cli.dotenv import with_dotenv
 from batchveo.cli.grouped_help import write_sections
 from batchveo.cli.option_types import PATH
 from batchveo.cli.options import option
-from batchveo.core.errors import BatchveoError, ManifestError, UsageError
+from batchveo.core.errors import BatchveoError, ManifestError, UsageError, find_reason
 from batchveo.core.hints import suggest_closest
 from batchveo.core.version import __version__
 
@@ -234,7 +234,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         return _report_error("interrupted", 130)
     except OSError as error:  # the terminal, or the file that standard output goes to
         what = f"cannot write {error.filename}" if error.filename else "cannot write"
-        return _report_error(f"{what}: {error.strerror}", 1)
+        return _report_error(f"{what}: {find_reason(error)}", 1)
     except UnicodeEncodeError as error:
         odd = error.object[error.start : error.end]
         return _report_error(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from batchveo.cli.option_types import PlaceType, QuantityType
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.hints import find_closest
 
 NAME = "batchveo.toml"
@@ -134,7 +134,7 @@ def _read_toml(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"cannot read the config file {file}: {error.strerror}") from None
+        raise UsageError(f"cannot read the config file {file}: {find_reason(error)}") from None
     except UnicodeDecodeError:
         raise UsageError(f"the config file {file} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

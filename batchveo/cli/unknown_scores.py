@@ -18,6 +18,6 @@ def note_unknown_scores(store: Store, where: str | Condition | None) -> None:
     condition = read_where(where)
     for ref in () if condition is None else list_fields(condition.expression):
         parts = split_name(ref.name)
-        if len(parts) > 1 and parts[0] not in (META, REQUEST) and not store.checks.has_score(".".join(parts)):
-            meant = suggest_closest(ref.name, store.checks.list_score_names())
+        if len(parts) > 1 and parts[0] not in (META, REQUEST) and not store.facts.has_score(".".join(parts)):
+            meant = suggest_closest(ref.name, store.facts.list_score_names())
             click.echo(f"no clip has the score {ref.name}{f'; {meant}' if meant else ''}", err=True)

@@ -197,5 +197,8 @@ class StateUnusable(UsageError):
 
 
 def find_reason(error: Exception) -> str:
-    """Why ``error`` came, without the number and the file that the text of an ``OSError`` has."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """Why ``error`` came, without the number and the file that the text of an ``OSError`` has; never empty.
+
+    Errors of FFmpeg have the same parts, though not all are an ``OSError``.
+    """
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -50,12 +50,14 @@ class Throttled:
 class RejectedTemporarily:
     """Submit: certainly not accepted, for a temporary reason (no connection, or the API's own 500 or 503).
 
-    ``unreachable``: there was no connection at all, so every other call would fail as well.
+    ``unreachable``: there was no connection at all, so every other call would fail as well. ``unsent``: an input of
+    this job cannot be had now, and the service was not asked.
     """
 
     reason: str
     retry_after: float | None = None
     unreachable: bool = False
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

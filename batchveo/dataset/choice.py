@@ -57,13 +57,13 @@ class ClipChooser:
         self._store = store
         self._settings = settings
         self._paired = paired
-        self._uncounted = store.checks.find_uncounted()
+        self._uncounted = store.takes.find_uncounted()
         self._standings = store.votes.list_standings()
 
     def iter_clips(self, known: Container[str]) -> Iterator[ChosenClip]:
         """The chosen jobs in manifest order, with their facts; ``known``: the ids of those in the dataset."""
         for page in self._iter_pages(known):
-            measures, scores = self._store.checks.read_measures_of(page), self._store.checks.read_scores_of(page)
+            measures, scores = self._store.facts.read_measures_of(page), self._store.facts.read_scores_of(page)
             for job in page:
                 standing = self._standings.get(job.seq, _NO_VOTES)
                 facts = ClipFacts(
@@ -82,7 +82,7 @@ class ClipChooser:
 
     def count_gates(self) -> dict[str, int]:
         """How many videos each gate has left out."""
-        return self._store.checks.count_gates(self._by_gates)
+        return self._store.verdicts.count_gates(self._by_gates)
 
     def _iter_pages(self, known: Container[str]) -> Iterator[list[Job]]:
         for counted in (self.left_out, self.kept, self._by_gates):

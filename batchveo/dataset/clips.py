@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
+from batchveo.core.errors import find_reason
 from batchveo.core.models import Job
 from batchveo.dataset.chain_groups import ChainGroups
 from batchveo.dataset.choice import ChosenClip
@@ -131,7 +132,7 @@ class ClipExporter:
         except FileNotFoundError:
             self._add_trouble(job, "missing")
         except (PermissionError, IsADirectoryError) as error:
-            self._add_trouble(job, f"cannot be read: {error.strerror}")
+            self._add_trouble(job, f"cannot be read: {find_reason(error)}")
         except (_Unfit, UnreadableVideo) as error:
             self._add_trouble(job, str(error))
 

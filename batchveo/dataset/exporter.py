@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from batchveo.core.errors import DiskTrouble, UsageError
+from batchveo.core.errors import DiskTrouble, UsageError, find_reason
 from batchveo.core.models import JobState
 from batchveo.dataset.choice import ClipChooser, Reason
 from batchveo.dataset.clips import ClipExporter, How
@@ -76,7 +76,7 @@ def export(
                 index.use_pairs()
             return _Export(store, into, settings, index, chooser).run(seen)
     except (StoreUnavailable, StoreRefused) as error:
-        raise DiskTrouble(f"{error.filename} cannot be read: {error.strerror}; {_RESUME}") from None
+        raise DiskTrouble(f"{error.filename} cannot be read: {find_reason(error)}; {_RESUME}") from None
     except OSError as error:
         raise DiskTrouble(f"the dataset in {into} cannot be written: {error}; {_RESUME}") from None
 
@@ -162,7 +162,7 @@ class _Export:
             index,
             shards=self._shards,
             places_files=index.lists_pairs or bool(set(self._formats) - {Format.WEBDATASET}),
-            score_columns=name_score_columns(store.checks.list_score_names()),
+            score_columns=name_score_columns(store.facts.list_score_names()),
             chains=chooser.chains,
         )
         self._notes: list[str] = []

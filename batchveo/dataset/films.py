@@ -15,7 +15,7 @@ import anyio.to_thread
 from filelock import FileLock, Timeout
 
 from batchveo.core.destination import SIDECAR_SUFFIX, VIDEO_SUFFIX
-from batchveo.core.errors import DiskTrouble, UsageError
+from batchveo.core.errors import DiskTrouble, UsageError, find_reason
 from batchveo.core.films import Film, FilmClip
 from batchveo.core.models import Job
 from batchveo.core.version import __version__
@@ -137,7 +137,8 @@ class _FilmMaker:
             title = next((clip.title for clip in clips if str(clip.path) == error.filename), None)
             if error.errno is not None and title is None:
                 raise
-            return self._fail(f"{title}: {error.strerror}" if title else error.strerror or str(error))
+            reason = find_reason(error)
+            return self._fail(f"{title}: {reason}" if title else reason)
         finally:
             self._part.unlink(missing_ok=True)
         return MadeFilm(plan=self._plan, path=self._path, film=film, is_new=True)
@@ -154,7 +155,7 @@ class _FilmMaker:
         except FileNotFoundError:
             raise _Unfit(f"{video} is missing") from None
         except OSError as error:
-            raise _Unfit(f"{video} cannot be read: {error.strerror or error}") from None
+            raise _Unfit(f"{video} cannot be read: {find_reason(error)}") from None
         if (size, sha256) != (clip.bytes, clip.sha256):
             raise _Unfit(f"{video} has changed since it was recorded")
         return path.absolute()

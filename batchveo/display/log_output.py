@@ -11,7 +11,7 @@ from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import TextIO
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.events import Event, Reporter
 from batchveo.core.formatting import blank_unprintable, format_timestamp
 from batchveo.display.event_text import EVERYTHING, format_event
@@ -40,7 +40,7 @@ def open_log(out: TextIO | None, file: Path | None) -> Iterator[None]:
             try:
                 handlers.append(logging.FileHandler(file, encoding="utf-8"))
             except OSError as error:
-                raise UsageError(f"--log-file {file} cannot be written: {error.strerror}") from None
+                raise UsageError(f"--log-file {file} cannot be written: {find_reason(error)}") from None
             closing.callback(handlers[-1].close)
         if handlers:
             for handler in handlers:

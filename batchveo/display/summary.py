@@ -64,7 +64,7 @@ def describe_account(result: RunResult, store: Store) -> Iterator[str]:
         yield from _list_failures(store)
     for each in result.blocked:
         yield f"{describe_blocked(each)}; {_describe_way_out(each, store)}"
-    if store.checks.has_policies():
+    if store.verdicts.has_policies():
         yield from _list_rejected(store)
         yield from _count_open(store)
     yield from _count_due(result, store)
@@ -133,10 +133,10 @@ def _count_others(others: int) -> str:
 
 
 def _list_rejected(store: Store) -> Iterator[str]:
-    gates = store.checks.count_rejected_by_gate()
+    gates = store.verdicts.count_rejected_by_gate()
     if not gates:
         return
-    rejected, again = sum(gates.values()), store.checks.count_made_again()
+    rejected, again = sum(gates.values()), store.verdicts.count_made_again()
     listing = format_command("jobs", "--where", 'verdict == "rejected"', state=store.path)
     yield f"{format_count(rejected, 'clip')} rejected, {again:,} of them with another take; `{listing}` lists them"
     for gate, clips in list(gates.items())[:REASONS_SHOWN]:
@@ -156,7 +156,7 @@ def _count_due(result: RunResult, store: Store) -> Iterator[str]:
 
 def _count_open(store: Store) -> Iterator[str]:
     """How many clips the gates leave open: an export takes these."""
-    undecided = store.checks.count_verdicts().get(Verdict.OPEN, 0)
+    undecided = store.verdicts.count_verdicts().get(Verdict.OPEN, 0)
     if undecided:
         listing = format_command("jobs", "--where", 'verdict == "open"', state=store.path)
         yield f"{format_count(undecided, 'clip')} open: a value of their gates is not known yet; `{listing}` lists them"

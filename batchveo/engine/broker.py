@@ -23,10 +23,6 @@ class TooLate(Exception):
     """The permission to send a request arrived too late to be used; nothing was sent."""
 
 
-class FileUnreadable(OSError):
-    """An input of a job cannot be read now."""
-
-
 class Broker(Protocol):
     """Gives jobs to one worker and takes their outcomes.
 
@@ -57,7 +53,10 @@ class Broker(Protocol):
         """Wait for generations and downloads without a worker; this one looks after them from now on."""
 
     async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file, or of a finished video, by its hash; raises ``FileUnreadable``."""
+        """Media type and content of an input file, or of a finished video, by its hash.
+
+        Raises ``StoreUnavailable`` if it cannot be read now, and ``StoreRefused`` if trying again changes nothing.
+        """
 
     async def begin_upload(self, job: Job, sha256: str) -> str:
         """Record that ``job`` uses an input file in the user's bucket; returns its name there.

@@ -12,7 +12,8 @@ from batchveo.core.measures import VERSION, CheckLevel, Measures, describe_measu
 from batchveo.core.models import Job, JobState
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Store
-from batchveo.store.clip_checks import Judged, NewTake
+from batchveo.store.takes import NewTake
+from batchveo.store.verdicts import Judged
 
 DECODES = "the clip can be decoded"
 """The gate that every clip has to pass if there are others: nothing else is known of one that does not."""
@@ -30,7 +31,7 @@ def judge_job(store: Store, job: Job, policy: CheckPolicy, measures: Measures) -
     if policy.gates and not measures.is_decoded:
         verdict = Verdict.REJECTED if measures.is_conclusive else Verdict.OPEN
         return Judgement(verdict=verdict, gate=DECODES, values={"problem": "; ".join(measures.problems)})
-    scores = store.checks.read_scores(job)
+    scores = store.facts.read_scores(job)
     return judge_clip(policy.gates, partial(read_field, job=job, measures=measures, scores=scores))
 
 
@@ -43,9 +44,9 @@ def record_judgement(
     another one now.
     """
     with store.connection.transaction():
-        store.checks.record_measures(job, measures, now=now)
+        store.facts.record_measures(job, measures, now=now)
         take = make_take(store, job, judgement, tries=tries)
-        return store.checks.record_verdict(job, judgement, run=run, now=now, take=take)
+        return store.verdicts.record_verdict(job, judgement, run=run, now=now, take=take)
 
 
 def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> NewTake | None:
@@ -56,7 +57,7 @@ def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> Ne
     """
     if judgement.verdict is not Verdict.REJECTED:
         return None
-    family = store.checks.list_family(job)
+    family = store.takes.list_family(job)
     others = [take for take in family if take.seq != job.seq and take.state is JobState.SUCCEEDED]
     if any(take.verdict != Verdict.REJECTED for take in others):
         return None
@@ -67,7 +68,7 @@ def make_take(store: Store, job: Job, judgement: Judgement, *, tries: int) -> Ne
     if used >= limit:
         return None
     made = [take for take in family if take.state is JobState.SUCCEEDED]
-    request, seed = change_seed(made[-1], store.checks.list_seeds(family[0]) if "seed" in job.request else ())
+    request, seed = change_seed(made[-1], store.takes.list_seeds(family[0]) if "seed" in job.request else ())
     why = f"{job.name} was rejected by {judgement.gate}"
     detail = why if seed is None else f"{why}; with seed {seed}"
     return NewTake(request=request, tries=limit - used, detail=detail)

@@ -18,7 +18,7 @@ from batchveo.core.notices import SubmitsCutOff
 from batchveo.core.outcomes import Accepted, Outcome
 from batchveo.engine.admission import Admission
 from batchveo.engine.assignments import Assignments
-from batchveo.engine.broker import ClaimLost, FileUnreadable
+from batchveo.engine.broker import ClaimLost
 from batchveo.engine.budget import Budget
 from batchveo.engine.hooks.runner import HookRunner
 from batchveo.engine.in_flight import InFlightTable
@@ -37,6 +37,7 @@ from batchveo.engine.stages.linker import Linker
 from batchveo.engine.stages.log_lookup import compare_keys
 from batchveo.engine.stages.reconciler import Reconciler
 from batchveo.provider import ApiClient
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 from batchveo.storage.objects import open_objects
 from batchveo.store import MoveLost, Store
 
@@ -201,7 +202,7 @@ class Coordinator:
             await self._bus.wait(self._assignments.find_sharing_time(self._context.now()))
 
     async def read_input_file(self, worker: str, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file, or of a finished video; raises ``FileUnreadable``."""
+        """See ``Broker``."""
         self._assignments.check_worker(worker)
         video = self._store.queries.find_video(sha256)
         if video is None:
@@ -209,8 +210,8 @@ class Coordinator:
         try:
             return VIDEO_TYPE, await self._clips.read_clip(video)
         except (OSError, UsageError) as error:
-            reason = find_reason(error)
-            raise FileUnreadable(errno.EIO, f"the video of {video.name} cannot be read: {reason}") from None
+            kind = StoreUnavailable if isinstance(error, StoreUnavailable) else StoreRefused
+            raise kind(errno.EIO, f"the video of {video.name} cannot be read: {find_reason(error)}") from None
 
     async def begin_upload(self, worker: str, job: Job, sha256: str) -> str:
         """Record that ``job`` uses an input file in the user's bucket; returns its name there once that is safe."""

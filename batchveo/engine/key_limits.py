@@ -133,7 +133,9 @@ class KeyThrottles:
         """The label of the key that serves ``job``."""
         return self.find_throttle(job).name
 
-    def apply_outcome(self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, in_flight: int) -> None:
+    def apply_outcome(  # noqa: C901 - one arm an outcome
+        self, throttle: KeyThrottle, job: Job, outcome: SubmitOutcome, *, in_flight: int
+    ) -> None:
         """Adapt ``throttle``, which has ``in_flight`` generations, to the outcome of a submit of ``job``."""
         self._count_answers(outcome)
         match outcome:
@@ -145,6 +147,8 @@ class KeyThrottles:
             case Throttled(reason=reason, retry_after=wait):
                 self._lower_limit(throttle, job, in_flight)
                 self._pause_submits(throttle, job, reason, wait)
+            case RejectedTemporarily(unsent=True):
+                pass  # only this job waits: a pause of the key would keep those whose inputs are there
             case RejectedTemporarily(reason=reason, retry_after=wait, unreachable=unreachable):
                 self._pause_submits(throttle, job, reason, wait, unreachable=unreachable, silent=unreachable)
             case SubmitUncertain(reason=reason):

@@ -83,13 +83,7 @@ class OutcomeHandler:
         ``aside``: this run is done with the job.
         """
         job = self._in_flight.find_newest(job)
-        if aside:
-            self._in_flight.mark_put_aside(job)
-        elif isinstance(outcome, Stuck):
-            self._in_flight.mark_stuck(job)
-        elif isinstance(outcome, StillGenerating | Completed):
-            self._in_flight.mark_awaited(job)
-        return await self._record(self._recorder.write_outcome, job, outcome, worker)
+        return await self._record(self._recorder.write_outcome, job, outcome, worker, aside=aside)
 
     async def record_late_accept(self, job: Job, outcome: Accepted) -> Job:
         """Record a generation id from a worker that was given up: its generation is paid for."""
@@ -115,13 +109,23 @@ class OutcomeHandler:
             self._bus.notify()
 
     async def _record(
-        self, write: Callable[[Job, Outcome], Entry], job: Job, outcome: Outcome, worker: str | None = None
+        self,
+        write: Callable[[Job, Outcome], Entry],
+        job: Job,
+        outcome: Outcome,
+        worker: str | None = None,
+        *,
+        aside: bool = False,
     ) -> Job:
         # No await before ``publish_entry``: a cancellation between an answer and its record would lose a generation
         # that is paid for, and another claim would see a slot or money that is gone.
         try:
             entry = write(job, outcome)
-            self.place_job(entry.job, worker)
+            if entry.job.client_request_id == job.client_request_id:
+                self._mark_waiting(job, outcome, aside=aside)
+                self.place_job(entry.job, worker)
+            else:  # about the generation before, whose worker may not know of this one
+                self.place_job(entry.job, None)
             if isinstance(outcome, FailedInLog | NotCharged) and not self._in_flight.is_retryable(entry.job):
                 self._in_flight.settle_charges([entry.job])
             self._apply_outcome(job, outcome)
@@ -137,6 +141,15 @@ class OutcomeHandler:
                 self._bus.emit(GenerationUnrecorded(job=job.name, generation=outcome.generation_id))
             raise
         return entry.job
+
+    def _mark_waiting(self, job: Job, outcome: Outcome, *, aside: bool) -> None:
+        """Note whether the run waits for ``job``, from its next ``place_job`` on."""
+        if aside:
+            self._in_flight.mark_put_aside(job)
+        elif isinstance(outcome, Stuck):
+            self._in_flight.mark_stuck(job)
+        elif isinstance(outcome, StillGenerating | Completed):
+            self._in_flight.mark_awaited(job)
 
     def _apply_outcome(self, job: Job, outcome: Outcome) -> None:
         """Do what ``outcome`` means beyond ``job``, which is as it was before."""

@@ -109,8 +109,8 @@ class Recorder:
         """
         now = self._context.now()
         move = next_state(job, outcome, now=now, jitter=self._context.jitter())
-        if move is None:
-            return Entry(job=job)
+        if move is None:  # as it is now: it may have another attempt
+            return Entry(job=self._context.store.queries.read_job(job.seq))
         if self._keeps_price and isinstance(outcome, GenerationFailed):
             move = replace(move, released=False)
         try:

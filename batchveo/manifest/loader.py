@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Self, assert_never
 
+from batchveo.core.errors import find_reason
 from batchveo.core.formatting import format_count
 from batchveo.core.job_row import JobRow, Row
 from batchveo.core.models import JobSpec
@@ -68,7 +69,7 @@ class ManifestReader:
             except Fault as fault:
                 self.problems.add_fault(source.label, None, None, fault)
             except OSError as error:
-                self.problems.add(source.label, None, None, f"cannot be read: {error.strerror}")
+                self.problems.add(source.label, None, None, f"cannot be read: {find_reason(error)}")
         yield from self.register.make_deferred()
 
     def _read_source(self, source: Source) -> Iterator[Row]:

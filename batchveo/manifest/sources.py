@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from batchveo.core.errors import find_reason
 from batchveo.manifest.problems import Fault
 from batchveo.manifest.synonyms import meant_by
 from batchveo.manifest.vocabulary import FIXED
@@ -158,7 +159,7 @@ def _open_regular(path: Path) -> io.BufferedReader:
 def _describe_error(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
+    return f"cannot be read: {find_reason(error)}"
 
 
 def _refuse_binary(start: bytes) -> None:

@@ -16,6 +16,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from batchveo.core.errors import find_reason
 from batchveo.core.films import FilmClip
 from batchveo.core.measures import CheckLevel
 
@@ -39,7 +40,7 @@ def main() -> None:
     except ImportError as error:
         answer = {"errno": None, "message": f"PyAV cannot be loaded: {error}"}
     except OSError as error:
-        answer = {"errno": error.errno, "message": error.strerror or str(error), "file": error.filename}
+        answer = {"errno": error.errno, "message": find_reason(error), "file": error.filename}
     print(json.dumps(answer), flush=True)  # noqa: T201 - this is the answer
     os._exit(0)  # nothing is left to be closed, and a broken heap must not spoil the answer
 

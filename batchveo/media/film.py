@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 
+from batchveo.core.errors import find_reason
 from batchveo.core.films import Film, FilmClip
 from batchveo.core.links import GENERATION, VIDEO
 from batchveo.media.film_clips import Source, read_source
@@ -48,7 +49,7 @@ def join_clips(clips: Sequence[FilmClip], target: Path) -> Film:
             for packet in merge(*tracks, key=_time_of):
                 output.mux(packet)
     except av.FFmpegError as error:
-        raise OSError(error.errno, f"the film cannot be written: {error.strerror or error}", str(target)) from None
+        raise OSError(error.errno, f"the film cannot be written: {find_reason(error)}", str(target)) from None
     return Film(
         seconds=float(seconds),
         frames=sum(source.frames for source in shown),

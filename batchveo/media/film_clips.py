@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 
+from batchveo.core.errors import find_reason
 from batchveo.core.films import FilmClip
 from batchveo.media.frames import find_matrix, turn_upright
 from batchveo.media.media_pass import MOST_CHANNELS, SOUND_CODECS, find_format, open_container, prepare_picture
@@ -38,7 +39,7 @@ def open_clip(path: Path) -> Iterator[InputContainer]:
         with open_container(path, find_format(head)) as container:
             yield container
     except av.FFmpegError as error:
-        raise OSError(error.errno, f"it cannot be decoded: {error.strerror or error}", str(path)) from None
+        raise OSError(error.errno, f"it cannot be decoded: {find_reason(error)}", str(path)) from None
     except ValueError as error:
         raise OSError(errno.EINVAL, str(error), str(path)) from None
 

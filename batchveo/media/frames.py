@@ -14,6 +14,7 @@ import av
 import av.filter
 from av.video.reformatter import Colorspace, Interpolation
 
+from batchveo.core.errors import find_reason
 from batchveo.core.links import FIRST, LAST
 from batchveo.media.media_pass import find_format, open_container, prepare_picture
 
@@ -52,7 +53,7 @@ def read_frame(path: Path, part: str) -> bytes:
                 raise ValueError("no frame of it can be decoded")
             return _encode_png(turn_upright(frame))
     except av.FFmpegError as error:
-        raise ValueError(f"it cannot be decoded: {error.strerror or error}") from None
+        raise ValueError(f"it cannot be decoded: {find_reason(error)}") from None
 
 
 def _decode_frames(container: InputContainer) -> Iterator[VideoFrame]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from batchveo.core.errors import find_reason
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.media.meters import PictureMeter, SoundMeter
 
@@ -75,7 +76,7 @@ def measure_file(path: Path, level: CheckLevel) -> Measures:
     except MemoryError:  # a machine with more could decode it
         return Measures(level=level, problems=("decoding it needs too much memory",), is_conclusive=False)
     except (av.FFmpegError, ValueError, ArithmeticError) as error:
-        problem = f"it cannot be decoded: {_describe(error)}"
+        problem = f"it cannot be decoded: {find_reason(error)}"
     return Measures(level=level, problems=(problem,))
 
 
@@ -192,7 +193,7 @@ class _MediaPass:
         except av.error.InvalidDataError:
             self._damaged += 1
         except (av.FFmpegError, ValueError) as error:  # the picture is worth measuring without it
-            self._problems.append(f"its sound cannot be measured: {_describe(error)}")
+            self._problems.append(f"its sound cannot be measured: {find_reason(error)}")
             self._audio = None
 
     def _find_times(self, frame: VideoFrame) -> tuple[float, float]:
@@ -265,7 +266,3 @@ def _read_stated_seconds(container: InputContainer, video: VideoStream) -> float
     if video.duration and video.time_base:
         return float(video.duration * video.time_base)
     return container.duration / 1e6 if container.duration else None
-
-
-def _describe(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

@@ -68,12 +68,12 @@ def annotate_clips(
     result = Annotated(skipped=table.check_rows(skip_unknown=skip_unknown))
     clips = table.read_clips()
     while chunk := list(islice(clips, _AT_ONCE)):
-        store.checks.record_many_scores(chunk, now=time.time())
+        store.facts.record_many_scores(chunk, now=time.time())
         for _, scores in chunk:
             result.names.update(scores.keys())
         result.clips += len(chunk)
         seen(result.clips)
-    anyio.run(judge_scored, store, (job.seq for job in store.checks.iter_unjudged()), result.judged)
+    anyio.run(judge_scored, store, (job.seq for job in store.verdicts.iter_unjudged()), result.judged)
     return result
 
 
@@ -241,6 +241,6 @@ class _ClipIndex:
 
 def _index_clips(store: Store, key: str) -> _ClipIndex:
     index = _ClipIndex(is_file=key == "file")
-    for row in store.checks.list_clip_keys():
+    for row in store.facts.list_clip_keys():
         index.add(f"{row['folder']}/{row['file']}" if key == "file" else row[key], row["seq"])
     return index

@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import islice
 
 from batchveo.core.clock import Clock
+from batchveo.core.errors import find_reason
 from batchveo.core.models import Job, JobState
 from batchveo.operations.record_reader import ONE_HOUR, Progress, Watch, name_key, read_records
 from batchveo.provider import ApiClient
@@ -154,5 +155,5 @@ def _explain_missing(job: Job) -> str | None:
     try:
         size = size_of(path)
     except OSError as error:
-        return f"{path}: {error.strerror}"
+        return f"{path}: {find_reason(error)}"
     return None if size == job.bytes else f"{path} has {size} bytes, recorded were {job.bytes}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.errors import BatchveoError, UsageError, find_reason
 from batchveo.core.formatting import format_count
 from batchveo.provider import ApiClient
 from batchveo.provider.catalog import Catalog
@@ -68,6 +68,6 @@ def _write_file(path: Path, content: bytes) -> None:
         sync_path(part)
         rename_file(part, path)
     except OSError as error:
-        raise UsageError(f"cannot write the catalogue {path}: {error.strerror}") from None
+        raise UsageError(f"cannot write the catalogue {path}: {find_reason(error)}") from None
     finally:
         part.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ def plan_chains(
 def _plan_round(store: Store, firsts: Sequence[Job], number: int, count: int | None) -> list[Step]:
     steps = []
     for first in firsts:
-        family = [job for job in store.checks.list_family(first) if not is_made_again(job)]
+        family = [job for job in store.takes.list_family(first) if not is_made_again(job)]
         if not family:  # another job replaces it
             continue
         pending = [job for job in family if job.state is JobState.PENDING]
@@ -115,7 +115,7 @@ def _take_step(store: Store, step: Step, now: float) -> list[Job]:
         return list(step.jobs)
     if step.jobs:
         return [store.manual.retry_job(job, now=now) for job in step.jobs]
-    return store.checks.add_takes(step.first, list(make_takes(store, step.first, 1)), now=now)
+    return store.takes.add_takes(step.first, list(make_takes(store, step.first, 1)), now=now)
 
 
 def describe_left(store: Store, jobs: Iterable[Job], *, replaced: bool = False) -> Iterator[str]:

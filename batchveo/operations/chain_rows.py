@@ -28,6 +28,9 @@ class Wait:
     """What a pending job waits for: the videos of ``parents``.
 
     ``cause``: the job that none makes any more, without which it cannot be made; ``None`` if it only waits.
+
+    Not an ``AwaitedJob``, which names one parent and is found for a few jobs by their links above: in words all parents
+    count, and a list of a million jobs reads what is blocked once.
     """
 
     parents: Sequence[OpenParent]

@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 
 from batchveo.core.destination import Sidecars
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.gates import Judgement, Verdict, parse_policy
 from batchveo.core.measures import VERSION, CheckLevel, Measures, find_highest_level
@@ -25,7 +25,7 @@ from batchveo.operations.manage import select_jobs
 from batchveo.operations.saved_settings import SavedSettings
 from batchveo.storage.stored_video import StoredVideo, video_at
 from batchveo.store import MoveLost, Store
-from batchveo.store.clip_checks import ClipRecord
+from batchveo.store.clip_facts import ClipRecord
 
 USUAL_TRIES = 1
 """Tries of a job whose manifest gives none: a check never makes a clip again without them."""
@@ -160,7 +160,7 @@ def choose_clips(store: Store, jobs: Sequence[str], where: Condition | None) -> 
     if wrong:
         raise UsageError("; ".join(wrong))
     wanted = {job.seq for job in named}
-    return (clip for clip in store.checks.list_clips(where) if not jobs or clip.seq in wanted)
+    return (clip for clip in store.facts.list_clips(where) if not jobs or clip.seq in wanted)
 
 
 def _find_sidecars(store: Store) -> Sidecars:
@@ -210,13 +210,13 @@ class ClipChecker:
     async def _check_job(self, job: Job) -> CheckedClip:
         video = video_at(job)
         level = self._find_level(job.policy)
-        measures = None if self._again else self._store.checks.read_measures(job)
+        measures = None if self._again else self._store.facts.read_measures(job)
         is_new = measures is None or not is_current(measures, level)
         try:
             if measures is None or is_new:
                 measures = await self._clips.measure_clip(job, level)
         except OSError as error:
-            return CheckedClip(job=job, video=video, problem=f"cannot be read: {error.strerror or error}")
+            return CheckedClip(job=job, video=video, problem=f"cannot be read: {find_reason(error)}")
         problem = None if measures.is_decoded else "; ".join(measures.problems)
         clip = CheckedClip(job=job, video=video, measures=measures, problem=problem, is_new=is_new)
         clip = _record_clip(self._store, clip, measures)
@@ -232,12 +232,12 @@ def _record_clip(store: Store, clip: CheckedClip, measures: Measures) -> Checked
     job, now = clip.job, time.time()
     if job.policy is None:
         if clip.is_new:
-            store.checks.record_measures(job, measures, now=now)
+            store.facts.record_measures(job, measures, now=now)
         return clip
     judgement = judge_job(store, job, parse_policy(job.policy), measures)
     clip = replace(clip, judgement=judgement)
     if _is_left_to_run(store, job, judgement):
-        store.checks.record_measures(job, measures, now=now)
+        store.facts.record_measures(job, measures, now=now)
         return replace(clip, is_left=True)
     try:
         judged = record_judgement(store, job, measures, judgement, tries=USUAL_TRIES, run=None, now=now)
@@ -249,7 +249,7 @@ def _record_clip(store: Store, clip: CheckedClip, measures: Measures) -> Checked
 def _is_left_to_run(store: Store, job: Job, judgement: Judgement) -> bool:
     """Whether a verdict would add a take while a run is active, which might end before it sees the take."""
     take = make_take(store, job, judgement, tries=USUAL_TRIES)
-    return take is not None and store.checks.list_family(job)[-1].seq == job.seq and store.runs.is_running()
+    return take is not None and store.takes.list_family(job)[-1].seq == job.seq and store.runs.is_running()
 
 
 async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> None:
@@ -260,7 +260,7 @@ async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> No
     inspector = StoredClips(_find_sidecars(store))
     for seq in seqs:
         job = store.queries.read_job(seq)
-        measures = store.checks.read_measures(job) if job.policy is not None and job.verdict is None else None
+        measures = store.facts.read_measures(job) if job.policy is not None and job.verdict is None else None
         if measures is None or not is_current(measures, parse_policy(job.policy).needed_level):
             continue
         clip = _record_clip(store, CheckedClip(job=job, video=video_at(job), measures=measures), measures)
@@ -273,11 +273,11 @@ async def judge_scored(store: Store, seqs: Iterable[int], result: Checked) -> No
 def list_still_rejected(store: Store, seqs: Iterable[int]) -> list[int]:
     """Those of these clips that are rejected, and have no take that is accepted or open."""
     wanted = set(seqs)
-    return [seq for seq in store.checks.list_rejected() if seq in wanted]
+    return [seq for seq in store.verdicts.list_rejected() if seq in wanted]
 
 
 def find_near_copies(store: Store, seqs: Iterable[int]) -> list[tuple[int, ...]]:
     """The groups of near copies, among all clips of the database, with one of these jobs."""
     wanted = set(seqs)
-    groups = group_near_copies(store.checks.list_hashes())
+    groups = group_near_copies(store.facts.list_hashes())
     return [group for group in groups if not wanted.isdisjoint(group)]

@@ -14,7 +14,7 @@ def read_gate(store: Store, job: Job) -> str | None:
     """The gate that decides against the job's clip, or leaves it open; ``None`` if there is none."""
     if job.verdict in (None, Verdict.ACCEPTED):
         return None
-    judgement = store.checks.read_verdict(job)
+    judgement = store.verdicts.read_verdict(job)
     return None if judgement is None else judgement.gate
 
 
@@ -23,13 +23,14 @@ class ClipRows:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._has_facts = store.checks.has_facts()
+        self._has_facts = store.facts.has_facts()
 
     def make_row(self, job: Job) -> dict[str, object]:
         """Verdict, take, measures and scores."""
-        facts = self._has_facts and job.state is JobState.SUCCEEDED  # else two look-ups less for each of a million jobs
-        checks = self._store.checks
-        measures = checks.read_measures(job) if facts else None
+        # two look-ups less for each of a million jobs that have none
+        has_facts = self._has_facts and job.state is JobState.SUCCEEDED
+        facts = self._store.facts
+        measures = facts.read_measures(job) if has_facts else None
         first = None if job.take_of is None else self._store.queries.read_job(job.take_of)
         return {
             "verdict": job.verdict,
@@ -37,7 +38,7 @@ class ClipRows:
             "take": job.take,
             "take_of": None if first is None else first.id,
             "checks": None if measures is None else describe_measures(job.request, measures),
-            "scores": checks.read_scores(job) if facts else {},
+            "scores": facts.read_scores(job) if has_facts else {},
         }
 
 
@@ -60,10 +61,10 @@ def describe_job(store: Store, job: Job) -> dict[str, object]:
 
 def make_verdict_row(store: Store) -> dict[str, object]:
     """The part of ``status --json`` that is about the clips: how many have each verdict, and what rejects them."""
-    judged = store.checks.has_policies()  # else not even counted: that reads all jobs
-    counts = store.checks.count_verdicts() if judged else {}
+    judged = store.verdicts.has_policies()  # else not even counted: that reads all jobs
+    counts = store.verdicts.count_verdicts() if judged else {}
     return {
         "verdicts": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict},
-        "rejected_by": store.checks.count_rejected_by_gate() if judged else {},
-        "takes": store.checks.count_takes() if judged else 0,
+        "rejected_by": store.verdicts.count_rejected_by_gate() if judged else {},
+        "takes": store.takes.count_takes() if judged else 0,
     }

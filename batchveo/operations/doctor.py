@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 
 from batchveo.core.destination import BucketUrl, Destination
-from batchveo.core.errors import BatchveoError, KeyRejected, UsageError
+from batchveo.core.errors import BatchveoError, KeyRejected, UsageError, find_reason
 from batchveo.core.formatting import format_usd
 from batchveo.operations.quote import is_missing_database
 from batchveo.operations.retired_models import RetirementFindings, find_retired, find_today
@@ -100,7 +100,7 @@ def _output_folder(path: Path) -> Check:
     try:
         notes = FolderLimits.read(nearest_folder(path)).notes
     except OSError as error:
-        return replace(check, ok=False, found=f"{path}: {error.strerror}", advice="check the disk")
+        return replace(check, ok=False, found=f"{path}: {find_reason(error)}", advice="check the disk")
     return replace(check, found="; ".join([check.found, *notes]))
 
 
@@ -110,7 +110,7 @@ def _check_bucket(what: str, url: BucketUrl) -> Check:
         with suppress(FileNotFoundError):
             b"".join(open_objects(url).iter_pieces(".batchveo", Head(1, {})))  # unlike HEAD, its answer has a reason
     except (OSError, UsageError) as error:
-        found = getattr(error, "strerror", None) or str(error)
+        found = find_reason(error)
         return Check(what=what, ok=False, found=f"{url}: {found}", advice="check the environment")
     return Check(what=what, ok=True, found=f"{url} answers")
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 import anyio
 
-from batchveo.core.errors import DiskTrouble, KeyRejected, ManifestError, Problem, UsageError
+from batchveo.core.errors import DiskTrouble, KeyRejected, ManifestError, Problem, UsageError, find_reason
 from batchveo.core.formatting import blank_unprintable, format_count
 from batchveo.core.hints import format_command, suggest_closest
 from batchveo.manifest import Manifests, Summary
@@ -322,7 +322,7 @@ def write_first_manifest(draft: Draft, path: Path, catalog: Catalog) -> FirstMan
         check_new(path)
         raise
     except OSError as error:
-        raise DiskTrouble(f"{path} cannot be written: {error.strerror}") from None
+        raise DiskTrouble(f"{path} cannot be written: {find_reason(error)}") from None
     return FirstManifest(path=path, summary=summary, notes=fitting.notes)
 
 

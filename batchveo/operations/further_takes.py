@@ -14,7 +14,7 @@ from batchveo.operations.manage import TOGETHER, name_job
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 
 MOST_AT_ONCE = 100
 """Takes of one job that are asked for at once."""
@@ -76,13 +76,13 @@ def add_takes(store: Store, wanted: FurtherTakes, *, now: float) -> list[Job]:
         # seeds are read in the transaction that adds the takes: no two takes may have the same one
         with store.connection.transaction():
             for first in wanted.firsts[start : start + TOGETHER]:
-                added += store.checks.add_takes(first, list(make_takes(store, first, wanted.count)), now=now)
+                added += store.takes.add_takes(first, list(make_takes(store, first, wanted.count)), now=now)
     return added
 
 
 def make_takes(store: Store, first: Job, count: int) -> Iterator[NewTake]:
     """``count`` more takes of a job, with further seeds; in the transaction that adds them."""
-    used = store.checks.list_seeds(first) if "seed" in first.request else set()
+    used = store.takes.list_seeds(first) if "seed" in first.request else set()
     for _ in range(count):
         request, seed = change_seed(first, used)
         detail = "asked for by a person"

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from batchveo.core.errors import find_reason
 from batchveo.core.models import INPUT_PREFIX
 from batchveo.provider import VideoClient
 from batchveo.provider.catalog import MODELS, Catalog
@@ -223,7 +224,7 @@ def _read_file_header(path: str) -> ImageHeader:
             while not header.has_enough and (piece := file.read(_BLOCK)):
                 header.feed(piece)
     except OSError as error:
-        raise ImageUnavailable(f"cannot be read: {error.strerror}") from None
+        raise ImageUnavailable(f"cannot be read: {find_reason(error)}") from None
     return header
 
 

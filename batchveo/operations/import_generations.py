@@ -71,7 +71,7 @@ async def import_from_log(
         _import_success(store, adopted, generation, bought, now)
     for take in map(store.queries.read_job, takes):
         if take.state is JobState.PENDING:
-            store.checks.withdraw_take(take, now=now)
+            store.takes.withdraw_take(take, now=now)
     return adopted
 
 
@@ -83,17 +83,17 @@ def _restore_takes(store: Store, job_ids: Collection[str], now: float) -> list[i
     left = {job_id for job_id in job_ids if not store.queries.find_jobs(job_id)}
     restored = []
     for number in range(2, MOST_TAKES + 1) if left else ():
-        firsts = store.checks.find_firsts(dict.fromkeys(left, number))
+        firsts = store.takes.find_firsts(dict.fromkeys(left, number))
         left -= firsts.keys()
         for first in firsts.values():
             request = _make_request(store, first, number)
-            take = store.checks.restore_take(first, number, request, run=None, now=now, detail=RESTORED)
+            take = store.takes.restore_take(first, number, request, run=None, now=now, detail=RESTORED)
             restored.append(take.seq)
     return restored
 
 
 def _make_request(store: Store, first: Job, number: int) -> str:
-    job, used = store.checks.list_family(first)[-1], store.checks.list_seeds(first)
+    job, used = store.takes.list_family(first)[-1], store.takes.list_seeds(first)
     text = canonical_json(job.request)
     for _ in range(job.take, number):
         text, seed = change_seed(job, used)

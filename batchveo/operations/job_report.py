@@ -68,7 +68,7 @@ def make_report(store: Store, job: Job) -> JobReport:
     moves, attempts = store.queries.list_moves(job), store.queries.list_attempts_of(job)
     entered = [move["at"] for move in moves if move["to_state"] == job.state != move["from_state"]]
     video = video_at(job) if job.file else None
-    family = store.checks.list_family(job)
+    family = store.takes.list_family(job)
     chains = ChainRows(store)
     parents, children = store.chains.list_parents(job), store.chains.list_children(job)
     wait = chains.find_wait(job)
@@ -81,9 +81,9 @@ def make_report(store: Store, job: Job) -> JobReport:
         moves=moves,
         video=video,
         is_there=video.is_file() if isinstance(video, Path) else None,
-        measures=store.checks.read_measures(job),
-        scores=store.checks.read_scores(job),
-        judgements=store.checks.list_verdicts(job),
+        measures=store.facts.read_measures(job),
+        scores=store.facts.read_scores(job),
+        judgements=store.verdicts.list_verdicts(job),
         votes=store.votes.list_votes_of(job.seq),
         standing=store.votes.read_standing(job.seq),
         family=family if len(family) > 1 else (),

@@ -256,7 +256,7 @@ class Tally:
     def list_models(self) -> list[ModelPlan]:
         """What was counted, in the order in which the models came."""
         has_takes = any(row["further_usd"] for row in self._rows.values())
-        rates = self._store.checks.list_rejection_rates() if has_takes and self._store is not None else {}
+        rates = self._store.verdicts.list_rejection_rates() if has_takes and self._store is not None else {}
         return [
             ModelPlan(model=model, judged=judged, rejected=rejected, **row)
             for model, row in self._rows.items()

@@ -11,6 +11,7 @@ from operator import itemgetter
 import anyio
 
 from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.errors import find_reason
 from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.notices import (
@@ -104,7 +105,7 @@ async def recover_videos(
     try:
         stems = await list_sidecars(output, sidecars)
     except OSError as error:
-        recovered.unlisted = error.strerror or str(error)
+        recovered.unlisted = find_reason(error)
         stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
     takes = _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)
@@ -123,7 +124,7 @@ async def recover_videos(
     # none is bought because of a sidecar: a verdict on the clip before it brings it back
     for take in map(store.queries.read_job, takes):
         if take.state is JobState.PENDING:
-            store.checks.withdraw_take(take, now=now)
+            store.takes.withdraw_take(take, now=now)
     return recovered
 
 
@@ -183,12 +184,12 @@ def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: flo
     }
     if not takes:
         return []
-    firsts = store.checks.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
+    firsts = store.takes.find_firsts({job_id: sidecar.take for job_id, sidecar in takes.items()})
     restored = []
     for job_id, first in firsts.items():
         sidecar = takes[job_id]
         request = canonical_json(sidecar.request)
-        restored.append(store.checks.restore_take(first, sidecar.take, request, run=run, now=now).seq)
+        restored.append(store.takes.restore_take(first, sidecar.take, request, run=run, now=now).seq)
     return restored
 
 

@@ -222,7 +222,7 @@ def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal:
             made.successors.append((job, successor))
             continue
         made.followers.append((job, replace(successor, stays_cancelled=job.state is JobState.CANCELLED)))
-        takes = [take for take in store.checks.list_family(job)[1:] if take.state is JobState.PENDING]
+        takes = [take for take in store.takes.list_family(job)[1:] if take.state is JobState.PENDING]
         made.followers.extend((take, replace(successor, is_known=True, cancelled=None)) for take in takes)
     return made
 
@@ -232,7 +232,7 @@ def _follow(store: Store, job: Job, new_ids: Mapping[str, Successor]) -> FittedR
     links = tuple(store.links.list_parent_links(job))
     if not any(link.parent in new_ids for link in links):
         return None
-    if is_made_again(job) or any(take.state.may_be_bought for take in store.checks.list_family(job)):
+    if is_made_again(job) or any(take.state.may_be_bought for take in store.takes.list_family(job)):
         return None
     return FittedRequest(job, dict(job.request), links)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
+from batchveo.core.errors import find_reason
 from batchveo.core.expressions import Value
 from batchveo.core.fields import Condition, read_where
 from batchveo.core.formatting import format_count
@@ -73,7 +74,7 @@ async def score_clips(
     chosen = [clip.seq for clip in choose_clips(store, jobs, read_where(where))]
     scoring = _Scoring(store, program, again=again)
     scoring.result.judged.clips = chosen
-    known = set() if again else store.checks.list_scored(program.source)
+    known = set() if again else store.facts.list_scored(program.source)
     waiting = [seq for seq in chosen if seq not in known]
     for first in range(0, len(waiting), batch):
         seen(first, len(waiting))
@@ -105,7 +106,7 @@ class _Scoring:
         """
         if self._again or not self._names:
             return False
-        return self._names <= self._store.checks.read_scores(job).keys()
+        return self._names <= self._store.facts.read_scores(job).keys()
 
     async def score_batch(self, seqs: Sequence[int]) -> None:
         """Hand these clips to the program. Raises ``ProgramFailed``."""
@@ -129,9 +130,9 @@ class _Scoring:
             path = await anyio.to_thread.run_sync(copies.enter_context, local_copy(video_at(job)))
             path.stat()
         except OSError as error:
-            self.result.add_problem(f"{job.name}: {video_at(job)} cannot be read: {error.strerror or error}")
+            self.result.add_problem(f"{job.name}: {video_at(job)} cannot be read: {find_reason(error)}")
             return None
-        measures = self._store.checks.read_measures(job)
+        measures = self._store.facts.read_measures(job)
         return {
             "id": job.id,
             "name": job.name,
@@ -189,7 +190,7 @@ class _Answers:
             raise ScoreError(f"{job.id}: {error}") from None
         if not scores:
             raise ScoreError(f"{job.id}: it holds no scores")
-        self._store.checks.record_scores(job, scores, now=time.time())
+        self._store.facts.record_scores(job, scores, now=time.time())
         self.common = frozenset(scores) if self.common is None else self.common & scores.keys()
         self._result.scored += job.id not in self.answered
         self.answered.add(job.id)

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import ByteReceiveStream, Process
 
-from batchveo.core.errors import BatchveoError, UsageError
+from batchveo.core.errors import BatchveoError, UsageError, find_reason
 from batchveo.core.formatting import format_count, shorten_text
 from batchveo.core.scores import ScoreError, check_source
 from batchveo.provider.api_key import VARIABLES
@@ -84,7 +84,7 @@ class ScoringProgram:
                 start_new_session=True,  # Ctrl-C is for the command, which ends this process and its children
             )
         except OSError as error:
-            raise UsageError(f"--with: {self.arguments[0]} cannot be started: {error.strerror}") from None
+            raise UsageError(f"--with: {self.arguments[0]} cannot be started: {find_reason(error)}") from None
 
     def _check_end(self, process: Process, errors: Sequence[bytes], clips: int, *, is_late: bool) -> None:
         words = "\n".join(f"  {shorten_text(line.decode(errors='replace'), 300)}" for line in errors)

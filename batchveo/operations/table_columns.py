@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.hints import format_command
 from batchveo.manifest.formats.row_files import ROW, RowFile, TableRow, open_table
 from batchveo.manifest.problems import Fault
@@ -88,7 +88,7 @@ def find_source(path: Path) -> Table | Path:
         with open_text(path) if suffix != ".parquet" else path.open("rb"):
             return path if suffix == LIST_SUFFIX else _read_table(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {find_reason(error)}") from None
     except Fault as fault:
         place = path if fault.line is None else f"{path}:{fault.line}"
         hint = f" ({fault.suggestion})" if fault.suggestion else ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hmac import compare_digest, digest
 from pathlib import Path
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 
 VARIABLES = ("AIMLAPI_API_KEY", "AIMLAPI_KEY", "AIML_API_KEY")
 """Environment variables that may hold the key; the first that is set wins."""
@@ -129,7 +129,7 @@ def read_small_text(file: Path, *, most: int) -> str:
         with file.open("rb") as stream:
             content = stream.read(most + 1)
     except OSError as error:
-        raise ValueError(error.strerror) from None
+        raise ValueError(find_reason(error)) from None
     if len(content) > most:
         raise ValueError(f"it is longer than {f'{most >> 20} MiB' if most >> 20 else f'{most >> 10} KiB'}")
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's ">" writes

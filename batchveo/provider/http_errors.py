@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import httpx
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.provider.responses import to_one_line
 
 UNREACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -104,7 +104,7 @@ def check_authorities() -> None:
     except ssl.SSLError:
         raise UsageError(f"{name} is {place}, which holds no certificates in PEM form") from None
     except OSError as error:
-        raise UsageError(f"{name} is {place}, which cannot be read: {error.strerror}") from None
+        raise UsageError(f"{name} is {place}, which cannot be read: {find_reason(error)}") from None
 
 
 def _find_authorities() -> tuple[str, str] | None:

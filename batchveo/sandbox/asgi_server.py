@@ -15,7 +15,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 
 _BACKLOG = 2048
 _GRACE = 1
@@ -118,7 +118,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free one") from None
+        raise UsageError(f"cannot listen on {host}:{port}: {find_reason(error)}; --port 0 takes a free one") from None
     return listener
 
 

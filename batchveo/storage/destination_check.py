@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.core.destination import BucketUrl, Destination, Sidecars
-from batchveo.core.errors import DiskTrouble
+from batchveo.core.errors import DiskTrouble, find_reason
 from batchveo.storage.file_system import LONGEST_NAME, longest_name, sync_path
 from batchveo.storage.object_errors import StoreUnreachable
 from batchveo.storage.objects import open_objects
@@ -46,7 +46,7 @@ def _check_folder(folder: Path, what: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise DiskTrouble(f"{what} cannot be written to {folder}: {error.strerror}") from None
+        raise DiskTrouble(f"{what} cannot be written to {folder}: {find_reason(error)}") from None
 
 
 async def sign_trial_url(inputs: BucketUrl) -> str:
@@ -55,7 +55,9 @@ async def sign_trial_url(inputs: BucketUrl) -> str:
     try:
         return await open_objects(inputs).sign_url(TRIAL, 1.0)
     except OSError as error:
-        raise DiskTrouble(f"no address of {inputs} can be signed: {error.strerror}{_advise(inputs, error)}") from None
+        raise DiskTrouble(
+            f"no address of {inputs} can be signed: {find_reason(error)}{_advise(inputs, error)}"
+        ) from None
 
 
 async def check_bucket(output: BucketUrl, what: str = "videos") -> None:
@@ -69,7 +71,7 @@ async def check_bucket(output: BucketUrl, what: str = "videos") -> None:
             raise OSError(errno.ENOTSUP, "this store overwrites what is to be created only")  # noqa: TRY301
         await store.delete(key)
     except OSError as error:
-        text = f"{what} cannot be written to {output}: {error.strerror}{_advise(output, error)}"
+        text = f"{what} cannot be written to {output}: {find_reason(error)}{_advise(output, error)}"
         raise DiskTrouble(text) from None
     if found is None:
         raise DiskTrouble(f"{what} cannot be written to {output}: what was put there is not found")

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from batchveo.core.errors import find_reason
 from batchveo.core.filenames import MOST_PIECES
 from batchveo.core.outcomes import Scope
 
@@ -183,7 +184,7 @@ def sync_folder(folder: Path) -> str:
     except OSError as error:  # some file systems do not even open a folder
         if error.errno not in NO_FOLDER_SYNC:
             raise
-        refusal = error.strerror or ""
+        refusal = find_reason(error)
     return _describe_refusal(f"the folder {folder}", refusal)
 
 
@@ -203,7 +204,7 @@ def _try_sync(descriptor: int, tolerated: Container[int]) -> str:
     except OSError as error:
         if error.errno not in tolerated:
             raise
-        return error.strerror or str(error)
+        return find_reason(error)
     return ""
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.storage.mp4_tracks import read_tracks
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def probe_video(path: Path) -> MediaInfo:
         with open_video(path) as container:
             return _read_info(container)
     except (av.FFmpegError, ValueError) as error:
-        raise UnreadableVideo(f"not a readable video: {getattr(error, 'strerror', None) or error}") from None
+        raise UnreadableVideo(f"not a readable video: {find_reason(error)}") from None
 
 
 def open_video(path: Path) -> InputContainer:

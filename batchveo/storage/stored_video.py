@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchveo.core.destination import SIDECAR_SUFFIX, VIDEO_SUFFIX, BucketUrl, Destination, parse_destination
+from batchveo.core.errors import find_reason
 from batchveo.core.models import Job
 from batchveo.storage.file_system import measure_file
 from batchveo.storage.mp4 import NotAnMp4, PassingMp4, check_mp4
@@ -79,7 +80,7 @@ def find_flaw(video: StoredVideo, size: int | None, sha256: str | None) -> str |
     except FileNotFoundError:
         return "missing"
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return f"cannot be read: {find_reason(error)}"
     if found_size != size:
         return f"{found_size} bytes, recorded were {size}"
     if found_sha256 != sha256:

@@ -1,6 +1,8 @@
 """The state, behind verbs."""
 
-from batchveo.store.importer import Added, KnownJobs, PreviewedJob, count_known_jobs, preview_jobs
+from batchveo.store.import_preview import PreviewedJob, preview_jobs
+from batchveo.store.importer import Added
+from batchveo.store.known_jobs import KnownJobs, count_known_jobs
 from batchveo.store.manual import FinishedVideo, Successor
 from batchveo.store.price_cache import Quote
 from batchveo.store.queries import Counts, LastTake

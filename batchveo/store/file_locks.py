@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from batchveo.core.errors import StateLocked, StateUnusable
+from batchveo.core.errors import StateLocked, StateUnusable, find_reason
 
 HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
 """Errors of a lock that another process holds; every other error is about the file system."""
@@ -29,7 +29,7 @@ def find_cause(folder: Path) -> str | None:
                 lock(file, fcntl.LOCK_UN)
             except OSError as error:
                 if error.errno not in HELD:
-                    return error.strerror or str(error)
+                    return find_reason(error)
     return None
 
 

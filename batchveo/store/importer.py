@@ -1,30 +1,24 @@
-"""How the jobs that manifests name are added to a database, and a preview of that."""
+"""How the jobs that manifests name are added to a database."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.filenames import distinct_stem
-from batchveo.core.job_row import JobRow, chain_place, input_files
+from batchveo.core.job_row import JobRow, input_files
 from batchveo.core.models import CatalogInfo, InputFile, Job, JobSpec, JobState
 from batchveo.core.state_machine import JUDGED_FIRST
-from batchveo.store.database import APPLICATION_ID, Connection, Part, open_untouched, transaction
+from batchveo.store.database import Connection, Part, transaction
 from batchveo.store.manifest_changes import ManifestChanges
-from batchveo.store.mapping import IS_LATER, REJECTED_AT_LAST, UNFINISHED, UNSETTLED
-from batchveo.store.queries import LastTake
-from batchveo.store.runs import SERVICES, TAKE_ON_ALL
+from batchveo.store.mapping import REJECTED_AT_LAST, UNFINISHED, UNSETTLED
+from batchveo.store.runs import TAKE_ON_ALL
 from batchveo.store.staging import ADD_ROW, StagingTable, make_tables, recognise_former_ids
-
-# -- adding
 
 NAMED_INPUTS = "SELECT DISTINCT inputs FROM temp.named WHERE inputs IS NOT NULL"
 COUNT_NAMED = "SELECT count(*) FROM temp.written"
@@ -54,7 +48,8 @@ RENAME_PENDING = """UPDATE OR IGNORE jobs SET name = named.name, stem = named.st
 STILL_NAMED_OTHERWISE = """SELECT jobs.seq, jobs.stem AS held, named.id, named.name, named.stem
     FROM temp.known CROSS JOIN temp.named USING (position) CROSS JOIN jobs ON jobs.seq = known.seq
     WHERE edited AND jobs.state = 'pending' AND (jobs.name != named.name OR jobs.stem != named.stem)"""
-RENAME_ONE = "UPDATE jobs SET name = :name, stem = :stem, fold = :stem WHERE seq = :seq"
+# pending -> pending; if that one is taken too, the job keeps the name that it has
+RENAME_ONE = "UPDATE OR IGNORE jobs SET name = :name, stem = :stem, fold = :stem WHERE seq = :seq"
 # any state -> the same: a manifest may change the labels of any job
 RELABEL = """UPDATE jobs SET meta = named.meta, tries = named.tries, priority = named.priority
     FROM temp.known CROSS JOIN temp.named USING (position)
@@ -263,8 +258,7 @@ def _rename_namesakes(db: sqlite3.Connection) -> int:
     for row in db.execute(STILL_NAMED_OTHERWISE).fetchall():
         stem = distinct_stem(row["stem"], row["id"])
         if stem != row["held"]:
-            db.execute(RENAME_ONE, {"seq": row["seq"], "name": row["name"], "stem": stem})
-            renamed += 1
+            renamed += db.execute(RENAME_ONE, {"seq": row["seq"], "name": row["name"], "stem": stem}).rowcount
     return renamed
 
 
@@ -312,151 +306,3 @@ def _read_content(item: InputFile) -> bytes:
     if hashlib.sha256(content).hexdigest() != item.sha256:
         raise UsageError(f"{item.path} changed while the manifest was read; nothing was written, run again")
     return content
-
-
-# -- preview: before they are added
-
-# a file name is taken if a job of the database has it, also in another case or another Unicode form
-_PREVIEW = """SELECT named.fold, named.id, named.name, coalesce(jobs.stem, named.stem), named.model, named.request,
-        named.source, named.line, named.inputs, jobs.state,
-        jobs.id IS NULL AND EXISTS (SELECT 1 FROM jobs AS other WHERE other.fold = named.fold),
-        named.policy, named.tries, {last}, named.chain
-    FROM temp.named LEFT JOIN jobs ON jobs.id = named.id {takes} ORDER BY named.position"""
-PREVIEW = _PREVIEW.format(last="1, jobs.state, NULL, 0", takes="")
-PREVIEW_TAKES = _PREVIEW.format(
-    last="""coalesce(last.take, 1), last.state,
-        CASE WHEN last.policy IS (SELECT id FROM policies WHERE policies.policy = named.policy)
-             THEN CASE WHEN jobs.verdict = 'accepted' THEN jobs.verdict ELSE last.verdict END END,
-        (jobs.state = 'pending' AND jobs.seq != last.seq) + (SELECT count(*) FROM jobs AS other
-            WHERE other.take_of = jobs.seq AND other.state = 'pending' AND other.seq != last.seq)""",
-    takes=f"""LEFT JOIN jobs AS last ON last.seq = coalesce(
-        (SELECT seq FROM jobs AS later WHERE later.take_of = jobs.seq AND {IS_LATER.format("jobs")}
-         ORDER BY later.take DESC LIMIT 1), jobs.seq)""",
-)
-# most databases have no takes, and to look for those of a million jobs takes seconds
-HAS_TAKES = """SELECT EXISTS (SELECT 1 FROM jobs WHERE take_of IS NOT NULL)
-    OR EXISTS (SELECT 1 FROM temp.written WHERE policy IS NOT NULL)"""
-PREVIEW_ALONE = """SELECT fold, id, name, stem, model, request, source, line, inputs, NULL, 0, policy, tries,
-        1, NULL, NULL, 0, chain
-    FROM temp.named ORDER BY position"""
-NAMED_IDS = "SELECT id FROM temp.written ORDER BY position"
-STATES_OF = "SELECT state, count(*) FROM jobs WHERE id IN ({marks}) GROUP BY state"
-IDS_AT_ONCE = 500
-_STATES: Mapping[str | None, JobState | None] = {None: None, **{state.value: state for state in JobState}}
-
-
-class PreviewedJob(NamedTuple):
-    """A named job as it would be in the database; a tuple because a million of them pass.
-
-    ``state`` is ``None`` if the job is new.
-
-    ``taken``: a job of the database, or an earlier one of the same call, has its file name. ``last``: its last take,
-    with the policy that is named now. ``parents``: the ids of the jobs whose videos it is made from.
-    """
-
-    id: str
-    name: str
-    stem: str
-    model: str
-    request: Mapping[str, Any]
-    source: str
-    line: int | None
-    inputs: tuple[InputFile, ...]
-    state: JobState | None
-    taken: bool
-    last: LastTake = LastTake()
-    parents: tuple[str, ...] = ()
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a run that names it would submit it."""
-        return self.state in (None, JobState.PENDING)
-
-
-def preview_jobs(named: StagingTable, state: Path | None) -> Iterator[PreviewedJob]:
-    """Each job of ``named`` in its order; ``state`` is a database, or ``None`` if there is none yet."""
-    if state is not None:
-        Connection(state, writing=False).close()  # refuses other files, and migrates an older database
-    with nullcontext(named.connection) if state is None else named.attach_database(state) as db:
-        query = PREVIEW_ALONE
-        named.fit_to_database(is_attached=state is not None)
-        if state is not None:
-            query = PREVIEW_TAKES if db.execute(HAS_TAKES).fetchone()[0] else PREVIEW
-        yield from _preview_rows(db, query)
-
-
-def _preview_rows(db: sqlite3.Connection, query: str) -> Iterator[PreviewedJob]:
-    folds: set[int] = set()
-    with closing(db.execute(query)) as rows:
-        for row in rows:
-            fold, job_id, name, stem, model, request, source, line, inputs, state, taken = row[:11]
-            policy, tries, number, last_state, verdict, waiting, chain = row[11:]
-            key = hash(fold)
-            is_taken = bool(taken) or (state is None and key in folds)
-            folds.add(key)
-            yield PreviewedJob(
-                id=job_id,
-                name=name,
-                stem=stem,
-                model=model,
-                request=json.loads(request),
-                source=source,
-                line=line,
-                inputs=input_files(inputs),
-                state=_STATES[state],
-                taken=is_taken,
-                last=LastTake(policy, tries, number, _STATES[last_state], verdict, waiting or 0),
-                parents=_list_parents(chain),
-            )
-
-
-def _list_parents(chain: str | None) -> tuple[str, ...]:
-    place = chain_place(chain)
-    return () if place is None else tuple(link.parent for link in place.parents)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownJobs:
-    """How many of ``named`` jobs the database at ``path`` has, by their states.
-
-    ``services``: the names of the services of its runs.
-    """
-
-    path: Path
-    named: int
-    by_state: Mapping[str, int]
-    services: frozenset[str]
-
-    @property
-    def known(self) -> int:
-        """How many it has."""
-        return sum(self.by_state.values())
-
-
-def count_known_jobs(named: StagingTable, path: Path, *, any_will_do: bool = False) -> KnownJobs | None:
-    """How many jobs of ``named`` the database at ``path`` has, without a write or a lock.
-
-    ``None`` if it is no database of ours, or unreadable. ``any_will_do``: stop at the first known jobs.
-    """
-    try:
-        with closing(open_untouched(path)) as db:
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                return None
-            services = frozenset(row[0] for row in db.execute(SERVICES))
-            states: Counter[str] = Counter()
-            total = 0
-            for ids in _list_id_chunks(named):
-                total += len(ids)
-                query = STATES_OF.format(marks=",".join("?" * len(ids)))
-                states.update({row[0]: row[1] for row in db.execute(query, ids)})
-                if states and any_will_do:
-                    break
-    except (sqlite3.Error, OSError):
-        return None
-    return KnownJobs(path=path, named=total, by_state=states, services=services)
-
-
-def _list_id_chunks(named: StagingTable) -> Iterator[list[str]]:
-    with closing(named.connection.execute(NAMED_IDS)) as rows:
-        while chunk := rows.fetchmany(IDS_AT_ONCE):
-            yield [row[0] for row in chunk]

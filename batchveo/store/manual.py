@@ -184,8 +184,9 @@ class Manual(Part):
     ) -> int:
         """Add the job that replaces ``job``; returns its number. ``replaced``: such numbers of its parents."""
         fold = self._db.execute(FOLD, {"seq": job.seq}).fetchone()["fold"]
-        # both names are unique in the table: the old job, which makes no video, gives up its own
-        self._db.execute(GIVE_UP_STEM, {"seq": job.seq, "stem": distinct_stem(job.stem, successor.id)})
+        # both names are unique in the table: the old job, which makes no video, gives up its own; its id is in the one
+        # that it gets, since a manifest may give the successor one with that job's id
+        self._db.execute(GIVE_UP_STEM, {"seq": job.seq, "stem": distinct_stem(job.stem, job.id)})
         key = normal_key(successor.request, job.index) if successor.is_recognised_by_request else None
         names = {"seq": job.seq, "stem": job.stem, "fold": fold, "normal_key": key, "now": now, "catalog": catalog}
         columns = {"id": successor.id, "model": successor.model, "request": successor.request}

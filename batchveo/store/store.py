@@ -14,7 +14,7 @@ from typing import Self
 from batchveo.core.models import Job, JobState
 from batchveo.store.attempt_keys import AttemptKeys
 from batchveo.store.chain_queries import ChainQueries
-from batchveo.store.clip_checks import ClipChecks
+from batchveo.store.clip_facts import ClipFacts
 from batchveo.store.clip_figures import ClipFigures
 from batchveo.store.database import Connection
 from batchveo.store.deliveries import Deliveries
@@ -28,8 +28,10 @@ from batchveo.store.price_cache import PriceCache
 from batchveo.store.queries import Counts, Queries
 from batchveo.store.runs import Runs
 from batchveo.store.skipped_jobs import SkippedJobs
+from batchveo.store.takes import Takes
 from batchveo.store.transitions import Transitions
 from batchveo.store.uploads import Uploads
+from batchveo.store.verdicts import Verdicts
 from batchveo.store.votes import Votes
 from batchveo.store.waiting_jobs import WaitingJobs
 
@@ -55,7 +57,9 @@ class Store:
         self.progress = ProgressQueries(connection, queries)
         self.prices = PriceCache(connection)
         self.keys = AttemptKeys(connection)
-        self.checks = ClipChecks(connection, queries, transitions)
+        facts = self.facts = ClipFacts(connection)
+        takes = self.takes = Takes(connection, queries, transitions, facts)
+        self.verdicts = Verdicts(connection, queries, transitions, takes)
         votes = self.votes = Votes(connection)
         self.links = Links(connection, queries, transitions, votes)
         self.uploads = Uploads(connection)

@@ -136,7 +136,7 @@ def _plan_takes(store: Store, body: Body) -> further_takes.FurtherTakes:
 
 def _identify_takes(store: Store, planned: further_takes.FurtherTakes) -> str:
     """A text that is the same as long as no take is added to these jobs."""
-    return _identify((first.id, store.checks.list_family(first)[-1].take, planned.count) for first in planned.firsts)
+    return _identify((first.id, store.takes.list_family(first)[-1].take, planned.count) for first in planned.firsts)
 
 
 def _identify_jobs(jobs: Iterable[Job]) -> str:

@@ -155,7 +155,7 @@ def _find_open(groups: TakeGroups, at: int | None, is_open: Sequence[bool]) -> s
 
 def _make_group(store: Store, group: TakeGroup, person: str, presence: VideoPresence) -> dict[str, object]:
     jobs = [store.queries.read_job(seq) for seq in group.seqs]
-    measured = {job.seq: store.checks.read_measures(job) for job in jobs}
+    measured = {job.seq: store.facts.read_measures(job) for job in jobs}
     near = link_near_copies(measured)
     cards = serializers.make_cards(store, store.search.read_cards(group.seqs), presence)
     return {

@@ -18,12 +18,12 @@ LOOK_SECONDS = 0.4
 
 def make_checks(store: Store, job: Job) -> dict[str, object]:
     """What was measured of a job's clip, and what its gates and people say."""
-    measures = store.checks.read_measures(job)
+    measures = store.facts.read_measures(job)
     return {
         **describe_measures(store, job, measures),
         "verdicts": [
             {"at": at, "verdict": each.verdict.value, "gate": each.gate, "values": dict(each.values)}
-            for at, each in store.checks.list_verdicts(job)
+            for at, each in store.verdicts.list_verdicts(job)
         ],
         "votes": [_describe_vote(store, vote, job) for vote in store.votes.list_votes_of(job.seq)],
     }
@@ -40,7 +40,7 @@ def describe_measures(store: Store, job: Job, measures: Measures | None) -> dict
         ],
         "mismatches": [] if measures is None else list(map(str, compare_request(job.request, measures))),
         "problems": [] if measures is None else list(measures.problems),
-        "scores": store.checks.read_scores(job),
+        "scores": store.facts.read_scores(job),
     }
 
 
@@ -57,12 +57,12 @@ def _describe_vote(store: Store, vote: Vote, job: Job) -> dict[str, object]:
 
 def find_near_copies(store: Store, job: Job) -> list[dict[str, object]]:
     """The ids and names of clips that look the same, as far as there is time to look."""
-    measures = store.checks.read_measures(job)
+    measures = store.facts.read_measures(job)
     if measures is None or not measures.hashes:
         return []
     until = time.monotonic() + LOOK_SECONDS
     found: list[dict[str, object]] = []
-    for seq, hashes in store.checks.list_hashes():
+    for seq, hashes in store.facts.list_hashes():
         if time.monotonic() > until:
             break
         if seq != job.seq and len(hashes) == len(measures.hashes) and are_near_copies(measures.hashes, hashes):

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from batchveo.core.destination import VIDEO_SUFFIX, Destination, parse_destination
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, locate_video, size_of
 
 ADVICE = (
@@ -124,7 +124,7 @@ def find_problem(video: StoredVideo, size: object) -> Problem | None:
         where = "where it was put" if isinstance(video, Path) else "in the bucket any more"
         return Problem(word=missing, says=f"{_ONCE}, but its file is not {where}.", gone=True)
     except (OSError, ValueError, UsageError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
+        why = find_reason(error)
         return Problem(word="Cannot be read", says=f"{_ONCE}; now it cannot be read: {why}.")
     if found != size:
         return Problem(word="Damaged", says=f"Its file has {found:,} bytes; {size:,} were recorded.")

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from batchveo.core.errors import find_reason
 from batchveo.core.models import Job, JobState
 from batchveo.storage.sidecar import sidecar_path, sidecar_text
 from batchveo.storage.stored_video import BucketVideo, StoredVideo, video_at
@@ -119,4 +120,4 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int] | Non
 
 
 def _make_bucket_error(error: OSError) -> HTTPException:
-    return HTTPException(502, f"the bucket does not give it: {error.strerror}")
+    return HTTPException(502, f"the bucket does not give it: {find_reason(error)}")

@@ -22,5 +22,5 @@ def follow_near_copies(path: Path) -> Background[Mapping[int, int]]:
 
 
 def _count_near_copies(store: Store) -> Mapping[int, int]:
-    groups = group_near_copies(islice(store.checks.list_hashes(), MOST_CLIPS))
+    groups = group_near_copies(islice(store.facts.list_hashes(), MOST_CLIPS))
     return {seq: len(group) - 1 for group in groups for seq in group}

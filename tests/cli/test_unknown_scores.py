@@ -43,7 +43,7 @@ def test_a_score_that_no_clip_has_is_said(
     morning = Morning(tmp_path)
     job = morning.make("a")
     with morning.store() as store:
-        store.checks.record_scores(job, {"bright.mean": 3.0}, now=1.0)
+        store.facts.record_scores(job, {"bright.mean": 3.0}, now=1.0)
     assert status_of([*arguments, "--where", f"{score} > 20"]) == status
     assert ("no clip has" in (err := capsys.readouterr().err)) is bool(note)
     assert note in err

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import re
 
+import pytest
+
 from batchveo.core import errors
-from batchveo.core.errors import BatchveoError, ManifestError, Problem
+from batchveo.core.errors import BatchveoError, ManifestError, Problem, find_reason
 
 
 def read_drawing() -> dict[str, tuple[str | None, int | None]]:
@@ -44,3 +47,23 @@ def test_a_manifest_error_lists_its_problems() -> None:
         "... and 4 more",
         "7 problems; nothing was written or bought",
     ]
+
+
+class DecoderError(Exception):
+    """As those of FFmpeg."""
+
+    strerror = "Invalid data found"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/v/a.mp4"), "No space left on device"),
+        (OSError("the bucket is closed"), "the bucket is closed"),
+        (DecoderError("[Errno 1] Invalid data found: 'a.mp4'"), "Invalid data found"),
+        (ValueError("no size"), "no size"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_a_reason_is_without_number_and_file_and_never_empty(error: Exception, reason: str) -> None:
+    assert find_reason(error) == reason

@@ -22,9 +22,9 @@ from batchveo.provider.client import ApiClient
 from batchveo.storage import file_system
 from batchveo.storage.local import FolderWriter
 from batchveo.storage.video_file import VideoFile
-from batchveo.store.clip_checks import ClipChecks
 from batchveo.store.links import Links
 from batchveo.store.transitions import Transitions
+from batchveo.store.verdicts import Verdicts
 from tests.helpers.fake_clips import FakeClips
 
 CONCURRENCY = 4
@@ -175,9 +175,9 @@ def install(point: str, die: Callable[[], None]) -> None:  # noqa: C901 - one ar
         case "before-check":
             around_async(StoredClips, "measure_clip", after=die)
         case "before-verdict":
-            around(ClipChecks, "record_verdict", before=die, after=None)
+            around(Verdicts, "record_verdict", before=die, after=None)
         case "verdict-not-flushed":
-            around(ClipChecks, "record_verdict", before=None, after=die)
+            around(Verdicts, "record_verdict", before=None, after=die)
         case "after-verdict":
             around_async(StoredClips, "add_to_sidecar", before=die)
         case "after-final-commit":

@@ -92,9 +92,13 @@ def test_death_while_a_video_gets_its_folder(tmp_path: Path, point: str) -> None
     service = Service(Settings(generation_median=0.2, log_lag=0.3))
     with running(service) as url:
         assert finished(child(tmp_path, point, 3, url)) == 77
-        assert finished(child(tmp_path, "none", 0, url)) == 0
+        status = finished(child(tmp_path, "none", 0, url))
+        # the requests of other jobs may have been about to leave
+        made = {job.file for job in jobs_of(tmp_path) if not job.held}
+        assert status == (0 if len(made) == 8 else 1)
+        assert len(made) > 8 - CONCURRENCY
         assert_nothing_bought_twice_or_lost(tmp_path, service)
-        assert {job.file for job in jobs_of(tmp_path)} == {f"veo2/{number}/fox-{number}.mp4" for number in range(8)}
+        assert made <= {f"veo2/{number}/fox-{number}.mp4" for number in range(8)}
         assert not list((tmp_path / "videos").rglob("*.part"))
         for file in (tmp_path / "state").iterdir():
             file.unlink()
@@ -128,7 +132,7 @@ def assert_families_are_whole(folder: Path, service: Service) -> None:
     """Each clip has its verdict, none was made again without need, and the money is that of the ledger, to the cent."""
     with Store(folder / "state/batchveo.db", writing=False) as store:
         for job in store.jobs():
-            family = store.checks.list_family(job)
+            family = store.takes.list_family(job)
             assert [take.take for take in family] == list(range(1, len(family) + 1))
             assert [take.verdict for take in family[:-1]] == ["rejected"] * (len(family) - 1)
             # a request that was about to leave when its process died may be held

@@ -78,7 +78,7 @@ def test_only_what_meets_a_condition(morning: Morning) -> None:
     for name, seed in (("a", 1), ("b", 2), ("c", 3)):
         job = morning.make(name, request={"seed": seed}, meta={"scene": name})
         with morning.store() as store:
-            store.checks.record_scores(job, {"clip.score": seed / 10}, now=20.0)
+            store.facts.record_scores(job, {"clip.score": seed / 10}, now=20.0)
     where = 'clip.score > 0.15 and meta.scene != "c"'
     assert morning.export(where=where, models=("google/veo3",)).left_out_because == {"not chosen": 2}
     assert exported(morning) == ["b"]

@@ -197,10 +197,10 @@ def checked(morning: Morning) -> None:
     second = morning.make("b", meta={"split": "val"})
     morning.make("c", meta={"split": "test"})
     with morning.store() as store:
-        store.checks.record_measures(first, MEASURES, now=20.0)
-        store.checks.record_measures(second, replace(MEASURES, motion=7.0, blur=None, level=CheckLevel.BASIC), now=20.0)
-        store.checks.record_scores(first, {"clip.score": 1, "caption.text": "a sea", "mixed.x-y": 1}, now=20.0)
-        store.checks.record_scores(second, {"clip.score": 0.25, "mixed.x-y": "good"}, now=20.0)
+        store.facts.record_measures(first, MEASURES, now=20.0)
+        store.facts.record_measures(second, replace(MEASURES, motion=7.0, blur=None, level=CheckLevel.BASIC), now=20.0)
+        store.facts.record_scores(first, {"clip.score": 1, "caption.text": "a sea", "mixed.x-y": 1}, now=20.0)
+        store.facts.record_scores(second, {"clip.score": 0.25, "mixed.x-y": "good"}, now=20.0)
     morning.judge(first)
     morning.vote(VoteKind.PICK, first)
     morning.vote(VoteKind.RATE, first, rating=4)
@@ -287,7 +287,7 @@ def test_an_earlier_export_gets_the_new_columns(morning: Morning) -> None:
     index.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     morning.make("c")
     with morning.store() as store:
-        store.checks.record_measures(job, MEASURES, now=20.0)
+        store.facts.record_measures(job, MEASURES, now=20.0)
     result = morning.export(where='name != "a"')
     assert (result.clips, result.added, result.troubles) == (3, 1, [])
     rows = {row["name"]: row for row in map(json.loads, (morning.dataset / "clips.jsonl").read_text().splitlines())}
@@ -302,7 +302,7 @@ def test_measures_serve_if_pyav_is_absent(morning: Morning, monkeypatch: pytest.
     job = morning.make("a")
     measures = measure_file(morning.videos / "a.mp4", CheckLevel.BASIC)
     with morning.store() as store:
-        store.checks.record_measures(job, measures, now=20.0)
+        store.facts.record_measures(job, measures, now=20.0)
     with monkeypatch.context() as without:
         without.setattr("batchveo.dataset.clips.can_probe", lambda: False)
         morning.export()

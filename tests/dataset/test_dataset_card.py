@@ -61,8 +61,8 @@ def test_measures_verdicts_and_votes_are_summed_up(morning: Morning) -> None:
         job = morning.make(f"c{number}")
         measures = Measures(level=CheckLevel.BASIC, frames=1, black_seconds=black, motion=2.5, bitrate=90_000)
         with morning.store() as store:
-            store.checks.record_measures(job, measures, now=20.0)
-            store.checks.record_scores(job, {"clip.score": 3 * number, "caption.text": "a sea"}, now=20.0)
+            store.facts.record_measures(job, measures, now=20.0)
+            store.facts.record_scores(job, {"clip.score": 3 * number, "caption.text": "a sea"}, now=20.0)
         morning.judge(job)
     morning.vote(VoteKind.PICK, job)
     morning.vote(VoteKind.RATE, job, rating=4)

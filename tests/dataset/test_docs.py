@@ -37,7 +37,7 @@ def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatc
     morning.vote(VoteKind.PICK, pair[0])
     with morning.store() as store:
         measures = Measures(level=CheckLevel.BASIC, frames=1, motion=2.0, black_seconds=0.0)
-        store.checks.record_measures(pair[0], measures, now=20.0)
+        store.facts.record_measures(pair[0], measures, now=20.0)
     monkeypatch.chdir(morning.folder)
     (morning.folder / "state").mkdir()
     morning.state.rename(morning.folder / "state" / "batchveo.db")

@@ -11,7 +11,7 @@ from batchveo.core.models import JobState
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.engine.result import RunResult
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.chains import make_chain
@@ -70,12 +70,12 @@ def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, 2, now=1.0)
         jobs = [moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0) for _ in range(2)]
-        store.checks.set_policy(jobs, CheckPolicy(gates=(gate,)))
+        store.verdicts.set_policy(jobs, CheckPolicy(gates=(gate,)))
         assert "rejected" not in said(store, began.run)
         rejected = Judgement(verdict=Verdict.REJECTED, gate=gate, values={"black_seconds": 2.0})
         take = NewTake(request="{}", tries=1)
         for job, again in zip(jobs, (take, None), strict=True):
-            store.checks.record_verdict(job, rejected, run=began.run, now=3.0, take=again)
+            store.verdicts.record_verdict(job, rejected, run=began.run, now=3.0, take=again)
         lines = said(store, began.run).splitlines()
     listing = f"batchveo jobs --where 'verdict == \"rejected\"' --state {store.path}"
     place = lines.index(f"2 clips rejected, 1 of them with another take; `{listing}` lists them")
@@ -87,9 +87,9 @@ def test_open_clips_are_counted(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, 1, now=1.0)
         job = moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
-        store.checks.set_policy([job], CheckPolicy(gates=("clip.score > 1",)))
+        store.verdicts.set_policy([job], CheckPolicy(gates=("clip.score > 1",)))
         left_open = Judgement(verdict=Verdict.OPEN, gate="clip.score > 1", values={"clip.score": None})
-        store.checks.record_verdict(job, left_open, run=began.run, now=3.0)
+        store.verdicts.record_verdict(job, left_open, run=began.run, now=3.0)
         lines = said(store, began.run).splitlines()
     listing = f"batchveo jobs --where 'verdict == \"open\"' --state {store.path}"
     assert f"1 clip open: a value of their gates is not known yet; `{listing}` lists them" in lines
@@ -146,7 +146,7 @@ def test_blocked_by_clips_that_were_rejected(tmp_path: Path) -> None:
         run = store.runs.begin_run(command="run", service="x", now=1.0)
         store.imports.add_jobs(make_chain(2, "fox"), run=run, now=1.0)
         job = moved_on(store, run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
-        store.checks.record_verdict(job, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=3.0)
+        store.verdicts.record_verdict(job, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=3.0)
         text = said(store, run, blocked=store.waiting.count_blocked())
         several = [BlockedCount(state="rejected", jobs=7, example="fox 0", parents=3)]
         together = said(store, run, blocked=several)

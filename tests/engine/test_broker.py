@@ -11,11 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from batchveo.core.errors import UsageError
 from batchveo.core.events import Message
 from batchveo.core.models import InputFile, Job, JobState
 from batchveo.core.outcomes import Outcome, RejectedTemporarily
-from batchveo.engine.broker import FileUnreadable
 from batchveo.engine.stages.clip_inspector import StoredClips
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable, StoreUnreachable
 from tests.helpers.coordinator_at_work import (
     FETCHED,
     REMOTE,
@@ -107,20 +108,29 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
         assert await broker.read_input_file(sha256) == ("image/png", content)
 
 
-async def test_a_video_that_is_gone_is_no_end_of_the_run(
-    open_coordinator: CoordinatorOpener, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (FileNotFoundError(errno.ENOENT, "it is gone", "a.mp4"), StoreRefused),
+        (UsageError("it is gone"), StoreRefused),
+        (StoreUnavailable(errno.EIO, "it is gone"), StoreUnavailable),
+        (StoreUnreachable(errno.EIO, "it is gone", "s3://videos"), StoreUnavailable),
+    ],
+)
+async def test_a_video_that_cannot_be_read_is_no_end_of_the_run(
+    open_coordinator: CoordinatorOpener, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[OSError]
 ) -> None:
-    """The worker hears why it cannot be read."""
+    """The worker hears why, and whether it may pass."""
 
     async def read_clip(self: StoredClips, job: Job) -> bytes:
-        raise FileNotFoundError(errno.ENOENT, "it is gone", job.file)
+        raise error
 
     monkeypatch.setattr(StoredClips, "read_clip", read_clip)  # no thread on virtual time
     async with open_coordinator(1) as at_work:
         broker = await at_work.broker()
         job = await broker.record_outcome(await broker.record_outcome(await bought(broker), URL), FETCHED)
         assert job.sha256 is not None
-        with pytest.raises(FileUnreadable, match=f"the video of {job.name} cannot be read: it is gone"):
+        with pytest.raises(kind, match=f"the video of {job.name} cannot be read: it is gone"):
             await broker.read_input_file(job.sha256)
         assert await finished(broker) == 4.0
 

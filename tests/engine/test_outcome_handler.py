@@ -10,13 +10,34 @@ import pytest
 
 from batchveo.core.errors import DiskTrouble, NoVideos
 from batchveo.core.models import Job, JobState
-from batchveo.core.outcomes import Accepted, DiskRefused, DownloadError, GenerationFailed, Outcome, Stuck
+from batchveo.core.outcomes import (
+    Accepted,
+    Blocked,
+    DiskRefused,
+    DownloadError,
+    FailedInLog,
+    GenerationFailed,
+    Outcome,
+    StillGenerating,
+    Stop,
+    Stuck,
+)
 from batchveo.core.state_machine import Move, next_state
 from batchveo.engine.broker import Fenced
 from batchveo.sandbox import Settings
 from batchveo.store import Store
 from batchveo.store.database import Connection
-from tests.helpers.coordinator_at_work import URL, CoordinatorOpener, all_of, bought, finished, generation, names
+from tests.helpers.coordinator_at_work import (
+    URL,
+    CoordinatorAtWork,
+    CoordinatorOpener,
+    all_of,
+    bought,
+    finished,
+    generation,
+    key,
+    names,
+)
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +79,43 @@ async def test_an_answer_about_a_generation_that_failed_meanwhile_changes_nothin
         assert failed.state is S.FAILED
         assert (await broker.record_outcome(job, late)).state is S.FAILED
         assert at_work.job(job) == failed
+
+
+@pytest.mark.parametrize(
+    ("late", "aside"),
+    [
+        (Stuck(reason="moderated"), False),
+        (URL, True),
+        (StillGenerating(word="generating"), False),
+        (Blocked(stop=Stop.KEY, reason="401"), False),
+    ],
+)
+async def test_an_answer_about_the_generation_before_frees_no_slot(
+    open_coordinator: CoordinatorOpener, late: Outcome, aside: bool
+) -> None:
+    """The job was made again, with another key; nothing more is in flight with that than it may have."""
+    keys = [key("a", concurrency=1), key("b", concurrency=1)]
+    async with open_coordinator(4, keys=keys, tries=2) as at_work:
+        broker = await at_work.broker()
+        job, other = await bought(broker), await bought(broker)
+        await broker.record_outcome(job, Stuck(reason="moderated"))
+        await bought(broker)
+        outcomes = at_work.process.coordinator._outcomes
+        await outcomes.record_log_outcome(at_work.job(job), FailedInLog(reason="free"))
+        await outcomes.record_log_outcome(at_work.job(job), FailedInLog(reason="free"))
+        await broker.record_outcome(other, URL)
+        again = await bought(broker)
+        assert (again.seq, job.api_key_label, again.api_key_label) == (job.seq, "a", "b")
+        await broker.record_outcome(job, late, aside=aside)
+        assert list_slots(at_work) == [("a", 1), ("b", 1)]
+        claim = at_work.begin(broker.claim)
+        assert await claim.waits()
+
+
+def list_slots(at_work: CoordinatorAtWork) -> list[tuple[str, int]]:
+    """How many slots are taken of each key."""
+    table = at_work.process.coordinator._in_flight
+    return [(name, table.count_slots(name, at_work.clock.now())) for name in ("a", "b")]
 
 
 def _failed(job: Job) -> Move:

@@ -21,7 +21,7 @@ from batchveo.dataset import Exported, ExportSettings, Format, export
 from batchveo.dataset.splits import Splitting
 from batchveo.sandbox.sample_clips import sample_video
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 from tests.helpers.factories import make_spec
 
 HOSTILE = [
@@ -126,14 +126,14 @@ class Morning:
         verdict = Verdict.REJECTED if gate else Verdict.ACCEPTED
         with self.store() as store:
             judgement = Judgement(verdict=verdict, gate=gate)
-            return store.checks.record_verdict(job, judgement, run=1, now=20.0).job
+            return store.verdicts.record_verdict(job, judgement, run=1, now=20.0).job
 
     def make_again(self, job: Job, gate: str = "") -> Job:
         """Reject the clip of ``job``, and make another take of it, which succeeds; returns the take."""
         with self.store() as store:
             take = NewTake(request=canonical_json(job.request), tries=3)
             judgement = Judgement(verdict=Verdict.REJECTED, gate=gate)
-            added = store.checks.record_verdict(job, judgement, run=1, now=20.0, take=take).added
+            added = store.verdicts.record_verdict(job, judgement, run=1, now=20.0, take=take).added
             assert added is not None
             return self._finish_next(store, added.name, 0.5)
 

@@ -46,7 +46,7 @@ def annotate(morning: Morning, path: Path, on: str = "name", **changes: Any) -> 
 
 def read_scores(morning: Morning) -> dict[str, dict[str, object]]:
     with morning.store(writing=False) as store:
-        return {job.name: dict(store.checks.read_scores(job)) for job in store.jobs(JobState.SUCCEEDED)}
+        return {job.name: dict(store.facts.read_scores(job)) for job in store.jobs(JobState.SUCCEEDED)}
 
 
 def list_problems(morning: Morning, path: Path, on: str = "name", **changes: Any) -> list[str]:
@@ -155,7 +155,7 @@ def test_a_name_of_two_clips_and_a_file_of_two_folders(morning: Morning) -> None
         annotate(morning, path, "file")
     annotate(morning, write(morning, "s.csv", "file,x\nsub/a.mp4,1\n"), "file")
     with morning.store() as store:
-        assert [store.checks.read_scores(job) for job in store.jobs()] == [{}, {"s.x": 1}, {}]
+        assert [store.facts.read_scores(job) for job in store.jobs()] == [{}, {"s.x": 1}, {}]
 
 
 @pytest.mark.parametrize(("column", "words"), [("xs", "did you mean x?"), ("score", "it has name, x")])
@@ -195,9 +195,9 @@ def test_a_file_that_is_not_there(morning: Morning) -> None:
 def test_open_verdicts_are_decided(morning: Morning) -> None:
     with morning.store() as store:
         jobs = list(store.jobs())
-        store.checks.set_policy(jobs, CheckPolicy(gates=("laion.score >= 5",)))
+        store.verdicts.set_policy(jobs, CheckPolicy(gates=("laion.score >= 5",)))
         for job in jobs:
-            store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
+            store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
     result = annotate(morning, write(morning, "laion.csv", "name,score\na,4\nb,6\n"))
     assert (dict(result.judged.rejected), result.judged.accepted) == ({"laion.score >= 5": 1}, 1)
     assert [job.verdict for job in morning.jobs()] == ["rejected", "accepted", "open"]

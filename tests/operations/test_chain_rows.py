@@ -57,9 +57,9 @@ def test_what_a_job_waits_for(store: Store) -> None:
     assert describe_waits(store) == ["shot 1 waiting: shot 0 is pending", "shot 2 waiting: shot 1 is pending"]
     moved_on(store, 1, *MADE, now=2.0)
     assert describe_waits(store)[0] == "shot 1 waiting: shot 0 is not judged yet"
-    store.checks.record_verdict(find(store, "shot 0"), Judgement(verdict=Verdict.ACCEPTED), run=1, now=9.0)
+    store.verdicts.record_verdict(find(store, "shot 0"), Judgement(verdict=Verdict.ACCEPTED), run=1, now=9.0)
     assert describe_waits(store)[0] == "shot 1 waiting: shot 0 is finished"
-    store.checks.record_verdict(find(store, "shot 0"), Judgement(verdict=Verdict.REJECTED, gate="g"), run=1, now=9.0)
+    store.verdicts.record_verdict(find(store, "shot 0"), Judgement(verdict=Verdict.REJECTED, gate="g"), run=1, now=9.0)
     blocked = "shot 0 was rejected"
     assert describe_waits(store) == [f"shot 1 blocked: {blocked}", f"shot 2 blocked: {blocked}"]
     store.manual.cancel_job(find(store, "shot 1"), now=9.0)

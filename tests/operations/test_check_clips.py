@@ -65,7 +65,7 @@ async def test_a_gate_may_need_more_than_the_option_asks_for(morning: Morning) -
     morning.make("a", policy=ALL)
     await check(morning, fake())
     with morning.store() as store:
-        measures = store.checks.read_measures(morning.job("a"))
+        measures = store.facts.read_measures(morning.job("a"))
     assert measures is not None
     assert measures.level is CheckLevel.ALL
 

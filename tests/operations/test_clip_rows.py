@@ -30,11 +30,11 @@ def test_an_accepted_clip_has_no_gate_any_more(tmp_path: Path) -> None:
     job = morning.make("a", policy=CheckPolicy(gates=(GATE,)).to_json())
     with morning.store() as store:
         rejected = Judgement(verdict=Verdict.REJECTED, gate=GATE, values={"black_seconds": 1.0})
-        judged = store.checks.record_verdict(job, rejected, run=None, now=1.0).job
+        judged = store.verdicts.record_verdict(job, rejected, run=None, now=1.0).job
         assert read_gate(store, judged) == GATE
         assert make_verdict_row(store)["rejected_by"] == {GATE: 1}
-        store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=1, motion=2.5), now=2.0)
-        accepted = store.checks.record_verdict(job, Judgement(verdict=Verdict.ACCEPTED), run=None, now=2.0).job
+        store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=1, motion=2.5), now=2.0)
+        accepted = store.verdicts.record_verdict(job, Judgement(verdict=Verdict.ACCEPTED), run=None, now=2.0).job
         row = ClipRows(store).make_row(accepted)
         assert (row["verdict"], row["gate"]) == ("accepted", None)
         assert row["checks"] == {"level": "basic", "frames": 1, "motion": 2.5, "mismatches": [], "problems": []}

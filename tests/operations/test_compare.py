@@ -51,7 +51,7 @@ def test_clips_success_price_and_time(morning: Morning) -> None:
     """A price for a second is known only of clips that were measured."""
     with morning.store() as store:
         (job,) = store.queries.find_jobs("good-0")
-        store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, duration_seconds=4.0), now=1.0)
+        store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, duration_seconds=4.0), now=1.0)
     rows = compared(morning)
     fast, good = rows[FAST], rows[GOOD]
     assert (fast.clips, fast.failed, round(fast.success_rate, 3)) == (10, 1, 0.909)
@@ -66,7 +66,7 @@ def test_gates_that_rejected_and_what_people_say(morning: Morning) -> None:
         for name, gate in (("fast-1", "cuts == 0"), ("fast-2", "cuts == 0"), ("fast-3", "has_sound")):
             (job,) = store.queries.find_jobs(name)
             rejected = Judgement(verdict=Verdict.REJECTED, gate=gate)
-            store.checks.record_verdict(job, rejected, run=1, now=5.0)
+            store.verdicts.record_verdict(job, rejected, run=1, now=5.0)
         (job,) = store.queries.find_jobs("good-1")
         for kind, rating in ((VoteKind.PICK, None), (VoteKind.RATE, 4)):
             store.votes.record_vote(Vote(person="ann", kind=kind, job=job.seq, rating=rating))

@@ -77,7 +77,7 @@ def test_an_accepted_clip_and_other_gates_leave_them_alone(store: Store) -> None
     run = add(store, "fox", policy=POLICY)
     first = moved_on(store, run, *DONE, now=3.0)
     add_more(store, "fox")
-    judged = store.checks.record_verdict(first, Judgement(verdict=Verdict.ACCEPTED), run=run, now=20.0)
+    judged = store.verdicts.record_verdict(first, Judgement(verdict=Verdict.ACCEPTED), run=run, now=20.0)
     assert judged.cancelled == []
     other = CheckPolicy(gates=("black_seconds < 9",)).to_json()
     request = {"model": MODEL, "prompt": "a fox", "seed": 7}

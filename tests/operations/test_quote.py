@@ -179,7 +179,7 @@ def test_the_rates_are_those_of_the_database(tmp_path: Path) -> None:
                 Downloaded(folder="/v", file=f"{name}.mp4", bytes=3, sha256="00"),
             ):
                 job = move(store, job, outcome)
-            store.checks.record_verdict(job, Judgement(verdict=verdict), run=run, now=9.0)
+            store.verdicts.record_verdict(job, Judgement(verdict=verdict), run=run, now=9.0)
         tally = Tally(PriceBook(PriceList({}), None, 2.0), store)
         tally.add_job("google/veo3", {})
         assert [(model.judged, model.rejected) for model in tally.list_models()] == [(0, 0)]

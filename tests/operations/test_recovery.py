@@ -22,7 +22,7 @@ from batchveo.storage.base import at_once
 from batchveo.storage.sidecar import read_sidecars
 from batchveo.storage.stored_video import find_flaw, video_at
 from batchveo.store import Store
-from batchveo.store.clip_checks import make_take_id
+from batchveo.store.takes import make_take_id
 from tests.helpers.factories import make_spec
 from tests.helpers.virtual_run import Night, specs
 

@@ -23,8 +23,8 @@ from batchveo.operations.run_setup import ManifestSources
 from batchveo.operations.saved_settings import find_chosen, serialize_settings
 from batchveo.provider.catalog import MODELS
 from batchveo.store import Added, Store
-from batchveo.store.clip_checks import NewTake
 from batchveo.store.manual import NO_TRY_LEFT
+from batchveo.store.takes import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.factories import make_spec
 from tests.helpers.manifests import PNG
@@ -571,7 +571,7 @@ def test_cancelled_jobs_below_stay_cancelled(store: Store) -> None:
     parent, child, last = (next(job for job in store.jobs() if word in job.prompt) for word in ("fox", "runs", "rests"))
     moved_on(store, 1, S.GENERATING, S.FAILED, now=3.0)
     manage.cancel_jobs(store, [store.queries.read_job(last.seq)], now=4.0)
-    store.checks.add_takes(child, [NewTake(request=canonical_json(child.request), tries=1, asked=True)], now=5.0)
+    store.takes.add_takes(child, [NewTake(request=canonical_json(child.request), tries=1, asked=True)], now=5.0)
     replace_prompt(store, store.queries.read_job(parent.seq), "A fox wakes", now=9.0)
     ids = {job.prompt: job.id for job in store.jobs()}
     assert sorted((job.prompt, job.take, job.state.value, job.error or "") for job in store.jobs()) == sorted(

@@ -57,7 +57,7 @@ def score(morning: Morning, command: str, *jobs: str, timeout: float = 60.0, **c
 
 def read_scores(morning: Morning, name: str) -> dict[str, object]:
     with morning.store(writing=False) as store:
-        return dict(store.checks.read_scores(morning.job(name)))
+        return dict(store.facts.read_scores(morning.job(name)))
 
 
 def read_calls(morning: Morning) -> list[int]:
@@ -79,7 +79,7 @@ def test_a_program_gets_clips_in_batches_and_only_once(morning: Morning) -> None
 def test_what_a_program_reads(morning: Morning) -> None:
     with morning.store() as store:
         job = morning.job("a")
-        store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, motion=2.5), now=1.0)
+        store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, motion=2.5), now=1.0)
     body = """
     for clip in clips:
         with open(clip["path"], "rb") as file:
@@ -219,9 +219,9 @@ def test_a_program_that_reads_nothing_is_not_waited_for(morning: Morning) -> Non
 def test_open_verdicts_are_decided_and_takes_added(morning: Morning) -> None:
     with morning.store() as store:
         jobs = {job.name: job for job in store.jobs()}
-        store.checks.set_policy(jobs.values(), CheckPolicy(gates=("clip.score >= 0.5",)))
+        store.verdicts.set_policy(jobs.values(), CheckPolicy(gates=("clip.score >= 0.5",)))
         for name in "ab":
-            store.checks.record_measures(jobs[name], Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
+            store.facts.record_measures(jobs[name], Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
     body = """
     for clip in clips:
         print(json.dumps({"id": clip["id"], "score": {"a": 0.4, "b": 0.6, "c": 0.1}[clip["name"]]}))

@@ -11,7 +11,7 @@ from batchveo.core.fields import parse_condition
 from batchveo.core.gates import CheckPolicy, Judgement, Verdict
 from batchveo.operations.take_groups import TakeGroups, group_takes
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 from tests.helpers.finished_jobs import Morning
 
 
@@ -68,7 +68,7 @@ def test_repeats_and_takes_of_a_rejected_clip_are_one_group(tmp_path: Path) -> N
         job = next(store.jobs())
         rejected = Judgement(verdict=Verdict.REJECTED, gate="duration_seconds > 3")
         take = NewTake(request='{"model":"google/veo3","prompt":"p","seed":2}', tries=1)
-        store.checks.record_verdict(job, rejected, run=1, now=5.0, take=take)
+        store.verdicts.record_verdict(job, rejected, run=1, now=5.0, take=take)
         done = "state = 'succeeded', generation_id = 'g', folder = '/v', file = 'x.mp4', bytes = 1, sha256 = 'x'"
         store.connection.db.execute(f"UPDATE jobs SET {done} WHERE take = 2")
     assert grouped(made, "repeat") == [["b", "a-take2"]]

@@ -62,11 +62,13 @@ def check_sent(
     *,
     good_at: Mapping[str, float],
     is_good: Callable[[Job], bool],
+    counted: Mapping[str, Mapping[str, str | None]] | None = None,
 ) -> None:
     """Each request that the service accepted holds exactly what its parents' good videos give.
 
     ``requests``: what was asked for, with its links, by the ids of jobs. ``good_at``: when the video of each job was
-    verified, and accepted if it has gates.
+    verified, and accepted if it has gates. ``counted``: if people decide which videos are good, the ids of the takes
+    that counted when each request was claimed, by those of the parents.
     """
     by_seq = {job.seq: job for job in jobs}
     firsts = {job.id: by_seq[job.seq if job.take_of is None else job.take_of] for job in jobs}
@@ -77,8 +79,12 @@ def check_sent(
                 link = Link.parse(value)
                 source = _find_taken(str(generation.request[field]), link.part, jobs, generations)
                 assert firsts[source.id].id == link.parent, f"{child.name} takes {source.name}"
-                assert is_good(source), f"{child.name} takes the rejected {source.name}"
-                assert good_at[source.id] <= generation.submitted_at, f"{child.name} took {source.name} too early"
+                if counted is None:
+                    assert is_good(source), f"{child.name} takes the rejected {source.name}"
+                    assert good_at[source.id] <= generation.submitted_at, f"{child.name} took {source.name} too early"
+                else:
+                    wanted = counted[str(generation.client_request_id)][link.parent]
+                    assert source.id == wanted, f"{child.name} takes {source.name}, and {wanted} counts"
                 end = _EXPIRES.search(str(generation.request[field]))
                 assert end is None or float(end[1]) > generation.submitted_at, f"{child.name} took an address too late"
 
@@ -106,35 +112,52 @@ def _hash_as_data(job: Job) -> str:
     return hashlib.sha256(uri.encode()).hexdigest()
 
 
-def check_uploads(store: Store, bucket: FakeBucket) -> None:
-    """What is in the bucket is on record, and there while a generation may fetch it; nothing is put twice."""
+def check_uploads(store: Store, bucket: FakeBucket, *, once: bool) -> None:
+    """What is in the bucket is on record, and there while a generation may fetch it.
+
+    ``once``: nothing is put twice, as two takes of one job may do at the same time: both have the same frame.
+    """
     fetched = store.connection.db.execute(
         "SELECT uploads.name FROM uploads JOIN jobs ON jobs.seq = job WHERE state IN ('in_doubt', 'generating')"
     )
     assert {row["name"] for row in fetched} <= bucket.objects.keys()
     recorded = {row["name"] for row in store.connection.db.execute("SELECT name FROM uploads")}
     assert bucket.objects.keys() <= recorded
-    for name in bucket.puts:
+    for name in bucket.puts if once else ():
         assert bucket.puts.count(name) <= bucket.deleted.count(name) + 1, f"{name} was put twice"
 
 
-def check_links(store: Store, jobs: Sequence[Job]) -> None:
-    """Each link was filled once for each value, ``waits`` counts the open ones, and only those are blocked that are."""
+def say_nothing(seq: int) -> bool | None:
+    """Nobody picks or rejects a clip."""
+    return None
+
+
+def check_links(store: Store, jobs: Sequence[Job], say: Callable[[int], bool | None] = say_nothing) -> None:
+    """Each link was filled once for each value, ``waits`` counts the open ones, and only those are blocked that are.
+
+    ``say``: whether people picked or rejected a clip, by number.
+    """
     links = {job.seq: store.links.list_links(job) for job in jobs if job.link > 1}
     for job in jobs:
         filled = sum(link.value is not None for link in links.get(job.seq, ()))
         if not job.state.may_be_bought:
             assert job.waits == len(links.get(job.seq, ())) - filled, f"{job.name} waits for {job.waits}"
-        if job.link > 1 and job.take == 1:
+        if job.link > 1 and job.take == 1 and all(link.from_take == 1 for link in links[job.seq]):
             details = [
                 move["detail"] for move in store.queries.list_moves(job) if move["from_state"] == move["to_state"]
             ]
             words = Counter(detail.split()[0] for detail in details)
             assert words["takes"] - words["waits"] == filled, details
-    assert set(store.waiting.find_blocked()) == find_blocked(jobs, links)
+    said, blocked = set(store.waiting.find_blocked()), find_blocked(jobs, links, say)
+    assert blocked <= said
+    # of a parent with a blocked take, another take that waits counts for nothing, though it may be made
+    several = [family for family, takes in Counter(job.family for job in jobs if job.waits).items() if takes > 1]
+    assert several or said == blocked
 
 
-def find_blocked(jobs: Sequence[Job], links: Mapping[int, Collection[LinkRecord]]) -> set[int]:
+def find_blocked(
+    jobs: Sequence[Job], links: Mapping[int, Collection[LinkRecord]], say: Callable[[int], bool | None] = say_nothing
+) -> set[int]:
     """The pending jobs of which a parent cannot be had, by a rule of its own."""
     families: dict[int, list[Job]] = defaultdict(list)
     for job in jobs:
@@ -144,18 +167,24 @@ def find_blocked(jobs: Sequence[Job], links: Mapping[int, Collection[LinkRecord]
     while len(blocked) > size:
         size = len(blocked)
         for job in jobs:
-            wanted = [link.parent for link in links.get(job.seq, ()) if link.value is None]
-            if job.state is S.PENDING and any(not _is_live(families[parent], blocked) for parent in wanted):
+            wanted = [
+                [take for take in families[link.parent] if take.take >= link.from_take]
+                for link in links.get(job.seq, ())
+                if link.value is None
+            ]
+            if job.state is S.PENDING and any(not _is_live(takes, blocked, say) for takes in wanted):
                 blocked.add(job.seq)
     return blocked
 
 
-def _is_live(family: Collection[Job], blocked: Collection[int]) -> bool:
+def _is_live(takes: Collection[Job], blocked: Collection[int], say: Callable[[int], bool | None]) -> bool:
     return any(
         take.state.is_unsettled
         or (take.state is S.PENDING and take.seq not in blocked)
-        or (take.state is S.SUCCEEDED and take.verdict != "rejected")
-        for take in family
+        or (
+            take.state is S.SUCCEEDED and (say(take.seq) or (say(take.seq) is not False and take.verdict != "rejected"))
+        )
+        for take in takes
     )
 
 

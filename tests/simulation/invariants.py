@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 
 from batchveo.core.models import Job, JobState
+from batchveo.core.state_machine import UNNEEDED
 from batchveo.sandbox import Generation
 from batchveo.sandbox.prices import to_usd
 from batchveo.storage.file_system import measure_file
@@ -19,7 +20,7 @@ from batchveo.storage.mp4 import check_mp4
 from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from batchveo.store.transitions import Transitions
-from tests.simulation.chains import check_links, check_sent, check_uploads, waits_rightly
+from tests.simulation.chains import check_links, check_sent, check_uploads, say_nothing, waits_rightly
 from tests.simulation.world import WITHOUT_END, Plan, WatchedNight, ending_of, may_be_refused
 
 S = JobState
@@ -29,13 +30,19 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     """At any moment, also right after a crash."""
     jobs = night.jobs()
     bought = _bought(night)
+    people = night.people
+    assert people is None or not people.broken, people.broken
+    _check_recorded(night, bought)
     budget = plan.run["budget"]
     if budget is not None:
         spent = to_usd(sum(one.credits for generations in bought.values() for one in generations))
         assert spent <= budget + 0.01, f"{spent} spent on a budget of {budget}"
     for job in jobs:
         generations = bought.get(job.id, [])
-        assert len(generations) <= 1, f"{job.name} was bought {len(generations)} times"
+        if people is None:
+            assert len(generations) <= 1, f"{job.name} was bought {len(generations)} times"
+        else:
+            people.check_paid(job, len(generations))
         if job.state is S.SUCCEEDED:
             _check_file(job)
         if job.state is S.FAILED:
@@ -45,10 +52,17 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     _check_places(plan, night)
     _check_takes(plan, night, jobs)
     store = night.look()
-    requests = {job.id: job.request for job in plan.list_jobs()}
-    check_sent(requests, jobs, night.service.generations, good_at=night.observer.good_at, is_good=plan.is_good)
-    check_links(store, jobs)
-    check_uploads(store, night.bucket)
+    requests = {job.id: job.request for job in jobs} | {job.id: job.request for job in night.list_jobs(plan)}
+    check_sent(
+        requests | (people.requests if people is not None else {}),
+        jobs,
+        night.service.generations,
+        good_at=night.observer.good_at,
+        is_good=plan.is_good,
+        counted=None if people is None else people.sources,
+    )
+    check_links(store, jobs, say_nothing if people is None else people.say)
+    check_uploads(store, night.bucket, once=people is None)
     committed = sum(row[0] for row in store.connection.db.execute("SELECT micros FROM attempts"))
     assert store.connection.db.execute("SELECT micros FROM money").fetchone()[0] == committed
     counted = Counter((job.state, job.held) for job in jobs)
@@ -59,19 +73,36 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     assert store.spend() == (pytest.approx(sum(known)), unknown)
 
 
+def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generation]]) -> None:
+    """Each request that was paid for is on record, as one of the job that it names."""
+    rows = night.look().connection.db.execute(
+        "SELECT attempts.client_request_id, jobs.id FROM attempts JOIN jobs ON seq = job"
+    )
+    recorded = Counter((row[0], row[1]) for row in rows)
+    for job_id, generations in bought.items():
+        for one in generations:
+            assert recorded[one.client_request_id, job_id] == 1, f"{one.id} belongs to no job"
+
+
 def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
     """When nothing more can happen."""
     jobs = {job.id: job for job in night.jobs()}
+    people = night.people
+    _check_known(night)
     for job_id, generations in _bought(night).items():
         job = jobs[job_id]
-        wanted = {"charged-error": S.FAILED, "no-url": S.GENERATING}.get(generations[0].ending, S.SUCCEEDED)
-        assert job.state is wanted, f"{job.name} is {job.state}, but {generations[0].id} was bought"
-        assert job.generation_id == generations[0].id
+        if people is not None and (len(generations) < people.allowed.get(job_id, 1) or job_id in people.withdrawn):
+            assert all(one.ending == "charged-error" for one in generations), f"{job.name} is {job.state}"
+            continue  # people made it pending again, or gave it up
+        wanted = {"charged-error": S.FAILED, "no-url": S.GENERATING}.get(generations[-1].ending, S.SUCCEEDED)
+        assert job.state is wanted, f"{job.name} is {job.state}, but {generations[-1].id} was bought"
+        assert job.generation_id == generations[-1].id
         assert job.state is S.SUCCEEDED or job.error
     for job in jobs.values():
         assert job.state in (S.SUCCEEDED, S.FAILED, S.PENDING, S.IN_DOUBT, S.GENERATING) or (
-            job.state is S.CANCELLED and plan.cancels
-        )
+            job.state is S.CANCELLED
+            and (plan.cancels or (people is not None and (job.id in people.withdrawn or job.error in UNNEEDED)))
+        ), f"{job.name} is {job.state}"
         if job.state is S.GENERATING:
             assert job.error
             assert ending_of(night, job) in WITHOUT_END
@@ -79,11 +110,12 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
             assert may_be_refused(plan)
         if job.state is S.IN_DOUBT:
             assert job.held
-    if all(job.state is S.SUCCEEDED and job.verdict in (None, "accepted") for job in jobs.values()):
+    all_good = all(job.state is S.SUCCEEDED and job.verdict in (None, "accepted") for job in jobs.values())
+    if all_good and people is None:  # a frame of a take that does not count any more may be kept
         kept = night.look().connection.db.execute("SELECT count(*) FROM inputs").fetchone()[0]
         assert kept == 0, f"{kept} frames are kept"
     if plan.rejects is not None:
-        _check_last_takes(plan, jobs.values())
+        _check_last_takes(plan, jobs.values(), () if people is None else people.touched | people.list_voted())
     _check_folders(plan, night, jobs.values())
     assert not list((night.folder / "videos").rglob("*.json.part"))
 
@@ -104,10 +136,13 @@ def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
         if job.verdict is not None:
             assert job.state is S.SUCCEEDED
             assert job.verdict == ("accepted" if plan.is_good(job) else "rejected")
-            assert store.checks.read_measures(job) is not None
+            assert store.facts.read_measures(job) is not None
         if job.take_of is not None:
-            family = store.checks.list_family(job)
+            family = store.takes.list_family(job)
             assert [take.take for take in family] == list(range(1, len(family) + 1))
+            if night.people is not None:
+                _check_made_take(plan, job, family)
+                continue
             before = family[job.take - 2]
             assert before.state is S.SUCCEEDED, f"{job.name} was made, and {before.name} is {before.state}"
             assert not plan.is_good(before)
@@ -115,14 +150,24 @@ def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
             assert used <= plan.run["tries"], f"{job.name} has a family of {used}"
 
 
-def _check_last_takes(plan: Plan, jobs: Collection[Job]) -> None:
-    """Every clip has its verdict, and each family ends with a good take, unless no try is left."""
+def _check_made_take(plan: Plan, job: Job, family: Sequence[Job]) -> None:
+    """A take that nobody asked for follows a rejected one, within the tries."""
+    if not job.asked:
+        assert any(take.state is S.SUCCEEDED and not plan.is_good(take) for take in family[: job.take - 1]), job.name
+        assert sum(not take.asked for take in family) <= plan.run["tries"]
+
+
+def _check_last_takes(plan: Plan, jobs: Collection[Job], excepted: Collection[int]) -> None:
+    """Every clip has its verdict, and each family ends with a good take, unless no try is left.
+
+    ``excepted``: the first takes of families in which people decided.
+    """
     families: dict[int, list[Job]] = defaultdict(list)
     for job in jobs:
         families[job.seq if job.take_of is None else job.take_of].append(job)
         if job.state is S.SUCCEEDED:
             assert job.verdict is not None, f"{job.name} has no verdict"
-    for family in families.values():
+    for family in (each for first, each in families.items() if first not in excepted):
         last = max(family, key=lambda job: job.take)
         used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
         assert last.verdict != "rejected" or used >= plan.run["tries"], f"{last.name} is not made again"
@@ -165,6 +210,17 @@ def _bought(night: WatchedNight) -> dict[str, list[Generation]]:
             job_id = str(generation.client_request_id).split(".")[1]
             bought[job_id].append(generation)
     return bought
+
+
+def _check_known(night: WatchedNight) -> None:
+    """Each generation that was paid for is known, as one of the job that it was bought for."""
+    rows = night.look().connection.db.execute(
+        "SELECT attempts.generation_id, jobs.id FROM attempts JOIN jobs ON seq = job"
+    )
+    known = Counter((row[0], row[1]) for row in rows)
+    for job_id, generations in _bought(night).items():
+        for one in generations:
+            assert known[one.id, job_id] == 1, f"{one.id} is not known"
 
 
 def _check_file(job: Job) -> None:

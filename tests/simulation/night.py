@@ -1,4 +1,8 @@
-"""Runs nights by seed; also as a program: ``python -m tests.simulation.night SEEDS [FIRST] [--random] [--all]``."""
+"""Runs nights by seed; also as a program: ``python -m tests.simulation.night SEEDS [FIRST] [OPTIONS]``.
+
+Options: ``--random`` leaves out the directed nights, ``--people`` lets people act in all others, ``--all`` lists all
+situations that none has visited.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from tests.simulation.directed_nights import visit_group
 from tests.simulation.invariants import hold_always, hold_in_the_end
 from tests.simulation.observer import Observer
 from tests.simulation.situations import GROUPS, POSSIBLE, WORKERS, Situation, select_group
-from tests.simulation.world import Plan, live, make_observer, plan_of
+from tests.simulation.world import Plan, add_people, live, make_observer, plan_of
 
 FAST = Path("/dev/shm")
 MOST_LISTED = 40
@@ -66,10 +70,10 @@ def main(arguments: list[str]) -> int:
     if "--random" not in arguments:
         for part in product(GROUPS, WORKERS):
             visited |= select_group(*part) - visit_group(*part, partial(_survive, broken)).left
+    options = " ".join(each for each in ("--random", "--people") if each == "--random" or each in arguments)
     for seed in range(first, first + count):
-        visited |= _survive(
-            broken, plan_of(seed), f"replay: python -m tests.simulation.night 1 {seed} --random"
-        ).visited
+        plan = add_people(plan_of(seed)) if "--people" in arguments else plan_of(seed)
+        visited |= _survive(broken, plan, f"replay: python -m tests.simulation.night 1 {seed} {options}").visited
     seconds = time.perf_counter() - begun
     print("\n".join(draw_table(visited, listed=len(POSSIBLE) if "--all" in arguments else MOST_LISTED)))
     print(f"{count} random nights, {seconds:.0f} s in all, {len(broken)} broken")

@@ -22,10 +22,10 @@ from batchveo.sandbox.seeded_random import FaultPlan
 from batchveo.sandbox.settings import AFTER_ACCEPTING, BEFORE_ACCEPTING, DOWNLOAD, MODEL, POLL
 from batchveo.storage.local import FolderGone, FolderStorage, FolderTarget, FolderWriter
 from batchveo.storage.video_file import VideoFile
-from batchveo.store.clip_checks import ClipChecks, Judged
 from batchveo.store.database import Connection
 from batchveo.store.links import LinkRecord, Links
 from batchveo.store.transitions import Transitions
+from batchveo.store.verdicts import Judged, Verdicts
 from tests.helpers.fake_clips import FakeClips
 from tests.simulation.situations import BETWEEN, GIVEN_UP, NONE, POSSIBLE, RENAMED, Situation
 
@@ -81,6 +81,10 @@ class Observer:
         self.is_given_up: Callable[[str], bool] = lambda worker: False
         self.note_beginning: Callable[[], None] = lambda: None
         """Called when a process begins."""
+        self.note_claim: Callable[[sqlite3.Connection, Job], None] = lambda db, job: None
+        """Called with each job that is claimed, and the database as it is then."""
+        self.note_request: Callable[[str], None] = lambda job: None
+        """Called with the id of the job of each submit that arrives at the service."""
         self.now: Callable[[], float] = float
         self.good_at: dict[str, float] = {}
         """When the video of each job was verified, and accepted if it has gates."""
@@ -219,6 +223,8 @@ class Observer:
 
         def handle(request: Request) -> Response:
             self._drawn.clear()
+            if request.method == "POST" and (sent := request.headers.get("x-client-request-id")):
+                self.note_request(name_job(sent))
             answer = service.handle(request)
             for fault, job, state in list(self._find_strikes(service, request, answer)):
                 self.note_fault(fault, job, state, worker=worker)
@@ -288,7 +294,7 @@ class Observer:
                 (Transitions, "claim_job", self._wrap_claim),
                 (Transitions, "apply_move", self._wrap_move),
                 (Transitions, "mark_sent", self._wrap_mark),
-                (ClipChecks, "record_verdict", self._wrap_verdict),
+                (Verdicts, "record_verdict", self._wrap_verdict),
                 (FakeClips, "take_frame", self._wrap_frame),
                 (Links, "fill_frame", self._wrap_fill),
                 (Links, "fill_text", self._wrap_fill),
@@ -310,15 +316,16 @@ class Observer:
             job = claim(transitions, **options)
             if job is not None:
                 assert not job.waits, f"{job.name} was claimed, and waits"
+                self.note_claim(transitions._db, job)
                 self.add_write(_Write(job.id, "intent", NONE, "pending", self.worker))
             return job
 
         return claim_seen
 
     def _wrap_verdict(self, record: Callable[..., Judged]) -> Callable[..., Judged]:
-        def verdict_seen(checks: ClipChecks, *arguments: Any, **options: Any) -> Judged:
+        def verdict_seen(verdicts: Verdicts, *arguments: Any, **options: Any) -> Judged:
             self.pass_points([])
-            judged = record(checks, *arguments, **options)
+            judged = record(verdicts, *arguments, **options)
             if judged.job.verdict == Verdict.ACCEPTED:
                 self.good_at.setdefault(judged.job.id, self.now())
             self.pass_points([])  # written, and not on disk

@@ -144,9 +144,16 @@ class RemoteRun:
         self._carried_out: Counted[Method] = Counted()
 
     async def live(
-        self, jobs: Sequence[JobSpec], *, kill_after: float | None = None, dying: Callable[[], None] = lambda: None
+        self,
+        jobs: Sequence[JobSpec] | None,
+        *,
+        kill_after: float | None = None,
+        dying: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run to the end, or until everything dies at once; ``dying`` is called just before."""
+        """Run to the end, or until everything dies at once; ``dying`` is called just before.
+
+        ``jobs`` ``None`` resumes.
+        """
         self._observer.is_given_up = self._is_given_up
         async with self._apis(self._night.open_transport()) as apis:
             setup = await self._plans(jobs, apis)
@@ -174,11 +181,15 @@ class RemoteRun:
             await api.__aenter__()
         yield apis
 
-    async def _plans(self, jobs: Sequence[JobSpec], apis: dict[str, ApiClient]) -> CoordinatorSetup:
+    async def _plans(self, jobs: Sequence[JobSpec] | None, apis: dict[str, ApiClient]) -> CoordinatorSetup:
         night = self._night
         with night.store() as store:
             run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
-            added = store.imports.add_jobs(jobs, run=run, now=night.clock.now())
+            if jobs is None:
+                store.runs.take_on_all(run)
+                to_judge = None
+            else:
+                to_judge = store.imports.add_jobs(jobs, run=run, now=night.clock.now()).to_judge
             prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
         return CoordinatorSetup(
             path=night.state,
@@ -188,7 +199,7 @@ class RemoteRun:
                 settings=self._settings,
                 service=services.Service(base_url=BASE_URL, keys=tuple(self._keys)),
                 prices=prices,
-                to_judge=added.to_judge,
+                to_judge=to_judge,
             ),
             clock=night.clock,
             apis=apis,

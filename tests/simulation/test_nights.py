@@ -1,6 +1,6 @@
 """Three hundred nights with several faults at once, each decided by its seed; twenty of them in ``make test``.
 
-``test_situations.py`` visits each situation; these nights mix them.
+``test_situations.py`` visits each situation; these nights mix them, and in a quarter of them people act.
 
 Replay one with ``python -m tests.simulation.night 1 SEED``.
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from tests.helpers.fake_bucket import URL, FakeBucket
 from tests.helpers.fake_clips import FakeClips
 from tests.helpers.virtual_run import KEY, Night, specs
 from tests.simulation.chains import BY_URL, SHAPES, check_result, make_chains, waits_rightly
-from tests.simulation.observer import Observer, name_state
+from tests.simulation.observer import Observer, name_job, name_state
+from tests.simulation.people import People
 from tests.simulation.remote_run import RemotePlan, RemoteRun, far_of, only_crashes
 from tests.simulation.situations import BETWEEN, HEAVY, LOCAL, REMOTE, REMOTES, Situation
 
@@ -45,6 +47,8 @@ WITHOUT_END = frozenset({"no-url", "poll-403"})
 REFUSALS = CALM | {"402", "403-moderated", "403-plan", "404-withdrawn"}
 """Faults by which jobs may be pending in the end."""
 MOST_RUNS = 40
+ACTIVE_RUNS = 3
+"""Whole runs in which people act; the others show how the night ends."""
 URL_TTL_ELSEWHERE = 120.0
 MOST_PURSUITS = 80
 """Runs in which processes die where the night wants it."""
@@ -54,6 +58,8 @@ KILLS = (0.05, 0.3, 1.0, 2.5, 6.0, 20.0, 45.0)
 """Seconds after which everything dies, if a death between two steps is wanted."""
 NEVER = 1e6
 """Seconds."""
+PEOPLE_SHARE = 0.25
+"""Of the nights by a seed."""
 MOST_MISHAPS = 3
 """Whole runs in which workers and coordinators still fail; the others show how the night ends."""
 UNDER_WAY = (JobState.GENERATING, JobState.DOWNLOADING)
@@ -86,6 +92,8 @@ class Plan:
     """The forms of the chains that the manifest has besides its single jobs."""
     cancels: bool = False
     """Whether jobs are cancelled between two runs, and some of them retried before the last ones."""
+    people: bool = False
+    """Whether people vote, cancel, retry and edit the manifest, during runs and between them."""
     in_folders: bool = False
     """Whether a template puts the videos into folders, and another one does from the first whole run on."""
 
@@ -152,7 +160,13 @@ def plan_of(seed: int) -> Plan:
         plan = replace(plan, rejects=rng_of_gates.choice([0.2, 0.5, 0.9]))
     plan = replace(plan, in_folders=random.Random(seed + 6).random() < 0.4)
     plan = _with_chains(plan, random.Random(seed + 7))
-    return _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
+    plan = _with_remote(plan, far_of(rng)) if seed % 2 else _with_losses(plan)
+    return add_people(plan) if random.Random(seed + 10).random() < PEOPLE_SHARE else plan
+
+
+def add_people(plan: Plan) -> Plan:
+    """``plan`` with people; a lost database forgets what they said, and they cancel what they like."""
+    return replace(plan, people=True, cancels=False, loses_database=False)
 
 
 def _with_chains(plan: Plan, rng: random.Random) -> Plan:
@@ -200,6 +214,7 @@ class WatchedNight(Night):
 
     observer: Observer = field(kw_only=True)
     true_clock: Clock = field(init=False)
+    people: People | None = field(init=False, default=None)
     _open: Store | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -218,6 +233,10 @@ class WatchedNight(Night):
         if self._open is not None:
             self._open.close()
             self._open = None
+
+    def list_jobs(self, plan: Plan, template: str = "first") -> list[JobSpec]:
+        """The jobs of the manifest, as people have it now."""
+        return plan.list_jobs(template) if self.people is None else self.people.list_jobs(template)
 
     def jobs(self, *states: JobState) -> list[Job]:
         """See ``Night``."""
@@ -239,7 +258,8 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
     night = WatchedNight(folder, plan.service, observer=observer, poll_rate=None)
     night.clips = FakeClips(judge=plan.is_good, seconds=random.Random(plan.seed + 5).choice([0.0, 1.0, 30.0]))
     night.bucket = FakeBucket(chance=0.1, random=random.Random(plan.seed + 9))
-    jobs = plan.list_jobs()
+    if plan.people:
+        night.people = _invite_people(plan, night)
     observer.list_looked_up = lambda: _list_looked_up(plan, night)
     observer.note_beginning = lambda: _note_clock(night)
     observer.list_children = lambda parent: _list_children(night, parent)
@@ -247,17 +267,46 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
     with observer.watching(), mock.patch.object(recorder, "GROUP_TURNS", plan.group_turns):
         for number, kill in enumerate(plan.kills):
             night.key = plan.keys[number % len(plan.keys)]
-            await _run_until_death(plan, night, jobs, kill)
+            await _run_until_death(plan, night, night.list_jobs(plan), kill)
             after_run(night)
             if plan.cancels:
                 _cancel_one(night, rng)
+            await _let_act(night)
         if plan.aims:
-            await _pursue(plan, night, jobs, after_run)
+            await _pursue(plan, night, plan.list_jobs(), after_run)
         observer.works = False
         if plan.cancels:
             _retry_some(night, rng)
-        await _come_to_an_end(plan, night, plan.list_jobs("second"), after_run)
+        await _come_to_an_end(plan, night, after_run)
     return night
+
+
+def _invite_people(plan: Plan, night: WatchedNight) -> People:
+    def count_paid(job: str) -> int:
+        return sum(each.is_charged and name_job(each.client_request_id) == job for each in night.service.generations)
+
+    people = People(plan.seed + 11, plan.list_jobs, count_paid, night.true_clock.now, night.observer.resting)
+    night.observer.note_claim, night.observer.note_request = people.note_claim, people.note_request
+    return people
+
+
+async def _let_act(night: WatchedNight) -> None:
+    """Let people act between two runs, some of them twice."""
+    if night.people is not None and night.state.exists():
+        for _ in range(night.people.rng.choice([0, 1, 2])):
+            await night.people.act(night.state)
+
+
+@asynccontextmanager
+async def _beside_people(night: WatchedNight) -> AsyncIterator[None]:
+    """Let people act while the run inside goes on."""
+    if night.people is None:
+        yield
+        return
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(night.people.act_along, night.state)
+        yield
+        tasks.cancel_scope.cancel()
 
 
 async def _run_until_death(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], kill: float) -> None:
@@ -343,20 +392,25 @@ def _note_clock(night: WatchedNight) -> None:
                 night.observer.note_fault("clock-ahead" if wrong > 0 else "clock-back", job.id, state)
 
 
-async def _come_to_an_end(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], after_run: Any) -> None:
-    """Whole runs until nothing more can happen."""
+async def _come_to_an_end(plan: Plan, night: WatchedNight, after_run: Any) -> None:
+    """Whole runs until nothing more can happen; if there are people, they rest after the first ones."""
     unchanged = 0
     for number in range(MOST_RUNS):
         night.key = plan.keys[number % len(plan.keys)]
-        before = [(job.state, job.held, job.verdict) for job in night.jobs()]
+        before = [(job.state, job.held, job.verdict, job.tried) for job in night.jobs()]
         night.observer.begin_process()
-        await _whole(plan, night, jobs, number)
+        acting = night.people is not None and number < ACTIVE_RUNS
+        # what their manifest does not name any more is left to ``resume``
+        jobs = night.list_jobs(plan, "second") if night.people is None or acting else None
+        await _whole(plan, night, jobs, number, acting=acting)
         after_run(night)
+        if acting:
+            await _let_act(night)
         jobs_now = night.jobs()
-        after = [(job.state, job.held, job.verdict) for job in jobs_now]
-        unchanged = unchanged + 1 if after == before else 0
+        after = [(job.state, job.held, job.verdict, job.tried) for job in jobs_now]
+        unchanged = unchanged + 1 if after == before and not acting else 0
         if unchanged >= _runs_to_be_sure(plan) and not any(_moves_still(plan, night, job) for job in jobs_now):
-            await _lose(plan, night, jobs)
+            await _lose(plan, night, plan.list_jobs("second"))
             after_run(night)
             return
         await anyio.sleep(30 if len(plan.keys) == 1 else 30 + 12 * plan.service.log_lag)
@@ -428,16 +482,22 @@ async def _run_at_most(
     plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], kill: float, die: Callable[[], None]
 ) -> None:
     """A run in which everything dies after ``kill`` seconds, if it has not ended by then; calls ``die`` just before."""
-    if plan.remote is None:
-        await night.killed(jobs, after=kill, dying=die, **plan.run)
-    else:
-        await _make_remote_run(plan, plan.remote, night, calm=False).live(jobs, kill_after=kill, dying=die)
+    async with _beside_people(night):
+        if plan.remote is None:
+            await night.killed(jobs, after=kill, dying=die, **plan.run)
+        else:
+            await _make_remote_run(plan, plan.remote, night, calm=False).live(jobs, kill_after=kill, dying=die)
 
 
-async def _whole(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec], number: int) -> None:
-    if plan.remote is None:
+async def _whole(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec] | None, number: int, *, acting: bool) -> None:
+    """A run to its end; people act meanwhile if they are ``acting``."""
+    if acting:
+        async with _beside_people(night):
+            await _whole(plan, night, jobs, number, acting=False)
+    elif plan.remote is None:
         result = await night.run(jobs, **plan.run)
-        check_result(night.look(), night.jobs(), result)
+        if jobs is None or night.people is None:
+            check_result(night.look(), night.jobs(), result)
     else:
         calm = number >= MOST_MISHAPS or bool(plan.aims)
         await _make_remote_run(plan, plan.remote, night, calm=calm).live(jobs)

@@ -9,7 +9,8 @@ import pytest
 
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Accepted, Completed, Downloaded
-from batchveo.store import Store
+from batchveo.store import Store, page_copy
+from batchveo.store.page_index import PageIndex
 from tests.helpers.factories import make_spec
 from tests.store.steps import move
 
@@ -35,3 +36,17 @@ def done(tmp_path: Path) -> Job:
         job = move(store, job, Accepted(generation_id="g"))
         job = move(store, job, Completed(url="https://x/v", cost_usd=1.0))
         return move(store, job, Downloaded(folder="/v", file="a.mp4", bytes=3, sha256="00"))
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many pieces of a few rows, so that their bounds are met."""
+    monkeypatch.setattr(page_copy, "BLOCK", 4)
+    monkeypatch.setattr(page_copy, "ROWS_AT_ONCE", 3)
+
+
+@pytest.fixture
+def index(store: Store, small_steps: None) -> Iterator[PageIndex]:
+    """What the page asks; its copy is made in small steps."""
+    with PageIndex(store.path) as index:
+        yield index

@@ -7,7 +7,7 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.models import JobState
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import make_chain, make_tree
 from tests.helpers.factories import make_spec
@@ -40,7 +40,7 @@ def test_of_several_takes_the_line_has_the_one_that_the_next_link_is_made_from(s
     run = begun(store, *make_chain(2))
     job = succeed(store, run)
     take = NewTake(request=canonical_json(job.request), tries=3)
-    store.checks.record_verdict(job, Judgement(verdict=Verdict.REJECTED), run=run, now=20.0, take=take)
+    store.verdicts.record_verdict(job, Judgement(verdict=Verdict.REJECTED), run=run, now=20.0, take=take)
     again = succeed(store, run)
     assert show_line(store, "shot 1") == ([again.name, "shot 1"], [])
     assert show_line(store, "shot 0") == (["shot 0", "shot 1"], [])
@@ -100,7 +100,7 @@ def test_a_take_that_people_rejected_is_neither_shown_nor_enough_for_what_follow
     """A take counts on a line, and for the jobs that wait, as it does for what fills their links."""
     run = begun(store, *make_chain(2))
     first = succeed(store, run)
-    (second,) = store.checks.add_takes(first, [NewTake(request=canonical_json(first.request), tries=3)], now=9.0)
+    (second,) = store.takes.add_takes(first, [NewTake(request=canonical_json(first.request), tries=3)], now=9.0)
     store.votes.record_vote(Vote(person="ann", kind=VoteKind.REJECT, job=first.seq))
     child = find(store, "shot 1")
     assert show_line(store, "shot 1") == ([second.name, "shot 1"], [])

@@ -52,10 +52,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             job = move(store, job, Completed(url="https://x/v", cost_usd=0.5 * number or None), now=20.0 + number)
             job = move(store, job, Downloaded(folder="/v", file=f"{number}.mp4", bytes=10**number, sha256=f"{number}"))
             if number:
-                store.checks.record_measures(job, MEASURES[number], now=30.0)
+                store.facts.record_measures(job, MEASURES[number], now=30.0)
             if number == 2:
-                store.checks.record_scores(job, {"clip.score": 0.25, "clip.label": "odd"}, now=31.0)
-        store.checks.record_scores(job, {"clip.score": "0.5"}, now=31.0)
+                store.facts.record_scores(job, {"clip.score": 0.25, "clip.label": "odd"}, now=31.0)
+        store.facts.record_scores(job, {"clip.score": "0.5"}, now=31.0)
         for person, kind, about in (("ann", "pick", 1), ("bob", "reject", 1), ("bob", "pick", 1), ("ann", "reject", 2)):
             store.votes.record_vote(Vote(person=person, kind=VoteKind(kind), job=about))
         store.votes.record_vote(Vote(person="ann", kind=VoteKind.RATE, job=3, rating=4))
@@ -136,7 +136,7 @@ def choose_in_python(store: Store, text: str) -> list[str]:
 
     def is_true(job: Job) -> bool:
         standing = store.votes.read_standing(job.seq)
-        measures, scores = store.checks.read_measures(job), store.checks.read_scores(job)
+        measures, scores = store.facts.read_measures(job), store.facts.read_scores(job)
         get = lambda name: read_field(  # noqa: E731
             name, job, measures, scores, verdict=job.verdict, picked=standing.is_picked, rating=standing.rating
         )

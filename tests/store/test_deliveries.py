@@ -76,11 +76,11 @@ def test_a_clip_comes_after_its_verdict(store: Store) -> None:
     run = going(store, 2, now=1.0).run
     store.deliveries.set_hooks(["exec"])
     judged, plain = (moved_on(store, run, *MADE, now=1.0) for _ in range(2))
-    store.checks.set_policy([judged], CheckPolicy(gates=("has_sound",)))
+    store.verdicts.set_policy([judged], CheckPolicy(gates=("has_sound",)))
     assert due(store, judged=True) == [plain.seq]
     assert due(store, judged=False) == [judged.seq, plain.seq]
     verdict = Judgement(verdict=Verdict.ACCEPTED, gate="", values={})
-    store.checks.record_verdict(judged, verdict, run=run, now=3.0)
+    store.verdicts.record_verdict(judged, verdict, run=run, now=3.0)
     assert due(store, judged=True) == [judged.seq, plain.seq]
 
 

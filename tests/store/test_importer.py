@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from batchveo.core.errors import DiskTrouble, ManifestError, UsageError
+from batchveo.core.gates import CheckPolicy
 from batchveo.core.job_row import JobRow
 from batchveo.core.models import CatalogInfo, InputFile, JobSpec, JobState
 from batchveo.manifest import Manifests
-from batchveo.store import Added, StagingTable, Store, preview_jobs
+from batchveo.store import Added, StagingTable, Store
 from tests.helpers.factories import make_spec
-from tests.store.steps import claimed
+from tests.store.judged_jobs import ACCEPTED, POLICY, finish, make_policed, reject
+from tests.store.steps import begun, claimed, names_claimed
 
 S = JobState
 
@@ -288,54 +290,6 @@ def test_others_under_way_are_this_runs_business(store: Store) -> None:
     assert [row["name"] for row in of_run] == ["a", "b", "c"]
 
 
-def test_what_is_foreseen_is_what_happens(store: Store) -> None:
-    """The jobs that are told to be due and to lose their names are those that the state adds so."""
-    run = store.runs.begin_run(command="run", service="x", now=1.0)
-    store.imports.add_jobs([make_spec("a cat"), make_spec("a dog"), make_spec("a fox")], run=run, now=1.0)
-    dog = store.queries.find_jobs("a dog")[0]
-    store.manual.cancel_job(dog, now=2.0)
-    named = [
-        make_spec("a cat"),
-        make_spec("a dog"),
-        make_spec("A CAT"),
-        make_spec("a hen"),
-        make_spec("a hen", id="b" * 20),
-    ]
-    with StagingTable() as scratch:
-        scratch.add_rows(JobRow.from_spec(spec) for spec in named)
-        seen = list(preview_jobs(scratch, store.path))
-        added = store.imports.add_jobs(scratch, run=run, now=3.0)
-    states = [JobState.PENDING, JobState.CANCELLED, None, None, None]
-    assert [job.state for job in seen] == states
-    assert [job.is_due for job in seen] == [True, False, True, True, True]
-    assert [job.taken for job in seen] == [False, False, False, False, True]
-    assert added.new == 3
-    assert {job.name for job in store.jobs() if "~" in job.stem} == {"a hen"}
-    assert store.queries.list_pending_models() == ["google/veo3"]
-    assert len(list(store.queries.list_pending_requests())) == 5
-
-
-def test_without_a_state_all_is_new() -> None:
-    """Names that differ by case only are two files where the disk tells them apart."""
-    with StagingTable() as scratch:
-        twin = make_spec("a", id="b" * 20)
-        scratch.add_rows(JobRow.from_spec(spec) for spec in (make_spec("a"), make_spec("A"), twin))
-        seen = list(preview_jobs(scratch, None))
-    assert [(job.state, job.taken) for job in seen] == [(None, False), (None, False), (None, True)]
-
-
-def test_whoever_stops_looking_leaves_nothing_locked(store: Store) -> None:
-    """The state can be joined again."""
-    store.runs.begin_run(command="run", service="x", now=1.0)
-    with StagingTable() as scratch:
-        scratch.add_rows(JobRow.from_spec(make_spec(name)) for name in "abc")
-        looking = preview_jobs(scratch, store.path)
-        assert isinstance(looking, Generator)
-        next(looking)
-        looking.close()
-        assert len(list(preview_jobs(scratch, store.path))) == 3
-
-
 def test_a_changed_priority_reaches_jobs_and_their_takes(store: Store, run: int) -> None:
     """The next run with the manifest claims by it; the state stays, and a job is not another one by it."""
     add(store, make_spec("a"), make_spec("b"), make_spec("c", priority=1))
@@ -366,3 +320,46 @@ def test_new_jobs_of_one_path_are_told_apart(store: Store, run: int) -> None:
     """By the name, not by the folders."""
     store.imports.add_jobs([make_spec("a", stem="x/y"), make_spec("b", stem="x/y", id="f" * 20)], run=run, now=1.0)
     assert [job.stem for job in store.jobs()] == ["x/y", "x/y~ffffffff"]
+
+
+# -- manifests
+
+
+@pytest.mark.parametrize("scratch", [True, False])
+def test_a_manifest_may_change_the_policy_of_a_job_and_of_its_takes(store: Store, *, scratch: bool) -> None:
+    run = begun(store, make_policed("a"), make_policed("b"), scratch=scratch)
+    first = finish(store, run, generation="g")
+    reject(store, first, run)
+    other = finish(store, run, generation="h", sha256="01")
+    store.verdicts.record_verdict(other, ACCEPTED, run=run, now=20.0)
+    begun(store, make_policed("a"), make_policed("b"), scratch=scratch)
+    assert [job.verdict for job in store.jobs()] == ["rejected", "accepted", None]
+    changed = CheckPolicy(gates=("black_seconds < 9",)).to_json()
+    begun(store, make_policed("a", policy=changed, meta={"x": 1}), make_policed("b"), scratch=scratch)
+    jobs = list(store.jobs())
+    assert [(job.name, job.policy, job.verdict) for job in jobs] == [
+        ("a", changed, None),
+        ("b", POLICY, "accepted"),
+        ("a-take2", changed, None),
+    ]
+    assert jobs[2].meta == {"x": 1}
+    begun(store, make_policed("a", policy=None), scratch=scratch)
+    assert [job.policy for job in store.jobs()] == [None, POLICY, None]
+
+
+@pytest.mark.parametrize("scratch", [True, False])
+def test_the_run_that_names_a_job_takes_on_its_other_takes(store: Store, *, scratch: bool) -> None:
+    run = begun(store, make_policed("a"), make_policed("b"), scratch=scratch)
+    first = finish(store, run, generation="g")
+    reject(store, first, run)
+    later = begun(store, make_policed("a"), scratch=scratch)
+    assert names_claimed(store, later) == ["a-take2"]
+    assert names_claimed(store, run) == ["b"]
+
+
+def test_takes_are_not_said_to_be_named_no_longer(store: Store) -> None:
+    run = begun(store, make_policed("a"))
+    reject(store, finish(store, run, generation="g"), run)
+    run = store.runs.begin_run(command="run", service="s", now=1.0)
+    added = store.imports.add_jobs([make_policed("a")], run=run, now=2.0)
+    assert (added.new, dict(added.no_longer_named)) == (0, {})

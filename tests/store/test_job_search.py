@@ -87,7 +87,7 @@ def test_cards_have_what_people_and_gates_say(tmp_path: Path) -> None:
     acts = [("ann", K.PICK), ("bob", K.PICK), ("bob", K.REJECT), ("eve", K.PICK), ("ann", K.RATE), ("bob", K.RATE)]
     with made.store() as store:
         rejected = Judgement(verdict=Verdict.REJECTED, gate="cuts == 0")
-        store.checks.record_verdict(job, rejected, run=1, now=5.0)
+        store.verdicts.record_verdict(job, rejected, run=1, now=5.0)
         for number, (person, kind) in enumerate(acts):
             rating = number - 1 if kind is K.RATE else None
             store.votes.record_vote(Vote(person=person, kind=kind, job=job.seq, rating=rating))

@@ -41,7 +41,7 @@ def read_family(store: Store) -> tuple[list[Job], LinkRecord]:
     """The takes of the first job, and the link of the second."""
     (child,) = store.queries.find_jobs("shot 1")
     (link,) = store.links.list_links(child)
-    return store.checks.list_family(store.queries.read_job(link.parent)), link
+    return store.takes.list_family(store.queries.read_job(link.parent)), link
 
 
 def find_source(store: Store, **changes: bool) -> str | None:
@@ -60,7 +60,7 @@ async def test_people_decide_before_gates_which_take_fills_a_link(night: Night) 
         vote(store, VoteKind.REJECT, second)
         assert find_source(store) is None
         assert store.waiting.count_blocked() == [BlockedCount(state="rejected", jobs=1, example="shot 0")]
-        store.checks.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
+        store.verdicts.record_verdict(second, Judgement(verdict=Verdict.REJECTED, gate="g"), run=None, now=9.0)
         vote(store, VoteKind.PICK, second)
         assert find_source(store) == "shot 0-take2"
         assert store.waiting.count_blocked() == []
@@ -78,11 +78,11 @@ async def test_gates_must_accept_what_nobody_picked(night: Night) -> None:
         store.imports.add_jobs(make_chain(2, policy=POLICY), run=run, now=night.clock.now())
         (first, second), _ = read_family(store)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0")
-        store.checks.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(first, Judgement(verdict=Verdict.OPEN, gate="g"), run=run, now=9.0)
         assert (find_source(store), store.waiting.count_blocked()) == (None, [])
-        store.checks.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(first, Judgement(verdict=Verdict.REJECTED, gate="g"), run=run, now=9.0)
         assert (find_source(store), find_source(store, judged=False)) == (None, "shot 0-take2")
-        store.checks.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
+        store.verdicts.record_verdict(second, Judgement(verdict=Verdict.ACCEPTED, gate="g"), run=run, now=9.0)
         assert find_source(store) == "shot 0-take2"
 
 
@@ -111,3 +111,13 @@ def test_a_link_is_filled_once_and_opened_again_only_of_a_pending_job(store: Sto
     store.manual.cancel_job(store.queries.read_job(child.seq), now=3.0)
     store.links.open_again(end, "x", run=run, now=4.0)
     assert store.links.list_links(child) == filled
+
+
+def test_a_job_that_was_bought_otherwise_takes_nothing(store: Store, run: int) -> None:
+    """Its generation was imported before its parent had a video."""
+    first = make_link("first", {})
+    child, other = make_link("child", {"first": first}), make_link("other", {"first": first})
+    store.imports.add_jobs([first, child, other], run=run, now=1.0)
+    parent, bought, waiting = store.jobs()
+    store.manual.adopt_generation(bought, "g-9", now=2.0)
+    assert [link.child for link in store.links.list_open_links(parent.seq)] == [waiting.seq]

@@ -38,7 +38,7 @@ def test_gates_that_cannot_decide_yet_are_named(store: Store) -> None:
     """The clip is there, but is it good?"""
     run = begun(store, *make_chain(2))
     job = succeed(store, run)
-    store.checks.record_verdict(job, Judgement(verdict=Verdict.OPEN), run=run, now=20.0)
+    store.verdicts.record_verdict(job, Judgement(verdict=Verdict.OPEN), run=run, now=20.0)
     child = find(store, "shot 1")
     assert store.waiting.find_waits([child.seq])[child.seq].state == "open"
 

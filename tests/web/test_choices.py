@@ -192,10 +192,10 @@ def test_a_job_has_its_measures_verdicts_votes_and_near_copies(client: Client, n
     with Store(night.path) as store:
         for job in (fox, other):
             measured = Measures(level=CheckLevel.BASIC, black_seconds=1.5, has_sound=True, hashes=hashes)
-            store.checks.record_measures(job, measured, now=1.0)
+            store.facts.record_measures(job, measured, now=1.0)
         rejected = Judgement(verdict=Verdict.REJECTED, gate="black_seconds < 1", values={"black_seconds": 1.5})
-        store.checks.record_verdict(fox, rejected, run=night.run, now=5.0)
-        store.checks.record_scores(other, {"clip.score": 0.5}, now=6.0)
+        store.verdicts.record_verdict(fox, rejected, run=night.run, now=5.0)
+        store.facts.record_scores(other, {"clip.score": 0.5}, now=6.0)
         store.votes.record_vote(Vote(person="ann", kind=VoteKind.BETTER, job=other.seq, other=fox.seq, at=7.0))
     shown = client.get(f"/api/jobs/{fox.id}").json()
     assert {one["name"]: (one["value"], one["unit"]) for one in shown["measures"]} == {
@@ -218,7 +218,7 @@ def test_cards_say_how_many_other_clips_look_the_same(night: Night, monkeypatch:
     with Store(night.path) as store:
         for name, first in (("fox-1", 1), ("fox-2", 1), ("owl-1", 77)):
             hashes = tuple(range(first * 1000, first * 1000 + 800, 100))
-            store.checks.record_measures(night.named(name), Measures(level=CheckLevel.BASIC, hashes=hashes), now=1.0)
+            store.facts.record_measures(night.named(name), Measures(level=CheckLevel.BASIC, hashes=hashes), now=1.0)
     may_count = Event()
 
     def group_when_allowed(hashes: Any) -> Any:
@@ -256,7 +256,7 @@ def test_the_gallery_is_filtered_by_what_gates_and_people_say(client: Client, ni
 
 def test_a_condition_without_time_says_how_far_it_came(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same question goes on there."""
-    monkeypatch.setattr("batchveo.store.page_index.SEARCH_SECONDS", -1.0)
+    monkeypatch.setattr("batchveo.store.page_searches.SEARCH_SECONDS", -1.0)
     answer = client.get("/api/jobs", params={"where": "seed == 1"}).json()
     assert (answer["jobs"], answer["matching"]) == ([], 0)
     assert answer["scanned"] == {"jobs": 0, "total": 4}

@@ -225,7 +225,7 @@ def test_the_gallery_shows_and_filters_what_gates_and_people_say(new_page: Open,
         store.votes.record_vote(Vote(person="ann", kind=K.PICK, job=1, at=5.0))
         store.votes.record_vote(Vote(person="bob", kind=K.RATE, rating=4, job=1, at=6.0))
         rejected = Judgement(verdict=Verdict.REJECTED, gate="cuts == 0", values={"cuts": 3})
-        store.checks.record_verdict(store.queries.read_job(2), rejected, run=night.run, now=5.0)
+        store.verdicts.record_verdict(store.queries.read_job(2), rejected, run=night.run, now=5.0)
     page = new_page(f"{url}/#/videos")
     page.locator(".card", has_text="fox-0").get_by_text("Picked · 4 of 5").wait_for()
     page.get_by_role("button", name="Filters").click()

@@ -174,8 +174,8 @@ def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:
     firsts = {seq: group[0] for group in result.near_copies for seq in group}
     for seq in result.clips:
         job = store.queries.read_job(seq)
-        measures = store.checks.read_measures(job)
-        judgement = store.checks.read_verdict(job) if job.verdict else None
+        measures = store.facts.read_measures(job)
+        judgement = store.verdicts.read_verdict(job) if job.verdict else None
         first = firsts.get(seq)
         yield {
             "id": job.id,
@@ -186,7 +186,7 @@ def _make_rows(store: Store, result: Checked) -> Iterator[dict[str, object]]:
             "gate": None if judgement is None else judgement.gate or None,
             "found": {} if judgement is None else dict(judgement.values),
             "checks": None if measures is None else describe_measures(job.request, measures),
-            "scores": store.checks.read_scores(job),
+            "scores": store.facts.read_scores(job),
             "near_copy_group": None if first is None else store.queries.read_job(first).id,
         }
 

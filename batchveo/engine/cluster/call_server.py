@@ -12,10 +12,11 @@ import anyio
 from batchveo.core.clock import Clock
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Outcome
-from batchveo.engine.broker import ClaimLost, Fenced, FileUnreadable
+from batchveo.engine.broker import ClaimLost, Fenced
 from batchveo.engine.cluster.protocol import LONG_POLL_SECONDS, Answer, Call, Method
 from batchveo.engine.coordinator import Coordinator
 from batchveo.engine.lifecycle import single_error
+from batchveo.storage.object_errors import StoreRefused, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class CallServer:
             pending.error = None
         except (ClaimLost, Fenced) as error:
             pending.error = error
-        except FileUnreadable as error:  # of one job, which the worker reports
+        except (StoreRefused, StoreUnavailable) as error:  # of one job, which the worker reports
             pending.error = error
         except Exception as error:  # noqa: BLE001 - it ends the run, and is raised there
             self._coordinator.fail(error)

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from batchveo.core.errors import ClusterTrouble, StateLocked
+from batchveo.core.errors import ClusterTrouble, StateLocked, find_reason
 from batchveo.engine.cluster.coordinator_actor import CoordinatorActor
 from batchveo.engine.cluster.protocol import Actor, ActorLost
 from batchveo.engine.cluster.worker_actor import WorkerActor
@@ -37,7 +37,7 @@ def check_address(address: str, patience: float = CHECK_SECONDS) -> None:
             line.sendall(_HTTP2_PREFACE + _NO_SETTINGS)
             answer = line.makefile("rb").read(len(_NO_SETTINGS))
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = find_reason(error)
         raise ClusterTrouble(f"no Ray answers at {address}: {reason}") from None
     if len(answer) < len(_NO_SETTINGS) or answer[3] != _SETTINGS_FRAME:
         raise ClusterTrouble(

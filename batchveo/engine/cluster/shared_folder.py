@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchveo.core.errors import DiskTrouble
+from batchveo.core.errors import DiskTrouble, find_reason
 from batchveo.storage.video_file import remove_parts
 
 
@@ -32,7 +32,7 @@ def place_marker(folder: Path, name: str) -> Iterator[Marker]:
     try:
         marker.file.write_text(marker.token)
     except OSError as error:
-        raise DiskTrouble(f"videos cannot be written to {folder}: {error.strerror}") from None
+        raise DiskTrouble(f"videos cannot be written to {folder}: {find_reason(error)}") from None
     try:
         yield marker
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.core.formatting import shorten_text
 from batchveo.provider.api_key import VARIABLES
 
@@ -67,7 +67,7 @@ async def run_program(
             start_new_session=True,  # Ctrl-C is for the run, which ends this process
         )
     except OSError as error:
-        raise ProgramError(f"{arguments[0]} cannot be started: {error.strerror}") from None
+        raise ProgramError(f"{arguments[0]} cannot be started: {find_reason(error)}") from None
     last = bytearray()
     async with process:
         with anyio.move_on_after(PROGRAM_SECONDS) as limit:

@@ -87,7 +87,7 @@ class Checker:
         if not self._is_on or not self._is_able():
             self._is_on = False
             return
-        self._backlog.extend(self._context.store.checks.list_to_judge(self._to_judge, run=self._context.run))
+        self._backlog.extend(self._context.store.verdicts.list_to_judge(self._to_judge, run=self._context.run))
         self._loaded = True
         self._bus.notify()
         async with anyio.create_task_group() as tasks:
@@ -96,7 +96,7 @@ class Checker:
 
     def _is_able(self) -> bool:
         """Whether clips can be measured; if one is to be, and none can, that is reported once."""
-        if not self._context.store.checks.has_policies():
+        if not self._context.store.verdicts.has_policies():
             return True
         try:
             self._clips.check_ready()
@@ -166,7 +166,7 @@ class Checker:
 
     async def _find_measures(self, job: Job, level: CheckLevel) -> Measures:
         """The measures of the clip; those that the database has, if they are of this level and version."""
-        known = self._context.store.checks.read_measures(job)
+        known = self._context.store.facts.read_measures(job)
         if known is not None and is_current(known, level):
             return known
         return await self._clips.measure_clip(job, level)

@@ -56,7 +56,7 @@ class Submitter:
                 addressed = await self._addresses.fill_request(job)
                 request = await sending.enter_async_context(self._attachments.fill_request(addressed))
             except StoreUnavailable as error:
-                return RejectedTemporarily(reason=f"its input cannot be uploaded: {error.strerror}")
+                return RejectedTemporarily(reason=f"an input cannot be sent now: {find_reason(error)}", unsent=True)
             except (OSError, UsageError) as error:
                 reason = find_reason(error)
                 return Blocked(stop=Stop.INPUTS, reason=f"an input cannot be sent: {reason}")

@@ -6,6 +6,7 @@ import anyio
 import httpx
 
 from batchveo.core.destination import BESIDE, BucketUrl, Destination, Sidecars
+from batchveo.core.errors import find_reason
 from batchveo.core.models import Job
 from batchveo.core.outcomes import Blocked, DiskRefused, Downloaded, DownloadError, FetchOutcome, Scope, Stop
 from batchveo.engine.stages.http_range import Body, Partial, check_length, read_head
@@ -102,7 +103,7 @@ class VideoFetcher:
         except NotAnMp4 as error:
             return DownloadError(reason=str(error), tries=CONTENT_TRIES)
         except StoreUnavailable as error:
-            return DownloadError(reason=f"the bucket does not take it for now: {error.strerror}")
+            return DownloadError(reason=f"the bucket does not take it for now: {find_reason(error)}")
         except OSError as error:
             reason = f"cannot write the video of {job.name!r}: {error}"
             if self._storage.scope_of(error, job) is Scope.DISK:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import UsageError, find_reason
 from batchveo.provider.catalog.catalog import MODELS, Catalog, load_catalog
 from batchveo.provider.catalog.file_format import CatalogError
 
@@ -71,14 +71,14 @@ def read_catalog(path: Path) -> Catalog:
     try:
         return load_catalog(path)
     except OSError as error:
-        raise UsageError(f"cannot read the catalogue {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read the catalogue {path}: {find_reason(error)}") from None
     except CatalogError as error:
         raise UsageError(f"{path} is not a catalogue of models: {_list_few(error)}") from None
 
 
 def _list_few(error: Exception) -> str:
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return find_reason(error)
     problems = error.problems if isinstance(error, CatalogError) else [str(error)]
     more = len(problems) - MOST_PROBLEMS
     return "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")

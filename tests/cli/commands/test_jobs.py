@@ -17,7 +17,7 @@ from batchveo.core.job_row import canonical_json
 from batchveo.core.measures import CheckLevel, Measures
 from batchveo.core.models import JobState
 from batchveo.store import Store
-from batchveo.store.clip_checks import NewTake
+from batchveo.store.takes import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
@@ -85,10 +85,10 @@ def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) ->
     rejected = Judgement(verdict=Verdict.REJECTED, gate=gate, values={"black_seconds": 2.0})
     with Store("b.db") as store:
         (job,) = store.jobs(S.SUCCEEDED)
-        store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, black_seconds=2.0), now=3.0)
-        store.checks.record_scores(job, {"clip.score": 0.25}, now=3.0)
+        store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, black_seconds=2.0), now=3.0)
+        store.facts.record_scores(job, {"clip.score": 0.25}, now=3.0)
         take = NewTake(request=canonical_json(job.request), tries=1)
-        added = store.checks.record_verdict(job, rejected, run=None, now=3.0, take=take).added
+        added = store.verdicts.record_verdict(job, rejected, run=None, now=3.0, take=take).added
     assert added is not None
     assert status_of(["jobs", "--where", "black_seconds > 1 and clip.score < 0.3"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
@@ -103,8 +103,8 @@ def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) ->
     counted = json.loads(capsys.readouterr().out)
     assert (counted["verdicts"]["rejected"], counted["rejected_by"], counted["takes"]) == (0, {}, 0)  # no policy yet
     with Store("b.db") as store:
-        store.checks.set_policy([job], CheckPolicy(gates=(gate,)))
-        store.checks.record_verdict(job, rejected, run=None, now=4.0)
+        store.verdicts.set_policy([job], CheckPolicy(gates=(gate,)))
+        store.verdicts.record_verdict(job, rejected, run=None, now=4.0)
     assert status_of(["status", "--json"]) == 0
     counted = json.loads(capsys.readouterr().out)
     assert counted["verdicts"] == {"accepted": 0, "rejected": 1, "open": 0}
@@ -156,7 +156,7 @@ def test_below_a_clip_is_the_gate_that_rejects_it(monkeypatch: pytest.MonkeyPatc
     rejected = Judgement(verdict=Verdict.REJECTED, gate="black_seconds < 0.5", values={"black_seconds": 2.0})
     with Store("b.db") as store:
         (job,) = store.jobs(S.SUCCEEDED)
-        store.checks.record_verdict(job, rejected, run=None, now=3.0)
+        store.verdicts.record_verdict(job, rejected, run=None, now=3.0)
     assert show(monkeypatch, 80, "--state-is", "succeeded")[-1] == "  rejected by black_seconds < 0.5"
 
 

@@ -65,9 +65,9 @@ def read_sections(text: str) -> dict[str, list[str]]:
 def judge(store: Store) -> None:
     job = find(store, "fox")
     rejected = Judgement(verdict=Verdict.REJECTED, gate=GATE, values={"black_seconds": 2.0})
-    store.checks.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, black_seconds=2.0), now=50.0)
-    store.checks.record_scores(job, {"clip.score": 0.25}, now=50.0)
-    store.checks.record_verdict(job, rejected, run=None, now=51.0)
+    store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9, black_seconds=2.0), now=50.0)
+    store.facts.record_scores(job, {"clip.score": 0.25}, now=50.0)
+    store.verdicts.record_verdict(job, rejected, run=None, now=51.0)
     store.votes.record_vote(Vote(person="ann", kind=VoteKind.RATE, job=job.seq, rating=4, at=52.0))
 
 

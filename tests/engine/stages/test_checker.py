@@ -66,7 +66,7 @@ async def test_good_clips_are_accepted_and_measured_once(night: Night) -> None:
     assert rows(night) == [(f"job {n}", "succeeded", "accepted") for n in range(3)]
     assert sorted(clips.measured) == ["job 0", "job 1", "job 2"]
     with night.store() as store:
-        measures = [store.checks.read_measures(job) for job in store.jobs()]
+        measures = [store.facts.read_measures(job) for job in store.jobs()]
     assert [each and each.black_seconds for each in measures] == [0.0] * 3
     assert (await night.run(policed(3))).exit_status == 0
     assert len(clips.measured) == 3
@@ -128,7 +128,7 @@ async def test_never_more_takes_than_tries(night: Night, tries: int | None, made
     assert len(night.service.generations) == 2 * made
     assert (again.exit_status, again.rejected) == (1, 2)
     with night.store() as store:
-        assert [len(store.checks.list_verdicts(job)) for job in store.jobs()] == [1] * 2 * made
+        assert [len(store.verdicts.list_verdicts(job)) for job in store.jobs()] == [1] * 2 * made
 
 
 @pytest.mark.anyio

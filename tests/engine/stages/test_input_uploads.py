@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +16,10 @@ from random import Random
 import anyio
 import pytest
 
+from batchveo.core.destination import BucketUrl
 from batchveo.core.errors import InputsBlocked
 from batchveo.core.links import ChainPlace, Link, ParentLink
-from batchveo.core.models import InputFile, JobSpec, JobState
+from batchveo.core.models import InputFile, Job, JobSpec, JobState
 from batchveo.core.notices import InputsNotRemoved
 from batchveo.core.settings import RunSettings
 from batchveo.engine.stages.linker import UNSAID_SECONDS
@@ -165,6 +167,39 @@ async def test_a_video_that_is_gone_when_it_is_to_be_sent_is_not_in_doubt(night:
     assert [job.state.value for job in night.jobs()] == ["succeeded", "pending", "succeeded", "succeeded"]
     video.write_bytes(content)
     assert (await night.run(chain)).exit_status == 0
+
+
+class BusyClips(FakeClips):
+    """Each clip is found once; then its store is busy, ``busy`` times."""
+
+    def __init__(self, busy: int) -> None:
+        super().__init__()
+        self.reads: Counter[str] = Counter()
+        self._busy = busy
+
+    async def read_clip(self, job: Job) -> bytes:
+        self.reads[job.id] += 1
+        if 1 < self.reads[job.id] <= 1 + self._busy:
+            raise StoreUnavailable(errno.EIO, "busy")
+        return await super().read_clip(job)
+
+
+@pytest.mark.parametrize(("taker", "inputs"), [(TAKES_VIDEO_URL, URL), (EXTENDS, None)])
+async def test_a_store_that_is_busy_when_a_video_is_to_be_sent(
+    night: Night, taker: str, inputs: BucketUrl | None
+) -> None:
+    """Its job is tried again in the same run, and keeps no others, although it comes first. Each is bought once."""
+    await night.run([make_chain(1, name=name)[0] for name in "abc"])
+    forget_generations(night)
+    night.clips = clips = BusyClips(6)
+    chains = [job for name in "abc" for job in make_chain(2, taker=taker, name=name, takes_data=inputs is None)]
+    begun = night.clock.now()
+    result = await night.run([*chains, *specs(4)], inputs=inputs, concurrency=2)
+    assert result.exit_status == 0, result
+    assert set(clips.reads.values()) == {8}
+    assert {job.state for job in night.jobs()} == {JobState.SUCCEEDED}
+    assert len(night.service.generations) == 7
+    assert all((job.submitted_at or 0.0) < begun + 30.0 for job in night.jobs() if job.chain is None)
 
 
 async def test_without_a_bucket_nothing_is_bought(night: Night) -> None:

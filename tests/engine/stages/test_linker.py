@@ -24,8 +24,8 @@ from batchveo.operations.manage import retry_jobs
 from batchveo.operations.votes import record_votes
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Settings
-from batchveo.store.clip_checks import NewTake
 from batchveo.store.links import LinkRecord
+from batchveo.store.takes import NewTake
 from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.chains import FIELDS, LITE, POLICY, make_chain, make_link
 from tests.helpers.factories import make_spec
@@ -228,7 +228,7 @@ async def test_frames_are_dropped_with_the_last_video_that_is_made_of_them(night
     with night.store() as store:
         (left,) = store.queries.find_jobs("left")
         request = canonical_json(left.request)
-        store.checks.add_takes(left, [NewTake(request=request, tries=1, detail="wanted", asked=True)], now=0.0)
+        store.takes.add_takes(left, [NewTake(request=request, tries=1, detail="wanted", asked=True)], now=0.0)
     assert (await night.run()).exit_status == 0
     assert (count_frames(night), len(clips.frames)) == (0, 3)
     sent = [generation.request.get("image_url") for generation in night.service.generations]
