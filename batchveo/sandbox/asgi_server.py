@@ -66,8 +66,8 @@ class _Server(uvicorn.Server):
 
     def end(self) -> None:
         """End soon. Any thread may call it, and a signal handler."""
+        self._stop_ticks()  # first: a server that is to end may do so at once, and its loop is closed then
         self.should_exit = True
-        self._stop_ticks()
 
     async def main_loop(self) -> None:
         ticks = asyncio.create_task(super().main_loop())
