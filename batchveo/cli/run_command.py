@@ -27,7 +27,7 @@ from batchveo.core.destination import Destination
 from batchveo.core.errors import BatchveoError
 from batchveo.display.log_output import log_events, open_log
 from batchveo.display.notifier import Notifier
-from batchveo.display.reporter import BackgroundReporter, can_draw, open_reporter
+from batchveo.display.reporter import LEAVE_SECONDS, BackgroundReporter, can_draw, open_reporter
 from batchveo.display.summary import describe_account, describe_outcome
 from batchveo.display.terminal_features import accepts_links, make_file_url, write_link
 from batchveo.display.wrapped_text import wrap_line
@@ -176,13 +176,20 @@ def _open_reporter(options: dict[str, Any]) -> BackgroundReporter:
 
 def conclude(result: RunResult, options: dict[str, Any], shown: BackgroundReporter) -> int:
     """Print how the run ended; returns its exit status."""
-    # a terminal that takes nothing any more must not keep the process; JSON has had its last line
-    if not shown.is_stuck and not options["log_json"]:
+    if not shown.is_stuck and not options["log_json"]:  # JSON has had its last line
         output = result.output or options["output"]
-        for line in [*describe_outcome(result, output), *_list_account(result, options["state"])]:
-            with contextlib.suppress(OSError):  # nobody reads any more; the exit status still shows how it ended
-                click.echo(_dress_line(line, output), err=True)
+        lines = [*describe_outcome(result, output), *_list_account(result, options["state"])]
+        text = "\n".join(_dress_line(line, output) for line in lines)
+        # a daemon: a terminal that takes nothing any more, from here on too, must not keep the process
+        printer = threading.Thread(target=_print_text, args=(text,), name="summary", daemon=True)
+        printer.start()
+        printer.join(LEAVE_SECONDS)
     return result.exit_status
+
+
+def _print_text(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more; the exit status still shows how it ended
+        click.echo(text, err=True)
 
 
 def _dress_line(line: str, output: Destination) -> str:

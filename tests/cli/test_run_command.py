@@ -14,13 +14,14 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from batchveo.cli import status_of
+from batchveo.cli import run_command, status_of
 from batchveo.cli.run_command import conclude
 from batchveo.core.models import JobState
 from batchveo.display.reporter import open_reporter
@@ -153,6 +154,15 @@ def test_a_terminal_that_takes_nothing_holds_up_nothing(url: str) -> None:
     with Store("state/batchveo.db", writing=False) as store:
         counts = store.counts()
     assert counts[JobState.SUCCEEDED] + counts[JobState.FAILED] == counts.total == 30
+
+
+def test_a_terminal_that_is_full_at_the_summary_holds_up_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took all lines of the run, and takes no more."""
+    stuck = threading.Event()
+    monkeypatch.setattr(run_command, "LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(run_command, "_print_text", lambda _: stuck.wait())
+    assert status_of(["run", "m.yaml", "--yes"]) in (0, 1)
+    stuck.set()
 
 
 @pytest.mark.parametrize(("arguments", "environ"), [([], {"TERM": "dumb"}), (["--log-json"], {})])

@@ -36,16 +36,23 @@ PLAY = """async () => {
     await end;
     return {seconds: video.duration, width: video.videoWidth, sound: video.webkitAudioDecodedByteCount};
 }"""
-SHOW = """async (at) => {
+SHOW = """async ([at, colour]) => {
     const video = document.querySelector("video");
     const seeked = new Promise((done) => (video.onseeked = done));
     video.currentTime = at;
     await seeked;
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = 1;
-    const context = canvas.getContext("2d");
-    context.drawImage(video, 0, 0, 1, 1);
-    return Array.from(context.getImageData(0, 0, 1, 1).data).slice(0, 3);
+    const context = canvas.getContext("2d", {willReadFrequently: true});
+    let shown;
+    // on a busy machine the picture comes a little after the event
+    for (let looks = 0; looks < 100; looks += 1) {
+        context.drawImage(video, 0, 0, 1, 1);
+        shown = Array.from(context.getImageData(0, 0, 1, 1).data).slice(0, 3);
+        if (shown.every((one, place) => Math.abs(one - colour[place]) < 40)) break;
+        await new Promise((done) => setTimeout(done, 50));
+    }
+    return shown;
 }"""
 
 
@@ -77,6 +84,6 @@ def test_a_film_of_five_clips_plays_to_its_end(tmp_path: Path, browser: Browser,
     assert played["sound"] > 0
     for (_, colour), begin in zip(COLOURS.items(), film.begins, strict=True):
         for at in (begin + 0.01, begin + 0.99):
-            shown = page.evaluate(SHOW, at)
+            shown = page.evaluate(SHOW, [at, list(colour)])
             assert max(abs(one - other) for one, other in zip(shown, colour, strict=True)) < 40
     page.close()
