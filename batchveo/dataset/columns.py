@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 
 from batchveo.core.expressions import Value
@@ -226,6 +226,7 @@ def build_row(
     return row | {name: value for name, value in scores if value is not None}
 
 
+@lru_cache  # each clip asks for it twice, and few files have many clips
 def _hide_folder(path: str) -> str:
     """A file as its manifest or the command named it; of an absolute path the name only: datasets get published."""
     flavour = PureWindowsPath if PureWindowsPath(path).is_absolute() else PurePosixPath
