@@ -58,6 +58,8 @@ class ExportIndex:
         """Hashes of edited cards that were uploaded, or were about to be."""
         self.further_columns: set[str] = set()
         """The columns of chains and scores that some clip has."""
+        self._lacks_columns = False
+        """Whether some row was written by an earlier version, which had fewer columns."""
         self._shards: dict[str, Shard] = {}
         self._path = folder / INDEX_FILE
         self._lock = FileLock(folder / LOCK_FILE)
@@ -141,7 +143,7 @@ class ExportIndex:
         """The row of one clip; a column is unknown if an earlier version wrote the row without it."""
         self._reader.seek(clip.offset)
         row: Row = json.loads(self._reader.readline().decode("utf-8", "surrogatepass"))["clip"]
-        return row if row.keys() >= COLUMNS.keys() else {**dict.fromkeys(COLUMNS), **row}
+        return {**dict.fromkeys(COLUMNS), **row} if self._lacks_columns else row
 
     def sync_file(self) -> None:
         """Wait until all lines are on the disk."""
@@ -188,14 +190,13 @@ class ExportIndex:
 
     def _apply_line(self, line: Mapping[str, object], offset: int) -> None:
         match line:
-            case {"clip": {**row}}:
+            case {"clip": dict(row)}:
                 _check_path(str(row["split"]), str(row["file_name"]))
                 split = sys.intern(str(row["split"]))  # a text for all of its clips
                 _ = row["bytes"], row["sha256"]  # without them it is no row of ours
                 self.clips[str(row["job_id"])] = IndexedClip(offset, split)
-                others = map(str, row.keys() - COLUMNS.keys())
-                known = (name for name in others if name in CHAIN_COLUMNS or name.startswith(SCORE_PREFIX))
-                self.further_columns.update(known)
+                if row.keys() != COLUMNS.keys():
+                    self._note_columns(row)
             case {"shard": str(name), "bytes": int(size), "clips": [*clips]}:
                 digest = line.get("sha256")
                 shard = Shard(size, [str(clip) for clip in clips], None if digest is None else str(digest))
@@ -212,6 +213,12 @@ class ExportIndex:
                 self.uploaded_cards.add(digest)
             case {"formats": [*formats]}:
                 self.formats = tuple(map(str, formats))
+
+    def _note_columns(self, row: Row) -> None:
+        """Note which columns a row has beside the usual ones, and whether it lacks some of these."""
+        others = row.keys() - COLUMNS.keys()
+        self.further_columns.update(n for n in others if n in CHAIN_COLUMNS or n.startswith(SCORE_PREFIX))
+        self._lacks_columns |= len(row) - len(others) < len(COLUMNS)
 
     def _count_shard(self, name: str) -> None:
         self.shard_of.update(dict.fromkeys(self._shards[name].clips, name))
