@@ -80,7 +80,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="run the cases that are marked so, too")
+    parser.addoption("--exhaustive", action="store_true", help="run the tests that are marked so, too")
     parser.addoption(
         "--page-lag",
         type=int,
