@@ -132,9 +132,14 @@ def test_the_coordinator_and_then_the_driver_are_killed(tmp_path: Path, machines
     wait_for(lambda: done(tmp_path) > JOBS // 6)
     os.kill(machines.actors("CoordinatorActor")[0], signal.SIGKILL)
     wait_for(lambda: done(tmp_path) > JOBS // 3)
+    workers = machines.actors("WorkerActor")
+    for worker in workers:  # else a slow machine is done before the second run has begun
+        os.kill(worker, signal.SIGSTOP)
     second = begin()
     assert second.communicate(timeout=120)[1].startswith("batchveo: another run holds")
     assert second.returncode == 4
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
     first.kill()
     _, errors = first.communicate()
     assert "the coordinator was lost" in errors
