@@ -37,10 +37,10 @@ demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; cost
 	@echo
 	@ls -l demo/videos/*.mp4
 
-test: $(VENV)/dev $(VENV)/browser ## Run the tests, on all cores; some with a sample of their cases
+test: $(VENV)/dev $(VENV)/browser ## Run the tests, on all cores; in about three minutes
 	$(BIN)/python -m pytest -n auto
 
-exhaustive: $(VENV)/dev ## Run the cases of the tests of which `make test` runs a sample
+exhaustive: $(VENV)/dev $(VENV)/browser ## Run what `make test` leaves out: further cases, browsers, clusters
 	$(BIN)/python -m pytest -n auto --exhaustive -m exhaustive
 
 # the tests look at the page with Chromium, where there is one or apt brings it; else they skip that

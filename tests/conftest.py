@@ -80,7 +80,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="run the cases that are marked so, too")
+    parser.addoption("--exhaustive", action="store_true", help="run the tests that are marked so, too")
     parser.addoption(
         "--page-lag",
         type=int,
@@ -94,12 +94,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only ``make exhaustive`` runs; if several workers share the tests, the slow ones begin first.
 
-    Else all would wait for the one begun last. A test that is asked for by its name runs.
+    Else all would wait for the one begun last. The tests of a file that is named run all.
     """
-    if not config.option.exhaustive and not any("::" in name for name in config.args):
-        left = [item for item in items if item.get_closest_marker("exhaustive")]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in set(left)]
+    if not config.option.exhaustive:
+        named = {(config.invocation_params.dir / name.partition("::")[0]).resolve() for name in config.args}
+        left = {item for item in items if item.get_closest_marker("exhaustive") and item.path not in named}
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

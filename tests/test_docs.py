@@ -55,6 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_mkdocs
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("site")  # so that it is built once
 def test_every_command_and_option_is_in_the_built_reference(site: Path) -> None:
     """Each command under a heading of its own, with all of its options and their help."""
@@ -75,6 +76,7 @@ def words(text: str) -> str:
 
 
 @needs_mkdocs
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("site")  # so that it is built once
 def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
     """With an anchor that other pages can link to."""
@@ -86,6 +88,7 @@ def test_every_public_name_is_in_the_built_reference(site: Path) -> None:
 
 
 @needs_mkdocs
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("site")  # so that it is built once
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     """No fonts, scripts, styles or pictures of other hosts."""

@@ -53,7 +53,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sample_cases(WALKED, size=3))
+@pytest.mark.parametrize("page", sample_cases(WALKED, size=1))
 def test_a_page_followed_word_by_word_works(page: str, tmp_path: Path) -> None:
     """Files are saved, commands run in a shell, Python by the interpreter."""
     here = tmp_path / "here"

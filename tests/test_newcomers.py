@@ -48,6 +48,7 @@ def run_command(command: str) -> tuple[int, str]:
     return status, printed.getvalue()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "section"), WAYS, ids=[page.rpartition("/")[2] for page, _ in WAYS])
 def test_the_docs_lead_to_a_dataset(page: str, section: str) -> None:

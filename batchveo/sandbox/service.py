@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -107,7 +107,7 @@ class Service:
     @property
     def generations(self) -> Sequence[Generation]:
         """Every generation, oldest first."""
-        made = [generation for account in self._accounts for generation in account.generations.values()]
+        made = [generation for account in self._accounts for generation in tuple(account.generations.values())]
         return tuple(sorted(made, key=lambda generation: generation.ordinal))
 
     @property
@@ -150,8 +150,9 @@ class Service:
         return self._state.open_account(self._state.name_owner(key))
 
     @property
-    def _accounts(self) -> Iterable[Account]:
-        return self._state.accounts.values()
+    def _accounts(self) -> Sequence[Account]:
+        # copied at once, as its generations are: a server in another thread may add one
+        return tuple(self._state.accounts.values())
 
     def _make_call(self, endpoint: _Endpoint, request: Request) -> Call:
         state, name = self._state, endpoint.name

@@ -20,8 +20,6 @@ from batchveo.store.database import Part
 from batchveo.store.mapping import COLUMNS, IS_LATER, TAKES_FROM, UNFINISHED, UNSETTLED, job_of
 
 MICROS = "SELECT micros FROM money"
-ATTEMPTS = """SELECT job, client_request_id, generation_id, price_usd, outcome, started_at, key_name AS key
-    FROM attempts ORDER BY id"""
 FIRST_ATTEMPT = "SELECT min(started_at) FROM attempts"
 ATTEMPTS_OF_JOBS = """SELECT job, client_request_id, generation_id, price_usd, key_name AS key FROM attempts
     WHERE job IN (SELECT value FROM json_each(?)) ORDER BY id"""
@@ -312,13 +310,6 @@ class Queries(Part):
         """US dollars that are known to be charged, and the number of finished videos without a known price."""
         row = self._db.execute(SPEND).fetchone()
         return round(int(row["spent"]) * MICRO, 6), int(row["unpriced"])
-
-    def list_attempts(self) -> Iterator[sqlite3.Row]:
-        """Every POST, oldest first.
-
-        ``job, client_request_id, generation_id, price_usd, outcome, started_at, key``.
-        """
-        yield from self._db.execute(ATTEMPTS)
 
     def find_first_attempt(self) -> float | None:
         """When the first POST was prepared."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batchveo.core.gates import CheckPolicy, Judgement, Verdict, parse_policy
+from batchveo.core.gates import Judgement, Verdict, parse_policy
 from batchveo.core.models import Job
 from batchveo.store.database import Connection, Part
 from batchveo.store.mapping import COLUMNS, REJECTED_AT_LAST, job_of
@@ -27,9 +27,6 @@ VERDICTS_OF = "SELECT at, verdict, gate, found FROM verdicts WHERE job = :seq OR
 # any state -> the same; only of the clip that was judged
 SET_VERDICT = """UPDATE jobs SET verdict = :verdict
     WHERE seq = :seq AND state = 'succeeded' AND sha256 IS :sha256"""
-SET_POLICY = "UPDATE jobs SET policy = :policy, verdict = NULL WHERE seq = :seq"
-ADD_POLICY = "INSERT INTO policies (policy) VALUES (:policy) ON CONFLICT DO NOTHING"
-POLICY = "SELECT id FROM policies WHERE policy = :policy"
 COUNT_VERDICTS = """SELECT verdict, count(*) AS jobs FROM jobs WHERE verdict IS NOT NULL GROUP BY verdict"""
 REJECTED = """SELECT seq FROM jobs INDEXED BY jobs_rejected WHERE verdict = 'rejected' AND state = 'succeeded'
     AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.verdict IN ('accepted', 'open')
@@ -77,13 +74,6 @@ class Verdicts(Part):
     def has_policies(self) -> bool:
         """Whether any job has ever had a policy."""
         return self._db.execute("SELECT 1 FROM policies LIMIT 1").fetchone() is not None
-
-    def set_policy(self, jobs: Iterable[Job], policy: CheckPolicy | None) -> None:
-        """Give jobs another policy; their clips are judged by it at the next run or check."""
-        with self._transaction():
-            number = _find_or_add_policy(self._db, None if policy is None else policy.to_json())
-            for job in jobs:
-                self._db.execute(SET_POLICY, {"seq": job.seq, "policy": number})
 
     def iter_unjudged(self) -> Iterator[Job]:
         """The jobs with a clip and a policy that have no verdict, page by page."""
@@ -165,15 +155,6 @@ class Verdicts(Part):
     def list_rejection_rates(self) -> dict[str, tuple[int, int]]:
         """For each model, how many of its clips were judged, and how many of these were rejected."""
         return {row["model"]: (row["judged"], row["rejected"]) for row in self._db.execute(REJECTION_RATES)}
-
-
-def _find_or_add_policy(db: sqlite3.Connection, policy: str | None) -> int | None:
-    """The number of a policy in JSON, for ``jobs.policy``; ``None`` for none. In the caller's transaction."""
-    if policy is None:
-        return None
-    db.execute(ADD_POLICY, {"policy": policy})
-    number: int = db.execute(POLICY, {"policy": policy}).fetchone()[0]
-    return number
 
 
 def _judgement_of(row: sqlite3.Row) -> Judgement:

@@ -61,9 +61,8 @@ def test_death_while_a_link_is_filled(tmp_path: Path, point: str) -> None:
     assert_frames_sent(service, jobs)
 
 
-@pytest.mark.parametrize(
-    ("chains", "kills"), [(12, 4), pytest.param(1000, 10, marks=pytest.mark.exhaustive)], ids=("few", "thousand")
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("chains", "kills"), [(12, 4), (1000, 10)], ids=("few", "thousand"))
 def test_sigkill_of_chains_of_five(tmp_path: Path, chains: int, kills: int) -> None:
     """Kills spread over the run, then a run to the end: nothing is bought twice, and no link is lost."""
     write_chains(tmp_path, chains, links=5)

@@ -17,6 +17,7 @@ from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
 from tests.crash.child import CONCURRENCY, OF_FOLDERS, OF_GATES, POINTS
 from tests.helpers.process_server import ServedProcess, start_process
+from tests.helpers.samples import sample_cases
 
 pytestmark = pytest.mark.slow
 MANIFEST = """
@@ -106,7 +107,7 @@ def test_death_while_a_video_gets_its_folder(tmp_path: Path, point: str) -> None
     assert_nothing_bought_twice_or_lost(tmp_path, service)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", sample_cases(range(2), size=1))
 def test_sigkill_at_random_moments(tmp_path: Path, seed: int) -> None:
     """Four kills, each after so many calls of the service, then a run to the end."""
     rng = random.Random(seed)
@@ -154,6 +155,7 @@ def test_death_while_clips_are_judged(tmp_path: Path, point: str) -> None:
     assert_families_are_whole(tmp_path, service)
 
 
+@pytest.mark.exhaustive
 def test_sigkill_of_runs_with_gates_tries_and_budget(tmp_path: Path) -> None:
     """Five kills at random, then a run to the end."""
     pytest.importorskip("av", reason="measuring needs the extra media")

@@ -18,6 +18,7 @@ from batchveo.dataset.index import INDEX_FILE
 from batchveo.media.media_pass import measure_file
 from tests.helpers.finished_jobs import Morning
 from tests.helpers.process_server import run_loader
+from tests.helpers.samples import sample_cases
 
 LOAD = """
 import json
@@ -117,7 +118,7 @@ EXPORTS: list[tuple[tuple[Format, ...], Metadata]] = [
 EXPORTS += [((Format.VIDEOFOLDER,), Metadata.PARQUET), (tuple(Format), Metadata.JSONL)]
 
 
-@pytest.mark.parametrize(("formats", "metadata"), EXPORTS)
+@pytest.mark.parametrize(("formats", "metadata"), sample_cases(EXPORTS, size=1))
 def test_splits_that_differ_load_by_the_card(morning: Morning, formats: tuple[Format, ...], metadata: Metadata) -> None:
     """Every clip with its caption, in every format; the card's types are those of what was loaded."""
     differing(morning)
@@ -142,6 +143,7 @@ def test_splits_that_differ_load_by_the_card(morning: Morning, formats: tuple[Fo
         assert json.loads(clips["a"]["meta"])["take"] == {"lens": [24, {"f": 1.8}]}
 
 
+@pytest.mark.exhaustive
 def test_tables_of_splits_that_differ_load_by_themselves(morning: Morning) -> None:
     """Without the card, by the loader of their own kind."""
     differing(morning)
@@ -151,6 +153,7 @@ def test_tables_of_splits_that_differ_load_by_themselves(morning: Morning) -> No
     assert tables == [expected] * 3
 
 
+@pytest.mark.exhaustive
 def test_a_type_that_widens_after_shards_were_written(morning: Morning) -> None:
     """Old shards stay as they are; the card's type holds what is in them as well."""
     morning.make("a", request={"seed": 7, "duration": 8})
@@ -161,6 +164,7 @@ def test_a_type_that_widens_after_shards_were_written(morning: Morning) -> None:
     assert sorted((clip["seed"], clip["duration"]) for clip in rows["train"]) == [(0.5, "5"), (7.0, "8")]
 
 
+@pytest.mark.exhaustive
 def test_names_that_are_dates(morning: Morning) -> None:
     """The loader takes a column of dates for points of time: it would not fit the same column of other splits."""
     morning.make("2024-01-01", prompt="a cat", meta={"split": "train"})
@@ -228,6 +232,7 @@ TEXTS: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("formats", "metadata"), EXPORTS)
 def test_what_checks_and_people_found_loads(morning: Morning, formats: tuple[Format, ...], metadata: Metadata) -> None:
     """In every format, by the card; scores of one tool are numbers, or texts, in all splits."""
@@ -273,6 +278,7 @@ def test_every_score_has_a_column_of_its_own() -> None:
     assert (columns["clip.score"], columns["é.x"]) == ("score_clip_score", "score__x")
 
 
+@pytest.mark.exhaustive
 def test_an_earlier_export_gets_the_new_columns(morning: Morning) -> None:
     """Clips that are chosen again have all; of one that is not, they are not known. Shards stay as they are."""
     morning.make("a")

@@ -40,6 +40,7 @@ def described(morning: Morning) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("formats", [(form,) for form in Format] + [tuple(Format)])
 def test_mlcroissant_reads_it(morning: Morning, formats: tuple[Format, ...]) -> None:
     """No error; what is recommended and missing is the publisher's to choose; every clip with its caption."""
@@ -67,6 +68,7 @@ def test_mlcroissant_reads_it(morning: Morning, formats: tuple[Format, ...]) -> 
         assert {row["sha256"] for row in rows} == {job.sha256 for job in morning.jobs()}
 
 
+@pytest.mark.exhaustive
 def test_the_rows_in_shards_are_read(morning: Morning) -> None:
     """As JSON, by the id of their job."""
     job = morning.make("a", request={"seed": 5})
@@ -76,6 +78,7 @@ def test_the_rows_in_shards_are_read(morning: Morning) -> None:
     assert json.loads(row[1])["seed"] == 5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("metadata", Metadata)
 def test_pairs_are_read(morning: Morning, metadata: Metadata) -> None:
     """As records of their own."""

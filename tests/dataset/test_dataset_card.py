@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 import yaml
 from markdown_it import MarkdownIt
 
@@ -138,6 +139,7 @@ def test_columns_have_types_in_it(morning: Morning) -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_plain_folder_has_videos_alone(morning: Morning) -> None:
     """No column is made from the names of its folders."""
     for split in ("train", "val"):

@@ -87,6 +87,7 @@ def test_what_a_link_leads_to_is_not_written_to(morning: Morning) -> None:
     assert (morning.dataset / "train" / "a.txt").read_text() == "a"
 
 
+@pytest.mark.exhaustive
 def test_folders_with_them_still_load(morning: Morning) -> None:
     """A loader of videos does not take them for videos."""
     morning.make("a")

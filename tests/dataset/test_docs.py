@@ -27,6 +27,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}(?: [^\n]*)?\n(.*?)```", TEXT, re.DOTALL)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of huggingface_hub
 def test_the_loading_code_loads(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each block as it stands there, in the folder that the commands above it leave."""

@@ -161,6 +161,7 @@ def test_shards_alone_have_the_videos_of_pairs_beside_them(morning: Morning) -> 
     assert (morning.dataset / row["chosen"]).is_file()
 
 
+@pytest.mark.exhaustive
 def test_pairs_load(morning: Morning) -> None:
     """As a table of the columns that preference training reads, with its videos; also as Parquet. So do the clips."""
     first, second = make_pair(morning)

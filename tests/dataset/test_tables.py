@@ -31,6 +31,7 @@ def make_hostile(morning: Morning) -> None:
     morning.make("a date", prompt="2024-01-01", meta={"split": "val"})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.xdist_group("loaders")
 @pytest.mark.parametrize("metadata", Metadata)

@@ -27,6 +27,7 @@ print(json.dumps(rows))
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.xdist_group("loaders")
 def test_webdataset_loads_the_shards(morning: Morning) -> None:

@@ -16,6 +16,7 @@ from batchveo.store.waiting_jobs import BlockedCount
 from tests.helpers.busy_database import going, moved_on
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import set_policy
 
 S = JobState
 
@@ -70,7 +71,7 @@ def test_rejected_clips_are_counted_by_their_gates(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, 2, now=1.0)
         jobs = [moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0) for _ in range(2)]
-        store.verdicts.set_policy(jobs, CheckPolicy(gates=(gate,)))
+        set_policy(store, jobs, CheckPolicy(gates=(gate,)))
         assert "rejected" not in said(store, began.run)
         rejected = Judgement(verdict=Verdict.REJECTED, gate=gate, values={"black_seconds": 2.0})
         take = NewTake(request="{}", tries=1)
@@ -87,7 +88,7 @@ def test_open_clips_are_counted(tmp_path: Path) -> None:
     with Store(tmp_path / "b.db") as store:
         began = going(store, 1, now=1.0)
         job = moved_on(store, began.run, S.GENERATING, S.DOWNLOADING, S.SUCCEEDED, now=2.0)
-        store.verdicts.set_policy([job], CheckPolicy(gates=("clip.score > 1",)))
+        set_policy(store, [job], CheckPolicy(gates=("clip.score > 1",)))
         left_open = Judgement(verdict=Verdict.OPEN, gate="clip.score > 1", values={"clip.score": None})
         store.verdicts.record_verdict(job, left_open, run=began.run, now=3.0)
         lines = said(store, began.run).splitlines()

@@ -30,6 +30,7 @@ from batchveo.sandbox import Service, Settings, transport
 from batchveo.store import Store
 from tests.helpers.faulty_wire import MANY_FAULTS, NO_FAULTS, Life, Wire, WireFaults
 from tests.helpers.restartable_coordinator import CoordinatorProcess, CoordinatorSetup
+from tests.helpers.store_rows import list_attempts
 from tests.helpers.virtual_run import BASE_URL, specs
 
 T = TypeVar("T")
@@ -210,7 +211,7 @@ class CoordinatorAtWork:
 
     def attempts(self) -> list[tuple[str, str | None]]:
         """Of each attempt the client request id and the generation."""
-        return [(row["client_request_id"], row["generation_id"]) for row in self.process.store.queries.list_attempts()]
+        return [(row["client_request_id"], row["generation_id"]) for row in list_attempts(self.process.store)]
 
     def on_disk(self, job: Job) -> Job:
         """The job as another process sees it: what is durable."""

@@ -253,6 +253,8 @@ async def read_pid(path: Path) -> int:
     with anyio.fail_after(20):
         while not path.exists():
             await anyio.lowlevel.checkpoint()
+    for _ in range(20):  # on a busy machine the child is there before asyncio has connected its pipes
+        await anyio.lowlevel.checkpoint()
     return int(path.read_text())
 
 

@@ -18,6 +18,7 @@ from batchveo.core.models import JobState
 from batchveo.operations.annotate import Annotated, annotate_clips
 from batchveo.store import Store
 from tests.helpers.finished_jobs import Morning
+from tests.helpers.store_rows import set_policy
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_file_that_is_not_there(morning: Morning) -> None:
 def test_open_verdicts_are_decided(morning: Morning) -> None:
     with morning.store() as store:
         jobs = list(store.jobs())
-        store.verdicts.set_policy(jobs, CheckPolicy(gates=("laion.score >= 5",)))
+        set_policy(store, jobs, CheckPolicy(gates=("laion.score >= 5",)))
         for job in jobs:
             store.facts.record_measures(job, Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
     result = annotate(morning, write(morning, "laion.csv", "name,score\na,4\nb,6\n"))

@@ -24,6 +24,7 @@ from batchveo.storage.stored_video import find_flaw, video_at
 from batchveo.store import Store
 from batchveo.store.takes import make_take_id
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import list_attempts
 from tests.helpers.virtual_run import Night, specs
 
 pytestmark = pytest.mark.anyio
@@ -72,9 +73,7 @@ async def test_all_that_the_sidecar_tells_is_there_again(night: Night) -> None:
     with Store(night.folder / "new.db") as store, night.store() as old:
         assert store.spend() == old.spend()
         assert store.queries.read_committed() == pytest.approx(old.queries.read_committed())
-        attempts = [
-            (row["client_request_id"], row["outcome"], row["generation_id"]) for row in store.queries.list_attempts()
-        ]
+        attempts = [(row["client_request_id"], row["outcome"], row["generation_id"]) for row in list_attempts(store)]
         assert attempts == [(job.client_request_id, "succeeded", job.generation_id) for job in before]
         assert [row["to_state"] for row in store.queries.list_moves(after[0])] == ["succeeded"]
 

@@ -17,6 +17,7 @@ from batchveo.core.measures import CheckLevel, Measures
 from batchveo.operations.score_clips import Scored, score_clips
 from batchveo.operations.scoring_program import LONGEST_LINE, ProgramFailed, ScoringProgram
 from tests.helpers.finished_jobs import Morning
+from tests.helpers.store_rows import set_policy
 
 POLICY = CheckPolicy(gates=("clip.score >= 0.5",)).to_json()
 HEAD = "import json, os, sys, time\nclips = [json.loads(line) for line in sys.stdin]\n"
@@ -219,7 +220,7 @@ def test_a_program_that_reads_nothing_is_not_waited_for(morning: Morning) -> Non
 def test_open_verdicts_are_decided_and_takes_added(morning: Morning) -> None:
     with morning.store() as store:
         jobs = {job.name: job for job in store.jobs()}
-        store.verdicts.set_policy(jobs.values(), CheckPolicy(gates=("clip.score >= 0.5",)))
+        set_policy(store, jobs.values(), CheckPolicy(gates=("clip.score >= 0.5",)))
         for name in "ab":
             store.facts.record_measures(jobs[name], Measures(level=CheckLevel.BASIC, frames=9), now=1.0)
     body = """

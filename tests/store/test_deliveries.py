@@ -12,6 +12,7 @@ from batchveo.core.models import JobState
 from batchveo.core.state_machine import Move
 from batchveo.store import MoveLost, Store
 from tests.helpers.busy_database import going, moved_on
+from tests.helpers.store_rows import set_policy
 
 S = JobState
 MADE = (S.GENERATING, S.DOWNLOADING, S.SUCCEEDED)
@@ -76,7 +77,7 @@ def test_a_clip_comes_after_its_verdict(store: Store) -> None:
     run = going(store, 2, now=1.0).run
     store.deliveries.set_hooks(["exec"])
     judged, plain = (moved_on(store, run, *MADE, now=1.0) for _ in range(2))
-    store.verdicts.set_policy([judged], CheckPolicy(gates=("has_sound",)))
+    set_policy(store, [judged], CheckPolicy(gates=("has_sound",)))
     assert due(store, judged=True) == [plain.seq]
     assert due(store, judged=False) == [judged.seq, plain.seq]
     verdict = Judgement(verdict=Verdict.ACCEPTED, gate="", values={})

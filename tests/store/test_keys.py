@@ -18,6 +18,7 @@ from batchveo.store import MoveLost, Store
 from batchveo.store.database import APPLICATION_ID
 from batchveo.store.migrations import list_migrations
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import list_attempts
 
 NOW = 5.0
 
@@ -43,7 +44,7 @@ def moved(store: Store, job: Job, outcome: Outcome) -> Job:
 
 
 def keys_of_attempts(store: Store) -> list[str | None]:
-    return [row["key"] for row in store.queries.list_attempts()]
+    return [row["key"] for row in list_attempts(store)]
 
 
 def test_a_claim_says_with_which_key(store: Store) -> None:

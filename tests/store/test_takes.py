@@ -13,6 +13,7 @@ from batchveo.core.votes import Vote, VoteKind
 from batchveo.store import Store
 from batchveo.store.takes import make_take_id
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import set_policy
 from tests.store.judged_jobs import ACCEPTED, MEASURES, TAKE, finish, make_policed, reject
 from tests.store.steps import begun, claimed, move
 
@@ -61,7 +62,7 @@ def test_one_take_of_a_family_counts(store: Store) -> None:
     assert store.takes.find_uncounted() == {first.seq}
     store.verdicts.record_verdict(first, ACCEPTED, run=run, now=21.0)
     assert store.takes.find_uncounted() == {second.seq}
-    store.verdicts.set_policy([first, second], CheckPolicy(gates=("has_sound",), prefer="-black_seconds"))
+    set_policy(store, [first, second], CheckPolicy(gates=("has_sound",), prefer="-black_seconds"))
     for job, black in ((first, 2.0), (second, 1.0)):
         store.facts.record_measures(job, replace(MEASURES, black_seconds=black), now=22.0)
         store.verdicts.record_verdict(store.queries.read_job(job.seq), ACCEPTED, run=run, now=23.0)

@@ -17,6 +17,7 @@ from batchveo.core.state_machine import NOT_NEEDED, Move
 from batchveo.store import LastTake, MoveLost, StagingTable, Store, preview_jobs
 from batchveo.store.takes import make_take_id
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import set_policy
 from tests.store.judged_jobs import ACCEPTED, OPEN, POLICY, REJECTED, TAKE, finish, make_policed, reject
 from tests.store.steps import assert_agrees, begun, claimed, move, names_claimed
 
@@ -144,5 +145,5 @@ def test_a_take_that_was_not_needed_may_be_bought_after_all(store: Store) -> Non
         staged.add_rows([JobRow.from_spec(make_policed(policy=other))])
         (seen,) = preview_jobs(staged, store.path)
     assert seen.last == LastTake(other, 3, 1, JobState.SUCCEEDED)
-    store.verdicts.set_policy([job], CheckPolicy(gates=("black_seconds < 0.1",)))
+    set_policy(store, [job], CheckPolicy(gates=("black_seconds < 0.1",)))
     assert [last for _, _, last in store.queries.list_last_takes()] == [LastTake(other, 3, 1, JobState.SUCCEEDED)]

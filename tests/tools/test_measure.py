@@ -91,6 +91,7 @@ def test_circles_are_found_and_count_as_one_floor(tmp_path: Path) -> None:
     assert count_floors(top_level(graph)) == 3
 
 
+@pytest.mark.exhaustive
 def test_the_graph_is_that_of_import_linter() -> None:
     """Every import of this package, and no other."""
     grimp = pytest.importorskip("grimp")
@@ -327,6 +328,7 @@ def test_figures_are_printed_as_markdown_and_json() -> None:
     assert content["lines"]["value"] == 36582
 
 
+@pytest.mark.exhaustive
 def test_the_row_of_this_package_is_followed() -> None:
     """It reaches the sandbox, in records, and more files work for it than are given it."""
     figures = by_key(list(measure_csv_row(Project(folder=ROOT))))

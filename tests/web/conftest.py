@@ -55,11 +55,13 @@ LATE_ANSWERS = """
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a module share its server, and so a worker."""
+    """The tests of a module share its server, and so a worker; ``make test`` looks at the page by one module."""
     for item in items:
         if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            if item.path.stem != "test_browser":
+                item.add_marker(pytest.mark.exhaustive)
 
 
 class Night:

@@ -21,6 +21,7 @@ from batchveo.store.takes import NewTake
 from tests.helpers.busy_database import moved_on
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
+from tests.helpers.store_rows import set_policy
 
 S = JobState
 LONG = "a red fox in fresh snow, " * 12 + "at dawn"
@@ -103,7 +104,7 @@ def test_verdict_gate_measures_and_scores(capsys: pytest.CaptureFixture[str]) ->
     counted = json.loads(capsys.readouterr().out)
     assert (counted["verdicts"]["rejected"], counted["rejected_by"], counted["takes"]) == (0, {}, 0)  # no policy yet
     with Store("b.db") as store:
-        store.verdicts.set_policy([job], CheckPolicy(gates=(gate,)))
+        set_policy(store, [job], CheckPolicy(gates=(gate,)))
         store.verdicts.record_verdict(job, rejected, run=None, now=4.0)
     assert status_of(["status", "--json"]) == 0
     counted = json.loads(capsys.readouterr().out)

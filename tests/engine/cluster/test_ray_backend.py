@@ -15,7 +15,7 @@ import pytest
 import batchveo
 from tests.engine.cluster.conftest import MANIFEST, Ledger, Machines, assert_each_bought_once, done, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive, pytest.mark.xdist_group("ray")]
 JOBS = 500
 FEW = 100
 """Where nothing dies, more would show no more."""
@@ -85,7 +85,6 @@ def test_a_quiet_run(tmp_path: Path, machines: Machines, ledger: Ledger, capfd: 
     wait_for(lambda: not machines.actors("WorkerActor") and not machines.actors("CoordinatorActor"))
 
 
-@pytest.mark.exhaustive
 def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """What they were submitting is looked up, what they looked after goes to others."""
 
@@ -99,7 +98,6 @@ def test_a_worker_is_killed_and_another_freezes(tmp_path: Path, machines: Machin
     assert "is silent" in said
 
 
-@pytest.mark.exhaustive
 def test_a_node_is_lost(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """With the worker on it; another comes on what is left."""
     far = next(node for node in machines.cluster.list_all_nodes() if not node.head)
@@ -110,7 +108,6 @@ def test_a_node_is_lost(tmp_path: Path, machines: Machines, ledger: Ledger) -> N
         machines.add()
 
 
-@pytest.mark.exhaustive
 def test_the_coordinator_and_then_the_driver_are_killed(tmp_path: Path, machines: Machines, ledger: Ledger) -> None:
     """The coordinator comes again by itself, the driver by the same command; a second one is refused meanwhile."""
     (tmp_path / "m.yaml").write_text(MANIFEST.format(JOBS))
@@ -135,9 +132,14 @@ def test_the_coordinator_and_then_the_driver_are_killed(tmp_path: Path, machines
     wait_for(lambda: done(tmp_path) > JOBS // 6)
     os.kill(machines.actors("CoordinatorActor")[0], signal.SIGKILL)
     wait_for(lambda: done(tmp_path) > JOBS // 3)
+    workers = machines.actors("WorkerActor")
+    for worker in workers:  # else a slow machine is done before the second run has begun
+        os.kill(worker, signal.SIGSTOP)
     second = begin()
     assert second.communicate(timeout=120)[1].startswith("batchveo: another run holds")
     assert second.returncode == 4
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
     first.kill()
     _, errors = first.communicate()
     assert "the coordinator was lost" in errors

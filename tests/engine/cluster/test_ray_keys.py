@@ -16,7 +16,7 @@ from batchveo.sandbox.http_messages import Request, Response
 from tests.engine.cluster.conftest import Machines
 from tests.engine.cluster.test_ray_backend import notes
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive, pytest.mark.xdist_group("ray")]
 LIMITS = {"small": 2, "large": 6}
 JOBS = 40
 SOLD_BEFORE = 5
