@@ -38,7 +38,7 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
         spent = to_usd(sum(one.credits for generations in bought.values() for one in generations))
         assert spent <= budget + 0.01, f"{spent} spent on a budget of {budget}"
     for job in jobs:
-        generations = bought.get(job.id, [])
+        generations = [one for one in bought.get(job.id, []) if not _is_forsaken(night, one)]
         if people is None:
             assert len(generations) <= 1, f"{job.name} was bought {len(generations)} times"
         else:
@@ -80,6 +80,8 @@ def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generatio
     )
     recorded = Counter((row[0], row[1]) for row in rows)
     for job_id, generations in bought.items():
+        requests = Counter(one.client_request_id for one in generations)
+        assert not requests or max(requests.values()) == 1, f"a request for {job_id} was bought twice"
         for one in generations:
             assert recorded[one.client_request_id, job_id] == 1, f"{one.id} belongs to no job"
 
@@ -89,8 +91,10 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
     jobs = {job.id: job for job in night.jobs()}
     people = night.people
     _check_known(night)
-    for job_id, generations in _bought(night).items():
-        job = jobs[job_id]
+    for job_id, each in _bought(night).items():
+        job, generations = jobs[job_id], [one for one in each if not _is_forsaken(night, one)]
+        if not generations:
+            continue
         if people is not None and (len(generations) < people.allowed.get(job_id, 1) or job_id in people.withdrawn):
             assert all(one.ending == "charged-error" for one in generations), f"{job.name} is {job.state}"
             continue  # people made it pending again, or gave it up
@@ -195,11 +199,15 @@ def watch_committed() -> Iterator[list[float]]:
 
 
 def _check_places(plan: Plan, night: WatchedNight) -> None:
-    """Each key keeps to its limit. By a clock that is wrong, a doubt may seem old enough to free its slot."""
+    """Each key keeps to its limit, but for what people gave up, which frees its slot.
+
+    By a clock that is wrong, a doubt may seem old enough to free its slot.
+    """
+    freed = 0 if night.people is None else len(night.people.forsaken)
     if plan.remote is not None and not any(aim.fault.startswith("clock") for aim in plan.aims):
         for name, places in plan.remote.keys:
             peak = night.service.account(f"sk-{name}").peak_in_flight
-            assert peak <= places, f"{peak} in flight with key {name}, which has {places} places"
+            assert peak <= places + freed, f"{peak} in flight with key {name}, which has {places} places"
 
 
 def _bought(night: WatchedNight) -> dict[str, list[Generation]]:
@@ -212,6 +220,11 @@ def _bought(night: WatchedNight) -> dict[str, list[Generation]]:
     return bought
 
 
+def _is_forsaken(night: WatchedNight, generation: Generation) -> bool:
+    """Whether people gave up the attempt that bought it."""
+    return night.people is not None and generation.client_request_id in night.people.forsaken
+
+
 def _check_known(night: WatchedNight) -> None:
     """Each generation that was paid for is known, as one of the job that it was bought for."""
     rows = night.look().connection.db.execute(
@@ -220,7 +233,7 @@ def _check_known(night: WatchedNight) -> None:
     known = Counter((row[0], row[1]) for row in rows)
     for job_id, generations in _bought(night).items():
         for one in generations:
-            assert known[one.id, job_id] == 1, f"{one.id} is not known"
+            assert known[one.id, job_id] == 1 or _is_forsaken(night, one), f"{one.id} is not known"
 
 
 def _check_file(job: Job) -> None:

@@ -1,4 +1,4 @@
-"""People who vote, cancel, retry and edit the manifest, during runs and between them; and what they have asked for.
+"""People who vote, cancel, retry, resolve, promote and edit manifests, during runs and between them.
 
 What they asked for is noted here, apart from the database, so that the service's bills can be held against it.
 """
@@ -11,23 +11,26 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import anyio
 import anyio.lowlevel
 
-from batchveo.core.errors import UsageError
+from batchveo.core.errors import StateLocked, UsageError
 from batchveo.core.job_row import canonical_json
 from batchveo.core.links import Link, fill_links
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.votes import VoteKind
+from batchveo.manifest import Manifests
 from batchveo.manifest.job_ids import JobIds, Place
 from batchveo.operations.chain_remake import plan_chains, remake_chains
 from batchveo.operations.further_takes import add_takes, plan_takes
-from batchveo.operations.manage import RETRIED, cancel_jobs, is_made_again, retry_jobs
-from batchveo.operations.remake import CANDIDATES, replace_prompt
+from batchveo.operations.manage import RETRIED, cancel_jobs, is_made_again, resolve_jobs, retry_jobs
+from batchveo.operations.promote import plan_promotion, write_manifest
+from batchveo.operations.remake import CANDIDATES, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.votes import record_votes, undo_vote
 from batchveo.store import Store
+from tests.helpers.chains import LITE
 
 S = JobState
 PERSONS = ("Ada", "Ben", "Cleo")
@@ -37,6 +40,11 @@ MOST_ACTS = 15
 """Acts of one night: takes and edits cost videos, and time."""
 MOST_TURNS = 1000
 """Turns of the event loop for which an act waits for the run's writes."""
+OTHER_LITE = "veo-3.1-lite-generate-001"
+OTHER_MODELS = {"veo2": LITE, LITE: OTHER_LITE, OTHER_LITE: LITE}
+"""To which model people move a job of each model."""
+TAKEN_FROM_CLIPS = {"image_url", "last_image_url", "video_url", "previous_interaction_id"}
+"""What jobs take from the clips of others: people leave it out if they promote a clip."""
 TAKES = "SELECT seq, id, take, state, verdict, policy FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
 LINKS = """SELECT part, parent, from_take, (SELECT id FROM jobs WHERE seq = parent) AS parent_id
     FROM links WHERE child = ?"""
@@ -49,16 +57,24 @@ class People:
     seed: int
     list_specs: Callable[[str], list[JobSpec]]
     count_paid: Callable[[str], int]
-    """How many generations of a job are charged, by its id."""
+    """How many generations of a job are charged, by its id; without the ``forsaken`` ones."""
+    find_generation: Callable[[str | None], str | None]
+    """The generation that the service made for a client request id."""
     now: Callable[[], float]
     resting: Callable[[], AbstractContextManager[None]]
     """Inside, the world's faults do not strike."""
     prompts: dict[str, str] = field(default_factory=dict)
     """What they changed in the manifest: prompts, by the names of jobs."""
+    models: dict[str, str] = field(default_factory=dict)
+    """The same of models."""
+    promoted: list[JobSpec] = field(default_factory=list)
+    """The jobs of their second manifest, which has the clips that they promoted last."""
     requests: dict[str, Mapping[str, object]] = field(default_factory=dict)
     """What their manifests asked for, by the ids of jobs."""
     allowed: dict[str, int] = field(default_factory=dict)
     """How many generations may be charged for each job that they retried; for any other it is one."""
+    forsaken: set[str] = field(default_factory=set)
+    """The client request ids of the attempts that they gave up: what these have bought is on their account."""
     withdrawn: set[str] = field(default_factory=set)
     """The ids of the jobs that they cancelled, and did not retry."""
     votes: list[tuple[str, VoteKind, int]] = field(default_factory=list)
@@ -77,8 +93,11 @@ class People:
         self.rng = random.Random(self.seed)
 
     def list_jobs(self, template: str = "first") -> list[JobSpec]:
-        """The jobs of the manifest as it is now."""
-        jobs = edit_jobs(self.list_specs(template), self.prompts)
+        """The jobs of the manifests as they are now."""
+        jobs = edit_jobs(self.list_specs(template), self.prompts, self.models)
+        named = {job.id for job in jobs}
+        folder = PurePath(jobs[0].stem).parent
+        jobs += [replace(job, stem=str(folder / job.stem)) for job in self.promoted if job.id not in named]
         self.requests |= {job.id: job.request for job in jobs}
         return jobs
 
@@ -105,7 +124,7 @@ class People:
         try:
             most = act(self, store, list(before.values()))
             self.acts[act.__name__] += 1
-        except UsageError as error:
+        except (UsageError, StateLocked) as error:
             self.acts[f"not {act.__name__}: {error}"[:60]] += 1
             most = None
         self._note_changes(before, list(store.jobs()), 0 if most is None else most, is_refused=most is None)
@@ -151,6 +170,10 @@ class People:
         picks = sum(1 if kind is VoteKind.PICK else -1 for kind in latest.values())
         return None if picks == 0 else picks > 0
 
+    def names(self, job: Job) -> bool:
+        """Whether the manifest asks for ``job``."""
+        return job.id in {spec.id for spec in edit_jobs(self.list_specs("first"), self.prompts, self.models)}
+
     def list_voted(self) -> set[int]:
         """The families of the clips that have votes."""
         return {self.families[seq] for *_, seq in self.votes}
@@ -166,22 +189,28 @@ class People:
         assert paid <= most, f"{job.name} was bought {paid} times, and asked for {most} times"
 
 
-def edit_jobs(specs: Iterable[JobSpec], prompts: Mapping[str, str]) -> list[JobSpec]:
-    """The jobs of a manifest with other ``prompts``, by names; with the ids that a reading of it gives them."""
+def edit_jobs(specs: Iterable[JobSpec], prompts: Mapping[str, str], models: Mapping[str, str]) -> list[JobSpec]:
+    """The jobs of a manifest with other prompts and models, by names; with the ids that a reading of it gives them."""
     ids, made, jobs = JobIds(), dict[str, str](), []
     for spec in specs:
-        prompt = prompts.get(spec.name, str(spec.request["prompt"]))
+        model, prompt = models.get(spec.name, spec.model), prompts.get(spec.name, spec.request["prompt"])
         request = fill_links(
-            {**spec.request, "prompt": prompt}, lambda link: Link(link.part, made[link.parent]).reference
+            {**spec.request, "model": model, "prompt": prompt},
+            lambda link: Link(link.part, made[link.parent]).reference,
         )
         assert isinstance(request, dict)
-        made[spec.id] = ids.assign_id(canonical_json(request), spec.index, None, Place("m.yaml", 1))[0]
-        place = spec.chain
+        text, own_id, place = canonical_json(request), find_own_id(spec.name), spec.chain
+        made[spec.id] = ids.assign_id(text, spec.index, own_id, Place("m.yaml", 1))[0]
         if place is not None:
             parents = tuple(replace(parent, parent=made[parent.parent]) for parent in place.parents)
             place = replace(place, chain=made[place.chain], parents=parents)
-        jobs.append(replace(spec, id=made[spec.id], request=request, chain=place))
+        jobs.append(replace(spec, id=made[spec.id], model=model, request=request, chain=place))
     return jobs
+
+
+def find_own_id(name: str) -> str | None:
+    """The ``id`` that the manifest has for a job: each second single job has one."""
+    return name if name.startswith("job") and int(name.split()[1]) % 2 else None
 
 
 def _may_write(store: Store) -> bool:
@@ -254,13 +283,61 @@ def retry_prompt(people: People, store: Store, jobs: Collection[Job]) -> int:
     """Give a job another prompt, and most often write it into the manifest too."""
     chosen = _choose(people, jobs, CANDIDATES)
     prompt = f"{chosen.name}, said otherwise {people.rng.randrange(3)}"
-    is_named = chosen.id in {job.id for job in people.list_jobs()}
+    is_named = people.names(chosen)
     replace_prompt(store, chosen, prompt, now=people.now())
     if is_named and people.rng.random() < 0.7:
         people.prompts[chosen.name] = prompt
+    return _count_replaced(store, jobs) + (chosen.state is S.CANCELLED)
+
+
+def retry_to(people: People, store: Store, jobs: Collection[Job]) -> int:
+    """Make a job under another model, and most often write that into the manifest too; not during a run."""
+    chosen = _choose(people, jobs, CANDIDATES)
+    is_named, new = people.names(chosen), OTHER_MODELS.get(chosen.model, LITE)
+    remake_jobs(store, plan_remake(store, old=chosen.model, new=new, keys=[chosen.id]), now=people.now())
+    if is_named and people.rng.random() < 0.7:
+        people.models[chosen.name] = new
+    return _count_replaced(store, jobs) + (chosen.state is S.CANCELLED)
+
+
+def _count_replaced(store: Store, jobs: Collection[Job]) -> int:
     given_up = {job.seq for job in jobs if job.state is S.CANCELLED}
     replaced = [job for job in store.jobs(S.CANCELLED) if is_made_again(job) and job.seq not in given_up]
-    return len(replaced) + (chosen.state is S.CANCELLED)
+    return len(replaced)
+
+
+def resolve(people: People, store: Store, jobs: Collection[Job]) -> int:
+    """Decide what became of a job in doubt, rightly or not; or give up one that is generating."""
+    way = people.rng.choice(["resubmit", "found", "fail"])
+    chosen = _choose(people, jobs, (S.IN_DOUBT, S.GENERATING) if way == "fail" else (S.IN_DOUBT,))
+    if way == "found":
+        found = people.find_generation(chosen.client_request_id) or _take_other(people, chosen, jobs)
+        resolve_jobs(store, [chosen], generation_id=found, now=people.now())
+        return 0
+    resolve_jobs(store, [chosen], resubmit=way == "resubmit", fail=way == "fail", now=people.now())
+    people.forsaken.add(str(chosen.client_request_id))
+    return 1 if way == "resubmit" else 0
+
+
+def _take_other(people: People, job: Job, jobs: Collection[Job]) -> str:
+    """A generation that cannot be that of ``job``: it is another one's."""
+    others = [other.generation_id for other in jobs if other.generation_id and other is not job]
+    if not others:
+        raise UsageError("there is no generation")
+    return people.rng.choice(others)
+
+
+def promote(people: People, store: Store, jobs: Collection[Job]) -> int:
+    """Make a manifest of clips for another model; the next run reads it besides the first one."""
+    given = {name for job in jobs if job.state is S.SUCCEEDED for name in job.request}
+    drop = sorted(TAKEN_FROM_CLIPS & given)
+    planned = plan_promotion(store, new=OTHER_LITE, picked=people.rng.random() < 0.5, where=None, drop=drop)
+    path = store.path.with_name(f"promoted {people.acts.total()}.yaml")
+    write_manifest(store, planned, path)
+    with Manifests([path]) as manifests:
+        manifests.check()
+        people.promoted = list(manifests.specs())
+    return 0
 
 
 def edit_manifest(people: People, store: Store, jobs: Collection[Job]) -> int:
@@ -289,6 +366,9 @@ ACTS: Mapping[Callable[[People, Store, Collection[Job]], int], int] = {
     retry_takes: 2,
     retry_with_children: 2,
     retry_prompt: 2,
+    retry_to: 2,
+    resolve: 4,
+    promote: 1,
     edit_manifest: 1,
 }
 """What people do, each with its weight."""

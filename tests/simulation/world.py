@@ -283,9 +283,14 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
 
 def _invite_people(plan: Plan, night: WatchedNight) -> People:
     def count_paid(job: str) -> int:
-        return sum(each.is_charged and name_job(each.client_request_id) == job for each in night.service.generations)
+        made = [each for each in night.service.generations if each.client_request_id not in people.forsaken]
+        return sum(each.is_charged and name_job(each.client_request_id) == job for each in made)
 
-    people = People(plan.seed + 11, plan.list_jobs, count_paid, night.true_clock.now, night.observer.resting)
+    def find_generation(request: str | None) -> str | None:
+        return next((each.id for each in night.service.generations if each.client_request_id == request), None)
+
+    looks = count_paid, find_generation, night.true_clock.now, night.observer.resting
+    people = People(plan.seed + 11, plan.list_jobs, *looks)
     night.observer.note_claim, night.observer.note_request = people.note_claim, people.note_request
     return people
 
