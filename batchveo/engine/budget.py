@@ -103,6 +103,14 @@ class Budget:
         price = self._prices.find_price(job.model, job.request)
         return None if price is None else price.usd
 
+    def reserve_imported(self) -> None:
+        """Reserve the prices of what is in flight or in doubt without one: imported generations count as well."""
+        store = self._context.store
+        for job in store.queries.list_unreserved():
+            usd = self.find_price(job)
+            if usd is not None:
+                store.transitions.reserve_price(job, usd)
+
     def _report_seen(self, job: Job) -> None:
         price = self._prices.find_price(job.model, job.request)
         if price is not None and price.source is PriceSource.SEEN:

@@ -80,7 +80,9 @@ class Coordinator:
         )
         self._assignments = assignments = Assignments(expected=workers)
         prints = spec.service.key_prints(store.keys.read_secret())
-        budget = Budget(context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings)
+        self._budget = budget = Budget(
+            context, bus, in_flight, apis, spec.prices, settings, key_prints=prints, endings=spec.endings
+        )
         self._clips = inspector = clips or StoredClips(settings.sidecars)
         self._uploads = InputUploads(context, bus, recorder, settings, open_bucket)
         self._linker = linker = Linker(
@@ -327,6 +329,7 @@ class Coordinator:
         doubts = sum(job.state is JobState.IN_DOUBT for job in recovered)
         if doubts:
             self._bus.emit(SubmitsCutOff(submits=doubts))
+        self._budget.reserve_imported()
         self._store.connection.flush()
         for job in self._store.jobs(JobState.IN_DOUBT, JobState.GENERATING, JobState.DOWNLOADING):
             self._outcomes.place_job(job, None)

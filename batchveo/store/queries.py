@@ -23,6 +23,11 @@ MICROS = "SELECT micros FROM money"
 FIRST_ATTEMPT = "SELECT min(started_at) FROM attempts"
 ATTEMPTS_OF_JOBS = """SELECT job, client_request_id, generation_id, price_usd, key_name AS key FROM attempts
     WHERE job IN (SELECT value FROM json_each(?)) ORDER BY id"""
+# what was imported, or submitted while no price was known
+_UNRESERVED = f"""state IN ({UNSETTLED}) AND cost_usd IS NULL AND EXISTS (SELECT 1 FROM attempts
+    WHERE attempts.client_request_id = jobs.client_request_id AND price_usd IS NULL)"""
+UNRESERVED = f"SELECT {COLUMNS} FROM jobs WHERE {_UNRESERVED} ORDER BY seq"
+UNRESERVED_MODELS = f"SELECT DISTINCT model FROM jobs WHERE {_UNRESERVED}"
 PENDING_MODELS = f"""SELECT DISTINCT model FROM jobs WHERE state = 'pending'
     AND (:run IS NULL OR run BETWEEN {TAKES_FROM} AND :run)"""
 HAS_PENDING = "SELECT 1 FROM jobs WHERE state = 'pending' LIMIT 1"
@@ -355,6 +360,15 @@ class Queries(Part):
     def list_pending_models(self, run: int | None = None) -> list[str]:
         """The models of all pending jobs, or of those that ``run`` still has to submit."""
         return [row["model"] for row in self._db.execute(PENDING_MODELS, {"run": run})]
+
+    def list_unreserved(self) -> list[Job]:
+        """The jobs in flight or in doubt for which no price is reserved, since none was known or they are imported."""
+        return [job_of(row) for row in self._db.execute(UNRESERVED)]
+
+    def list_models_to_price(self, run: int) -> list[str]:
+        """The models of the jobs that ``run`` still has to submit, and of those in ``list_unreserved``."""
+        unreserved = [row["model"] for row in self._db.execute(UNRESERVED_MODELS)]
+        return list(dict.fromkeys([*self.list_pending_models(run), *unreserved]))
 
     def list_pending_requests(self) -> Iterator[tuple[int, str, Mapping[str, Any], int]]:
         """Number, model, request and repeat index of every pending job."""

@@ -64,6 +64,8 @@ ADD_STRAY = """UPDATE attempts SET generation_id = :generation_id
     WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
 # an attempt that seemed to have bought nothing did buy: its price counts again
+RESERVE = """UPDATE attempts SET price_usd = :usd, micros = :micros
+    WHERE client_request_id = :client_request_id AND price_usd IS NULL"""
 RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
     WHERE client_request_id = :client_request_id AND micros = 0"""
 # any state -> the same
@@ -243,6 +245,12 @@ class Transitions(Part):
         with self._transaction():
             self._db.execute(SET_COST, {"seq": seq, "usd": usd})
             self._set_counted(self._queries.read_job(seq), usd)
+
+    def reserve_price(self, job: Job, usd: float) -> None:
+        """Let the latest attempt of ``job``, for which no price is reserved, count against the budget."""
+        columns = {"usd": usd, "micros": to_micros(usd), "client_request_id": job.client_request_id}
+        with self._transaction():
+            self._db.execute(RESERVE, columns)
 
     def record_stray(self, job: Job, generation_id: str, *, run: int, now: float) -> bool:
         """Record a generation that an earlier attempt of ``job`` did buy; returns whether that is new.

@@ -11,10 +11,11 @@ import pytest
 from batchveo.core.errors import BudgetReached, PricesUnknown
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded, ModelPutAside, Notice, SeenPriceReserved
+from batchveo.operations.import_generations import import_from_log
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.factories import make_spec
-from tests.helpers.virtual_run import Night, specs
+from tests.helpers.virtual_run import BASE_URL, Night, specs
 
 pytestmark = pytest.mark.anyio
 S = JobState
@@ -75,6 +76,23 @@ async def test_the_budget_holds_through_kills_and_doubts(tmp_path: Path, after: 
         assert len(n.service.generations) <= 7
     await n.run(specs(20), concurrency=4, budget=7 * PRICE)
     assert len(n.service.generations) == 7
+
+
+async def test_imported_generations_count_while_they_are_in_flight(tmp_path: Path) -> None:
+    """As those that the database asked for itself: after a lost one, too, no more is spent than may be."""
+    n = night(tmp_path, log_lag=1.0)
+    await n.killed(specs(2), after=10.0, budget=2 * PRICE)
+    for file in tmp_path.glob("b.db*"):
+        file.unlink()
+    with n.store() as store:
+        run = store.runs.begin_run(command="adopt", service=BASE_URL, now=n.clock.now())
+        store.imports.add_jobs(specs(4), run=run, now=n.clock.now())
+        async with n.make_api() as api:
+            assert len((await import_from_log(store, {"": api}, hours=1, now=n.clock.now())).jobs) == 2
+    result = await n.run(specs(4), budget=3 * PRICE)
+    assert isinstance(result.stopped, BudgetReached)
+    assert len(n.service.generations) == 3
+    assert (len(n.jobs(S.SUCCEEDED)), len(n.jobs(S.PENDING))) == (3, 1)
 
 
 async def test_held_doubts_that_use_up_the_budget_are_looked_up(tmp_path: Path) -> None:

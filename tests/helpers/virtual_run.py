@@ -116,7 +116,7 @@ class Night:
                 prices = (
                     self.prices
                     if self.prices is not None
-                    else await fetch_prices(api, store.queries.list_pending_models(number))
+                    else await fetch_prices(api, store.queries.list_models_to_price(number))
                 )
                 spec = RunSpec(
                     run=number,
