@@ -160,7 +160,7 @@ class Job:
     1; ``take_of``: the number of the first one, ``None`` if it is that; ``asked``: whether a person asked for it.
     ``priority``: as in ``JobSpec``. ``chain``: the number of the first job of its chain, ``None`` if it is in none;
     ``link``: its place there, from 1; ``waits``: for how many videos of other jobs it waits. ``place``: what its
-    sidecar says of its chain, as JSON.
+    sidecar says of its chain, and of the jobs that it was made in place of, as JSON.
     """
 
     seq: int

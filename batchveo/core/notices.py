@@ -258,6 +258,18 @@ class VideosRefetched(WarningNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsReplaced(WarningNotice):
+    """For ``jobs`` of the manifests, ``output`` has videos that were made in their place, by another prompt or model.
+
+    ``examples``: some of these jobs, by name.
+    """
+
+    jobs: int
+    output: Destination
+    examples: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarsUseless(WarningNotice):
     """``sidecars`` in ``output`` lead to no video, so that these videos are bought; ``examples`` as above."""
 

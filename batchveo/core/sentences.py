@@ -140,6 +140,12 @@ def _describe_videos_refetched(*, videos: int, output: Destination, examples: Se
     return f"{what}: downloaded again by generation id, not bought"
 
 
+def _describe_jobs_replaced(*, jobs: int, output: Destination, examples: Sequence[str]) -> str:
+    shown = ", ".join(examples) + (", ..." if jobs > len(examples) else "")
+    what = f"{format_count(jobs, 'job')} of the manifests got another prompt or model by `retry` before ({shown})"
+    return f"{what}: cancelled again, not bought, since the videos that replace them are in {output}"
+
+
 def _describe_sidecars_useless(*, sidecars: int, output: Destination, examples: Sequence[tuple[str, str]]) -> str:
     shown = _list_examples(sidecars, examples)
     what = f"{format_count(sidecars, 'sidecar')} in {output} of no use ({shown})"
@@ -376,6 +382,7 @@ SENTENCES: Mapping[str, Callable[..., str]] = {
     "OutageEnded": _describe_outage_ended,
     "PollsFailing": _describe_polls_failing,
     "SeenPriceReserved": _describe_seen_price_reserved,
+    "JobsReplaced": _describe_jobs_replaced,
     "SidecarsUseless": _describe_sidecars_useless,
     "StatusUnknown": _describe_status_unknown,
     "StrayGeneration": _describe_stray_generation,

@@ -16,12 +16,14 @@ from batchveo.core.job_row import canonical_json, normal_key
 from batchveo.core.models import CatalogInfo, Job, JobState
 from batchveo.core.notices import (
     DestinationUnlisted,
+    JobsReplaced,
     Notice,
     OtherServiceVideos,
     SidecarsUseless,
     VideosRecovered,
     VideosRefetched,
 )
+from batchveo.operations.remake import restore_successor
 from batchveo.operations.saved_settings import absolute_text
 from batchveo.provider.service import SANDBOX
 from batchveo.storage.base import Disk, in_thread
@@ -47,7 +49,8 @@ class Recovered:
     """Jobs that were still to be bought, by what their sidecars led to.
 
     ``taken_in``: the video is whole, and nothing is bought. ``refetched``: it is damaged or missing, and the
-    generation is downloaded again; each with what was wrong. ``lost``: no generation can be downloaded; these are
+    generation is downloaded again; each with what was wrong. ``replaced``: their sidecars name another job that was
+    made in place of each, so that these are not bought. ``lost``: no generation can be downloaded; these are
     bought. ``others``: made by the sandbox for a run with a real service, or the other way round.
     """
 
@@ -55,6 +58,7 @@ class Recovered:
     refetched: list[tuple[Job, str]] = field(default_factory=list)
     lost: list[tuple[Job, str]] = field(default_factory=list)
     others: list[Job] = field(default_factory=list)
+    replaced: list[Job] = field(default_factory=list)
     unlisted: str | None = None
     """Why the destination cannot be listed; then only ``LOOKED_FOR`` jobs are looked for, by their names."""
 
@@ -66,6 +70,9 @@ class Recovered:
             yield VideosRecovered(videos=len(self.taken_in), output=output)
         if self.refetched:
             yield VideosRefetched(videos=len(self.refetched), output=output, examples=_pick_examples(self.refetched))
+        if self.replaced:
+            examples = tuple(job.name for job in self.replaced[:EXAMPLES])
+            yield JobsReplaced(jobs=len(self.replaced), output=output, examples=examples)
         if self.lost:
             yield SidecarsUseless(sidecars=len(self.lost), output=output, examples=_pick_examples(self.lost))
         if self.others:
@@ -108,7 +115,9 @@ async def recover_videos(
         recovered.unlisted = find_reason(error)
         stems = store.queries.list_pending_stems(LOOKED_FOR)
     found = await _find_sidecars(store, output, stems, disk, sidecars)
-    takes = _restore_takes(store, [each for each in found if _is_for(each, sandbox=sandbox)], run=run, now=now)
+    made_here = [sidecar for sidecar in found if _is_for(sidecar, sandbox=sandbox)]
+    recovered.replaced += _restore_successors(store, made_here, now=now)
+    takes = _restore_takes(store, made_here, run=run, now=now)
     by_job = _match_jobs(store, found)
     ours = {seq: [each for each in several if _is_for(each, sandbox=sandbox)] for seq, several in by_job.items()}
     recovered.others += [store.queries.read_job(seq) for seq, several in ours.items() if not several]
@@ -148,13 +157,16 @@ async def find_recoverable(
 ) -> frozenset[str]:
     """The ids of jobs that have a sidecar beside a video in ``output``, and are not finished in ``store``.
 
+    With those in place of which such a job was made.
+
     For a plan: videos are not read, and a bucket is not listed, which may take longer than all the rest.
     """
     if isinstance(output, BucketUrl):
         return frozenset()
     stems = await list_sidecars(output, sidecars)
     found = await _find_sidecars(store, output, stems, in_thread, sidecars)
-    return frozenset(s.job_id for s in found if _is_for(s, sandbox=sandbox) and _is_recoverable(s))
+    whole = [sidecar for sidecar in found if _is_for(sidecar, sandbox=sandbox) and _is_recoverable(sidecar)]
+    return frozenset(job_id for sidecar in whole for job_id in (sidecar.job_id, *sidecar.in_place_of))
 
 
 def _is_recoverable(sidecar: Sidecar) -> bool:
@@ -173,6 +185,29 @@ async def _find_sidecars(
         for file in store.queries.list_files_in(absolute_text(output)):
             stems.discard(file.removesuffix(".mp4"))
     return await disk(lambda: list(read_sidecars(output, stems, sidecars))) if stems else ()
+
+
+def _restore_successors(store: Store, found: Sequence[Sidecar], *, now: float) -> list[Job]:
+    """Add the jobs that ``retry`` made in place of others, and cancel those; returns the ones that are cancelled.
+
+    The manifest may still name these: then their prompt or model is another one than that of the video.
+    """
+    replaced = []
+    made = ((sidecar, old) for sidecar in found for old in _find_replaced(store, sidecar))
+    for sidecar, old in sorted(made, key=lambda pair: pair[1].link):  # parents before their children
+        if store.queries.read_job(old.seq).state is JobState.PENDING:
+            restore_successor(store, old, sidecar.job_id, sidecar.request, now=now)
+            replaced.append(old)
+    return replaced
+
+
+def _find_replaced(store: Store, sidecar: Sidecar) -> Sequence[Job]:
+    """The pending jobs that the job of a sidecar stands for, unless the database knows more of that one."""
+    known = store.queries.find_job_by_id(sidecar.job_id) if sidecar.in_place_of else None
+    if sidecar.generation_id is None or (known is not None and known.state is not JobState.PENDING):
+        return ()
+    olds = map(store.queries.find_job_by_id, sidecar.in_place_of)
+    return [old for old in olds if old is not None and old.state is JobState.PENDING and old.take_of is None]
 
 
 def _restore_takes(store: Store, found: Sequence[Sidecar], *, run: int, now: float) -> list[int]:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from types import MappingProxyType
 from typing import NamedTuple
 
 from batchveo.core.errors import UsageError
 from batchveo.core.formatting import state_words
 from batchveo.core.hints import format_command
 from batchveo.core.job_row import canonical_json, normal_request
-from batchveo.core.links import Link, fill_links
+from batchveo.core.links import Link, ParentLink, fill_links, find_links
 from batchveo.core.models import Job, JobState
 from batchveo.manifest.job_ids import JobIds, Place
 from batchveo.operations.fitted_requests import (
@@ -153,6 +154,21 @@ def replace_prompt(
     return new
 
 
+def restore_successor(store: Store, job: Job, new_id: str, request: Mapping[str, object], *, now: float) -> None:
+    """Put the job ``new_id`` in the place of ``job`` again, as it was in a database that is lost.
+
+    What is below in its chain follows, as it did then.
+    """
+    takes_data = {link.part: link.takes_data for link in store.links.list_parent_links(job)}
+    links = dict.fromkeys(
+        ParentLink(part=link.part, parent=link.parent, takes_data=takes_data.get(link.part, False))
+        for link in find_links(request)
+    )
+    fitted = FittedRequest(job, dict(request), tuple(links))
+    made = _make_successors(store, [fitted], store.queries.count_equal_requests, {job.seq: new_id})
+    store.manual.replace_jobs([*made.successors, *made.followers], now=now)
+
+
 def _require_replaceable(store: Store, job: Job) -> None:
     if is_made_again(job):
         raise UsageError(f"{job.name!r} ({job.id}) is cancelled: {job.error}")
@@ -199,11 +215,17 @@ class _Made(NamedTuple):
     followers: list[tuple[Job, Successor]]
 
 
-def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal: Callable[[Job], int]) -> _Made:
+def _make_successors(
+    store: Store,
+    fitted: Sequence[FittedRequest],
+    count_equal: Callable[[Job], int],
+    given: Mapping[int, str] = MappingProxyType({}),
+) -> _Made:
     """A successor for each job, and for those below it in its chain that have no video.
 
-    Each has the id that a manifest gives it if it is edited in this way. The id of a job follows from those of its
-    parents, so all below is asked for anew; what was bought stays, with what waits for it.
+    Each has the id that a manifest gives it if it is edited in this way, or the one ``given`` by the job's number.
+    The id of a job follows from those of its parents, so all below is asked for anew; what was bought stays, with what
+    waits for it.
     """
     made = _Made([], [])
     wanted = {each.job.seq: each for each in fitted}
@@ -215,7 +237,7 @@ def _make_successors(store: Store, fitted: Sequence[FittedRequest], count_equal:
         each = wanted.get(job.seq) or _follow(store, job, new_ids)
         if each is None:
             continue
-        successor = _make_successor(store, each, count_equal, new_ids, taken)
+        successor = _make_successor(store, each, count_equal, new_ids, taken, given.get(job.seq))
         new_ids[job.id] = successor
         taken.add(successor.id)
         if job.seq in wanted:
@@ -243,10 +265,11 @@ def _make_successor(
     count_equal: Callable[[Job], int],
     new_ids: Mapping[str, Successor],
     taken: Collection[str],
+    given: str | None = None,
 ) -> Successor:
     """The job that replaces another one; ``new_ids``: the jobs that replace its parents, by their former ids.
 
-    ``taken`` are the ids of other new jobs.
+    ``taken`` are the ids of other new jobs, ``given`` is its own, if that is known.
     """
     job = fitted.job
     links = [replace(link, parent=_find_new_id(link.parent, new_ids)) for link in fitted.links]
@@ -259,7 +282,7 @@ def _make_successor(
     ids = _list_ids(request, job.index, own_id=job.id if occurrence is None else None)
     listed = (job_id for number, job_id in enumerate(ids) if number >= (occurrence or 0))
     # jobs that differ only in what is dropped become repeats, which a manifest counts in the same way
-    new_id = next(job_id for job_id in listed if job_id not in taken)
+    new_id = given or next(job_id for job_id in listed if job_id not in taken)
     known = store.queries.find_job_by_id(new_id)
     parents = [new_ids[link.parent] for link in fitted.links if link.parent in new_ids]
     return Successor(

@@ -34,7 +34,7 @@ class Sidecar:
 
     ``None`` if a value is absent. ``service``: the address that made the video, or ``sandbox``. ``catalog``: the digest
     of the catalogue of models that the job was validated against. ``take``: which take of its clip it is, from 1. Older
-    sidecars lack these.
+    sidecars lack these. ``in_place_of``: the ids of the jobs that it was made in place of, by ``retry``.
     """
 
     place: Destination
@@ -54,6 +54,7 @@ class Sidecar:
     sha256: str | None
     catalog: str | None
     take: int = 1
+    in_place_of: tuple[str, ...] = ()
 
     @property
     def video(self) -> StoredVideo:
@@ -75,7 +76,8 @@ def sidecar_text(job: Job, file: str, size: int, sha256: str) -> str:
     """All that made a video, as JSON: a folder explains itself without the database. Times are ISO 8601, UTC.
 
     Of a job in a chain also the id of its first job as ``chain``, its place there as ``link``, and the ``parents``:
-    which part of the video of which job its input was, and the hash of that video.
+    which part of the video of which job its input was, and the hash of that video. Of a job that was made in place of
+    others, with another prompt or model, also their ids as ``in_place_of``.
     """
     content = {
         "file": file,
@@ -218,7 +220,7 @@ def _build_sidecar(place: Destination, file: str, content: dict[str, object]) ->
     job_id, request = _as_text(content.get("job_id")), content.get("request")
     if job_id is None or not isinstance(request, dict):
         return None
-    take = content.get("take")
+    take, replaced = content.get("take"), content.get("in_place_of")
     index, size, usd = content.get("index"), content.get("bytes"), content.get("cost_usd")
     return Sidecar(
         place=place,
@@ -238,6 +240,7 @@ def _build_sidecar(place: Destination, file: str, content: dict[str, object]) ->
         sha256=_as_text(content.get("sha256")),
         catalog=_as_text(content.get("catalogue")),
         take=take if isinstance(take, int) and 1 <= take <= MOST_TAKES else 1,
+        in_place_of=tuple(filter(None, map(_as_text, replaced if isinstance(replaced, list) else ()))),
     )
 
 

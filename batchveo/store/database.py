@@ -47,6 +47,7 @@ STEPS = (
     "hooks",
     "priorities",
     "chains",
+    "replacements",
 )
 """The migrations, in their order; a test compares them with the migrations."""
 

@@ -18,6 +18,12 @@ from batchveo.store.queries import Queries
 from batchveo.store.runs import Runs
 from batchveo.store.transitions import Transitions
 
+# any state -> the same: the sidecar of its video will say so, for a time when the database is lost
+NOTE_REPLACED = """UPDATE jobs SET in_place_of = (SELECT json_group_array(id) FROM (
+        SELECT value AS id FROM json_each(coalesce(jobs.in_place_of, '[]'))
+        UNION SELECT value FROM jobs AS old, json_each(coalesce(old.in_place_of, '[]')) WHERE old.seq = :old
+        UNION SELECT old.id FROM jobs AS old WHERE old.seq = :old) WHERE id != jobs.id)
+    WHERE id = :new"""
 FOLD = "SELECT fold FROM jobs WHERE seq = :seq"
 # any state -> the same: the file name goes to the job that replaces this one
 GIVE_UP_STEM = "UPDATE jobs SET stem = :stem, fold = :stem WHERE seq = :seq"
@@ -178,6 +184,7 @@ class Manual(Part):
                 elif not successor.is_known:
                     replaced[job.seq] = self._add_successor(job, successor, number, replaced, now)
                 self._db.execute(LEAVE_CHAIN, {"seq": job.seq})
+                self._db.execute(NOTE_REPLACED, {"old": job.seq, "new": successor.id})
 
     def _add_successor(
         self, job: Job, successor: Successor, catalog: int | None, replaced: Mapping[int, int], now: float

@@ -25,11 +25,13 @@ _SOURCES = {
     "service": "(SELECT service FROM runs WHERE runs.id = jobs.run)",
     "catalog": "(SELECT digest FROM catalogs WHERE catalogs.id = jobs.catalog)",
     "policy": "(SELECT policy FROM policies WHERE policies.id = jobs.policy)",
-    "place": """iif(jobs.chain IS NULL, NULL, json_object(
+    "place": """iif(jobs.chain IS NULL AND jobs.in_place_of IS NULL, NULL, json_patch(
+        iif(jobs.in_place_of IS NULL, json_object(), json_object('in_place_of', json(jobs.in_place_of))),
+        iif(jobs.chain IS NULL, json_object(), json_object(
         'chain', (SELECT first.id FROM jobs AS first WHERE first.seq = jobs.chain), 'link', jobs.link,
         'parents', (SELECT json_group_array(json_object('job_id', id, 'part', part, 'sha256', sha256))
             FROM (SELECT taken.id, links.part, links.sha256 FROM links CROSS JOIN jobs AS taken
-                ON taken.seq = links.taken_from WHERE links.child = jobs.seq ORDER BY links.parent, links.part))))""",
+                ON taken.seq = links.taken_from WHERE links.child = jobs.seq ORDER BY links.parent, links.part))))))""",
 }
 """What is not in a column of its own name."""
 COLUMNS = ", ".join(f'{_SOURCES[name]} AS "{name}"' if name in _SOURCES else name for name in _NAMES)

@@ -493,6 +493,11 @@ def chains(db: sqlite3.Connection) -> None:
     _run_script(db, _CHAINS)
 
 
+def replacements(db: sqlite3.Connection) -> None:
+    """The ids of the jobs that a job was made in place of, as a JSON array."""
+    db.execute("ALTER TABLE jobs ADD COLUMN in_place_of TEXT")
+
+
 _STEPS = (
     first_schema,
     totals,
@@ -509,6 +514,7 @@ _STEPS = (
     hooks,
     priorities,
     chains,
+    replacements,
 )
 
 

@@ -242,6 +242,61 @@ def test_a_sidecar_of_another_request_is_no_reason(service: Service) -> None:
     assert len(list(Path("videos").glob("dragon*.mp4"))) == 2
 
 
+OWN_ID = "{prompt: A dragon, id: d-1, name: dragon}"
+
+
+def replace_dragon(service: Service, change: list[str]) -> None:
+    """Make the job again that is refused, or is not made yet: with another prompt or under another model."""
+    assert status_of(["run", "m.yaml", "--only", "fox*"]) == 0
+    assert status_of(["run", "m.yaml", "--limit", "3", "--dry-run"]) == 0
+    assert status_of(["adopt", "--manifest", "m.yaml", "--from-log", "1h"]) == 0
+    assert status_of(["retry", "dragon", *change]) == 0
+    assert status_of(["resume"]) == 0
+    assert len(service.generations) == 3
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize("entry", ["{name: dragon, prompt: A dragon}", OWN_ID])
+@pytest.mark.parametrize(
+    "change", [["--prompt", "A friendly dragon"], ["--model", "google/veo-3.1-t2v-fast", "--to", "google/veo-3.1-t2v"]]
+)
+def test_what_was_replaced_is_not_bought_by_the_manifest_as_it_was(
+    service: Service, capsys: pytest.CaptureFixture[str], entry: str, change: list[str]
+) -> None:
+    """The sidecar says in place of which job its video was made; that one is named, and cancelled as it was."""
+    Path("m.yaml").write_text(MANIFEST.replace("{name: dragon, prompt: A dragon}", entry))
+    replace_dragon(service, change)
+    before = rows(capsys)
+    shutil.rmtree("state")
+    assert status_of(["plan", "m.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["new"] == 0
+    assert status_of(["run", "m.yaml"]) == 0
+    err = capsys.readouterr().err
+    assert "1 job of the manifests got another prompt or model by `retry` before (dragon)" in err
+    assert len(service.generations) == 3
+    assert {(row["id"], row["state"], row["error"]) for row in rows(capsys)} == {
+        (row["id"], row["state"], row["error"]) for row in before
+    }
+    assert status_of(["run", "m.yaml"]) == 0
+    assert status_of(["verify"]) == 0
+    assert status_of(["audit"]) == 0
+    dragon = next(row for row in before if row["state"] == "cancelled")
+    assert status_of(["retry", str(dragon["id"])]) == 0
+    assert status_of(["run", "m.yaml"]) == 0
+    assert len(service.generations) == 4
+
+
+@pytest.mark.usefixtures("url")
+def test_the_edited_manifest_finds_what_was_replaced(service: Service) -> None:
+    """Also if its job has an id of its own."""
+    Path("m.yaml").write_text(MANIFEST.replace("{name: dragon, prompt: A dragon}", OWN_ID))
+    replace_dragon(service, ["--prompt", "A friendly dragon"])
+    shutil.rmtree("state")
+    Path("m.yaml").write_text(Path("m.yaml").read_text().replace("A dragon", "A friendly dragon"))
+    assert status_of(["run", "m.yaml"]) == 0
+    assert len(service.generations) == 3
+
+
 @pytest.mark.usefixtures("url")
 def test_an_older_sidecar_whose_job_had_another_id(service: Service) -> None:
     """The request and the repeat index tell: blanks at the ends of a prompt do not make another video."""

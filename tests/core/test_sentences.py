@@ -125,6 +125,13 @@ CASES = [
         ),
     ),
     (
+        notices.JobsReplaced(jobs=2, output=Path("videos"), examples=("fox", "owl")),
+        (
+            "2 jobs of the manifests got another prompt or model by `retry` before (fox, owl): cancelled again, not "
+            "bought, since the videos that replace them are in videos"
+        ),
+    ),
+    (
         notices.SidecarsUseless(sidecars=7, output=Path("videos"), examples=EXAMPLES),
         "7 sidecars in videos of no use (fox: it is empty, owl: it is cut off, and 5 more); these videos are bought",
     ),
