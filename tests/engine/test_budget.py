@@ -12,6 +12,7 @@ from batchveo.core.errors import BudgetReached, PricesUnknown
 from batchveo.core.models import JobSpec, JobState
 from batchveo.core.notices import BudgetExceeded, ModelPutAside, Notice, SeenPriceReserved
 from batchveo.operations.import_generations import import_from_log
+from batchveo.operations.manage import resolve_jobs
 from batchveo.provider.catalog.price_list import PriceList
 from batchveo.sandbox import Settings
 from tests.helpers.factories import make_spec
@@ -93,6 +94,18 @@ async def test_imported_generations_count_while_they_are_in_flight(tmp_path: Pat
     assert isinstance(result.stopped, BudgetReached)
     assert len(n.service.generations) == 3
     assert (len(n.jobs(S.SUCCEEDED)), len(n.jobs(S.PENDING))) == (3, 1)
+
+
+async def test_what_a_person_gave_up_counts_until_it_may_be_over(tmp_path: Path) -> None:
+    """It goes on at the service, which charges it in the end: until then a ledger that is silent shows nothing."""
+    n = night(tmp_path, log_lag=1.0, generation_median=300.0)
+    await n.killed(specs(1), after=10.0, budget=2 * PRICE)
+    with n.store() as store:
+        resolve_jobs(store, n.jobs(S.GENERATING), now=n.clock.now(), fail=True)
+    for _ in range(2):
+        await n.run(specs(3), budget=2 * PRICE, settle=5.0)
+    assert len(n.service.generations) == 2
+    assert [job.state for job in n.jobs()] == [S.FAILED, S.SUCCEEDED, S.PENDING]
 
 
 async def test_held_doubts_that_use_up_the_budget_are_looked_up(tmp_path: Path) -> None:

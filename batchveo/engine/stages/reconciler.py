@@ -17,6 +17,7 @@ from batchveo.engine.run_context import EventBus, RunContext
 from batchveo.engine.stages.failures import UNEXPECTED
 from batchveo.engine.stages.log_lookup import LogKey, LogLookup
 from batchveo.provider import ApiClient, ProviderError
+from batchveo.store.manual import NO_TRY_LEFT
 
 FAILURES_TO_HOLD = 5
 """Failed readings in a row after which doubts older than the settling time are held."""
@@ -55,6 +56,7 @@ class Reconciler:
         self._bus = bus
         self._in_flight = in_flight
         self._settle = settings.settle
+        self._patience = settings.patience
         resubmit = settings.when_in_doubt is Doubt.RESUBMIT
         self._lookups = {
             key: LogLookup(
@@ -149,7 +151,9 @@ class Reconciler:
         return self._find_end(job) + self._settle <= self._context.now()
 
     def _find_end(self, job: Job) -> float:
-        return self._find_first_sight(job) if job.finished_at is None else job.finished_at
+        end = self._find_first_sight(job) if job.finished_at is None else job.finished_at
+        # what a person gave up goes on at the provider, and is charged when it is finished
+        return end + self._patience if job.tried >= NO_TRY_LEFT else end
 
     async def _ask_ledger(self, key: Label, jobs: Sequence[Job]) -> None:
         """Read the ledger for ``jobs``; those that it does not settle either stay as they are."""
