@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,19 @@ def _take_frames(store: Store, jobs: Iterable[Job], drop: Sequence[str]) -> list
                     f"{job.name!r} was made from the whole video of another job, which a manifest cannot have; "
                     f"--drop {name} leaves it out"
                 )
-        framed.append(store.queries.fill_links(job))
+        framed.append(_take_frame(store, replace(job, request=kept)))
     return framed
+
+
+def _take_frame(store: Store, job: Job) -> Job:
+    try:
+        return store.queries.fill_links(job)
+    except ValueError:
+        names = " and ".join(name for name, value in job.request.items() if any(find_links(value)))
+        raise UsageError(
+            f"{job.name!r} was imported after a database was lost, which alone had the frame that it was made from; "
+            f"--drop {names} leaves it out"
+        ) from None
 
 
 def _explain_none(chooser: ClipChooser) -> str:

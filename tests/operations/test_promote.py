@@ -22,7 +22,7 @@ from batchveo.operations.promote import (
     write_manifest,
 )
 from batchveo.operations.run_setup import ManifestSources
-from batchveo.store import Store
+from batchveo.store import FinishedVideo, Store
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
 from tests.helpers.finished_jobs import HOSTILE, Morning
@@ -197,6 +197,24 @@ def test_a_clip_of_a_chain_takes_the_frame_along(morning: Morning) -> None:
     promotion = promote(morning, new="veo-3.1-lite-generate-001", where="name == 'shot 1'")
     (job,) = read_back(morning, promotion)
     assert job.request["image_url"] == f"{INPUT_PREFIX}{hashlib.sha256(PNG).hexdigest()}"
+
+
+def test_a_frame_that_only_a_lost_database_had_is_left_out(morning: Morning) -> None:
+    """An imported clip of a chain has no frame: that is said, and --drop helps."""
+    first, second = make_chain(2)
+    parent = morning.make("shot 0", model=first.model, request=first.request)
+    parents = (ParentLink(part="last", parent=parent.id, takes_data=True),)
+    request = {**second.request, "image_url": Link("last", parent.id).reference}
+    with morning.store() as store:
+        place = ChainPlace(chain=parent.id, link=2, parents=parents)
+        store.imports.add_jobs([replace(second, request=request, chain=place)], run=1, now=1.0)
+        (job,) = store.queries.find_jobs(second.id)
+        video = FinishedVideo(folder="/v", file="shot 1.mp4", bytes=1, sha256="00", generation_id="g-imported")
+        store.manual.adopt_video(job, video, run=1, now=2.0)
+    chosen = {"new": "veo-3.1-lite-generate-001", "where": "name == 'shot 1'"}
+    with pytest.raises(UsageError, match="--drop image_url leaves it out"):
+        promote(morning, **chosen)
+    assert "image_url" not in promote(morning, **chosen, drop=["image_url"]).entries[0]
 
 
 def test_a_clip_made_from_a_whole_video_cannot_be_promoted(morning: Morning) -> None:
