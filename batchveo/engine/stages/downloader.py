@@ -47,7 +47,18 @@ class Downloader:
         while True:
             # a slot first, then the most urgent video: chosen earlier, it would be the most urgent of then
             await self._slots.acquire()
-            calls.start_soon(self._run_download, await self.queue.take(self._broker.clock))
+            job = await self.queue.take(self._broker.clock)
+            if self._has_expired(job):
+                # it gives its slot back first: while this is recorded, the URLs behind it would end too, and so on
+                self._slots.release()
+                calls.start_soon(self._renew_url, job)
+            else:
+                calls.start_soon(self._run_download, job)
+
+    async def _renew_url(self, job: Job) -> None:
+        """Let a job whose URL ended while it waited for its turn be polled for another one."""
+        with suppress(Fenced):
+            self._place(await self._broker.record_outcome(job, UrlExpired()))
 
     async def _run_download(self, job: Job) -> None:
         try:
@@ -57,7 +68,7 @@ class Downloader:
             self._slots.release()
 
     async def _download_video(self, job: Job) -> None:
-        outcome = UrlExpired() if self._has_expired(job) else self._confirm_refusal(await self._find_outcome(job))
+        outcome = self._confirm_refusal(await self._find_outcome(job))
         if isinstance(outcome, Downloaded):
             self._report_once(outcome.notes)
         aside = isinstance(outcome, Blocked)

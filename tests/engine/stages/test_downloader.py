@@ -14,8 +14,11 @@ import pytest
 from batchveo.core.destination import NONE
 from batchveo.core.events import Message
 from batchveo.core.models import Job, JobState
+from batchveo.core.outcomes import FetchOutcome, Outcome, UrlExpired
+from batchveo.engine.local_run import LocalBroker
 from batchveo.engine.stages import video_fetcher
 from batchveo.engine.stages.delay_queue import DelayQueue
+from batchveo.engine.stages.video_fetcher import VideoFetcher
 from batchveo.sandbox import Settings
 from batchveo.sandbox.http_messages import Request, Response
 from batchveo.storage.video_file import VideoFile
@@ -49,6 +52,28 @@ async def test_a_url_that_ended_in_the_queue_is_not_tried(tmp_path: Path) -> Non
         details = {row["detail"] for job in store.jobs() for row in store.queries.list_moves(job)}
     assert "its URL has expired" in details
     assert all(job.troubles == 0 and job.error is None for job in n.jobs(S.SUCCEEDED))
+
+
+async def test_a_url_that_ended_takes_no_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster it may take long to record that: else the URLs behind it would end meanwhile, and no video came."""
+    fetch, record = VideoFetcher.fetch, LocalBroker.record_outcome
+    seconds = iter([200.0])
+
+    async def fetch_slowly(self: VideoFetcher, job: Job) -> FetchOutcome:
+        await anyio.sleep(next(seconds, 0.0))
+        return await fetch(self, job)
+
+    async def record_slowly(self: LocalBroker, job: Job, outcome: Outcome, *, aside: bool = False) -> Job:
+        if isinstance(outcome, UrlExpired):
+            await anyio.sleep(10)
+        return await record(self, job, outcome, aside=aside)
+
+    monkeypatch.setattr(VideoFetcher, "fetch", fetch_slowly)
+    monkeypatch.setattr(LocalBroker, "record_outcome", record_slowly)
+    n = Night(tmp_path, Settings(url_ttl=120.0, generation_median=1.0))
+    with anyio.fail_after(1_000):
+        await n.run(specs(20), concurrency=20, downloads=1)
+    assert len(n.jobs(S.SUCCEEDED)) == 20
 
 
 async def test_urls_that_count_their_seconds_likewise(tmp_path: Path) -> None:
