@@ -51,8 +51,8 @@ COUNT_OPEN = """UPDATE jobs SET waits = (SELECT count(*) FROM links WHERE child 
     WHERE seq = :child"""
 SET_VALUE = """UPDATE links SET value = :value, sha256 = :sha256, taken_from = :taken_from, fresh_until = :fresh_until
     WHERE child = :child AND parent = :parent AND part = :part AND value IS NULL"""
-# pending -> pending
-FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside THEN error END
+# any state -> the same; why a job is cancelled stays: by it, one that another job replaces is known
+FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside OR state != 'pending' THEN error END
     WHERE seq = :child AND waits > 0"""
 # pending -> pending
 NOTE_UNFILLED = """UPDATE jobs SET error = :reason

@@ -10,6 +10,8 @@ from batchveo.core.gates import Judgement, Verdict
 from batchveo.core.models import Job
 from batchveo.core.votes import Vote, VoteKind
 from batchveo.operations.further_takes import add_takes, plan_takes
+from batchveo.operations.manage import is_made_again
+from batchveo.operations.remake import replace_prompt
 from batchveo.store import Store
 from batchveo.store.links import LinkRecord
 from batchveo.store.waiting_jobs import BlockedCount
@@ -111,6 +113,19 @@ def test_a_link_is_filled_once_and_opened_again_only_of_a_pending_job(store: Sto
     store.manual.cancel_job(store.queries.read_job(child.seq), now=3.0)
     store.links.open_again(end, "x", run=run, now=4.0)
     assert store.links.list_links(child) == filled
+
+
+def test_a_replaced_job_stays_known_as_such_when_its_link_is_filled(store: Store, run: int) -> None:
+    """Else ``retry`` would let it be bought beside the job that replaces it."""
+    first = make_link("first", {})
+    store.imports.add_jobs([first, make_link("child", {"first": first})], run=run, now=1.0)
+    parent, child = store.jobs()
+    replace_prompt(store, child, "another prompt", now=2.0)
+    links = store.links.list_open_links(parent.seq)
+    assert len(links) == 2
+    for link in links:
+        assert store.links.fill_frame(link, parent, b"one", run=run, now=3.0)
+    assert is_made_again(store.queries.read_job(child.seq))
 
 
 def test_a_job_that_was_bought_otherwise_takes_nothing(store: Store, run: int) -> None:
