@@ -348,7 +348,7 @@ async def estimate_run(setup: RunSetup, store: Store, run: int, to_judge: Sequen
     apis = await setup.open_clients()  # the sandbox has its address from here on
     settings = setup.options.settings
     models = store.queries.list_pending_models(run)
-    prices = await _require_prices(setup, store, run, has_new=bool(models))
+    prices = await _require_prices(setup, store, models)
     return RunSpec(
         run=run,
         begun=setup.clock.now(),
@@ -386,18 +386,18 @@ async def _expect_durations(api: ApiClient, store: Store, pending: Sequence[str]
     return known_durations(store, models, await fetch_durations(api, models))
 
 
-async def _require_prices(setup: RunSetup, store: Store, run: int, *, has_new: bool) -> PriceList:
+async def _require_prices(setup: RunSetup, store: Store, models: Sequence[str]) -> PriceList:
     """Live prices; without them a run can do, unless its budget needs them: then ``PricesUnknown`` is raised.
 
-    ``has_new``: whether there is something to submit.
+    ``models``: those of the jobs to submit; what was imported is priced as well.
     """
-    models = store.queries.list_models_to_price(run)
-    known = await setup.find_prices(models, store)
+    wanted = list(dict.fromkeys([*models, *store.queries.list_unreserved_models()]))
+    known = await setup.find_prices(wanted, store)
     if known.trouble is None:
-        remember_prices(store, known.prices, models, now=setup.clock.now())
+        remember_prices(store, known.prices, wanted, now=setup.clock.now())
         return known.prices
     settings = setup.options.settings
-    if settings.budget is not None and settings.assume_price is None and has_new:
+    if settings.budget is not None and settings.assume_price is None and models:
         reason = f"a budget needs prices, and there are none: {known.trouble}; try later, or give --assume-price"
         raise PricesUnknown(reason)
     return PriceList({})

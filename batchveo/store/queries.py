@@ -365,10 +365,9 @@ class Queries(Part):
         """The jobs in flight or in doubt for which no price is reserved, since none was known or they are imported."""
         return [job_of(row) for row in self._db.execute(UNRESERVED)]
 
-    def list_models_to_price(self, run: int) -> list[str]:
-        """The models of the jobs that ``run`` still has to submit, and of those in ``list_unreserved``."""
-        unreserved = [row["model"] for row in self._db.execute(UNRESERVED_MODELS)]
-        return list(dict.fromkeys([*self.list_pending_models(run), *unreserved]))
+    def list_unreserved_models(self) -> list[str]:
+        """The models of these jobs."""
+        return [row["model"] for row in self._db.execute(UNRESERVED_MODELS)]
 
     def list_pending_requests(self) -> Iterator[tuple[int, str, Mapping[str, Any], int]]:
         """Number, model, request and repeat index of every pending job."""

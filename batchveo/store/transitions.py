@@ -63,9 +63,9 @@ END_ATTEMPT = """UPDATE attempts SET ended_at = :now, outcome = :outcome, detail
 ADD_STRAY = """UPDATE attempts SET generation_id = :generation_id
     WHERE client_request_id = :client_request_id AND generation_id IS NOT :generation_id"""
 SET_MICROS = "UPDATE attempts SET micros = :micros WHERE client_request_id = :client_request_id"
-# an attempt that seemed to have bought nothing did buy: its price counts again
 RESERVE = """UPDATE attempts SET price_usd = :usd, micros = :micros
     WHERE client_request_id = :client_request_id AND price_usd IS NULL"""
+# an attempt that seemed to have bought nothing did buy: its price counts again
 RESERVE_AGAIN = """UPDATE attempts SET micros = CAST(round(coalesce(price_usd, 0) * 1000000) AS INTEGER)
     WHERE client_request_id = :client_request_id AND micros = 0"""
 # any state -> the same

@@ -113,11 +113,8 @@ class Night:
                 ApiClient(self.key.key, base_url=BASE_URL, transport=wire) as api,
                 VideoClient(loopback=True, transport=wire) as videos,
             ):
-                prices = (
-                    self.prices
-                    if self.prices is not None
-                    else await fetch_prices(api, store.queries.list_models_to_price(number))
-                )
+                models = {*store.queries.list_pending_models(number), *store.queries.list_unreserved_models()}
+                prices = self.prices if self.prices is not None else await fetch_prices(api, sorted(models))
                 spec = RunSpec(
                     run=number,
                     begun=self.clock.now(),
