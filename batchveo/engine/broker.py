@@ -55,7 +55,8 @@ class Broker(Protocol):
     async def read_input_file(self, sha256: str) -> tuple[str, bytes]:
         """Media type and content of an input file, or of a finished video, by its hash.
 
-        Raises ``StoreUnavailable`` if it cannot be read now, and ``StoreRefused`` if trying again changes nothing.
+        Raises ``StoreUnavailable`` if it cannot be read now, and ``StoreRefused`` if trying again changes nothing: a
+        frame, say, that no job needs any more.
         """
 
     async def begin_upload(self, job: Job, sha256: str) -> str:

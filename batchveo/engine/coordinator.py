@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from signal import Signals
+from typing import TypeVar
 
 import anyio
 
@@ -42,6 +43,8 @@ from batchveo.storage.objects import open_objects
 from batchveo.store import MoveLost, Store
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 VIDEO_TYPE = "video/mp4"
 
@@ -208,7 +211,7 @@ class Coordinator:
         self._assignments.check_worker(worker)
         video = self._store.queries.find_video(sha256)
         if video is None:
-            return self._store.imports.read_input_file(sha256)
+            return _require_kept(self._store.imports.find_input_file(sha256))
         try:
             return VIDEO_TYPE, await self._clips.read_clip(video)
         except (OSError, UsageError) as error:
@@ -219,7 +222,7 @@ class Coordinator:
         """Record that ``job`` uses an input file in the user's bucket; returns its name there once that is safe."""
         self._assignments.check_worker(worker)
         is_video = self._store.queries.find_video(sha256) is not None
-        media_type = VIDEO_TYPE if is_video else self._store.imports.read_media_type(sha256)
+        media_type = VIDEO_TYPE if is_video else _require_kept(self._store.imports.find_media_type(sha256))
         return await self._uploads.begin_upload(job, sha256, media_type)
 
     def send_event(self, event: Event) -> None:
@@ -338,3 +341,10 @@ class Coordinator:
             self._context.run, tries=self._settings.tries, reserved=budgeted
         ):
             self._outcomes.place_job(job, None)
+
+
+def _require_kept(found: T | None) -> T:
+    """What was found of an input file. A late copy of a call may ask for a frame that was dropped since."""
+    if found is None:
+        raise StoreRefused(errno.ENOENT, "it is not kept any more: the jobs that were made from it have their videos")
+    return found

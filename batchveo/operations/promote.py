@@ -20,6 +20,7 @@ from batchveo.dataset import ExportSettings
 from batchveo.dataset.choice import ClipChooser
 from batchveo.dataset.tables import format_json_line
 from batchveo.engine.input_files import find_references
+from batchveo.engine.stages.clip_inspector import ClipInspector
 from batchveo.operations.fitted_requests import (
     ChangedDefault,
     NewRules,
@@ -29,6 +30,7 @@ from batchveo.operations.fitted_requests import (
     fit_requests,
     map_texts,
 )
+from batchveo.operations.input_copies import copy_inputs, find_media_type
 from batchveo.operations.input_ways import recall_ways
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.file_system import replace_file
@@ -40,6 +42,7 @@ STDOUT = Path("-")
 _YAML, _LINES = (".yaml", ".yml"), (".jsonl", ".ndjson")
 _WIDTH = 1 << 30
 _ID_SHOWN = 8
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ def plan_promotion(
         raise UsageError(f"there is nothing to promote: {why}")
     check_dropped(jobs, drop)
     fitted = fit_requests(
-        store, _take_frames(store, jobs, drop), NewRules(catalog, new, recall_ways(store)), frozenset(drop)
+        store, _fill_requests(store, jobs, drop), NewRules(catalog, new, recall_ways(store)), frozenset(drop)
     )
     distinct: dict[str, tuple[Job, dict[str, object]]] = {}
     for job, request, _ in fitted:
@@ -93,9 +96,9 @@ def plan_promotion(
     )
 
 
-def _take_frames(store: Store, jobs: Iterable[Job], drop: Sequence[str]) -> list[Job]:
+def _fill_requests(store: Store, jobs: Iterable[Job], drop: Sequence[str]) -> list[Job]:
     """The jobs with the frames that they were made from, in place of the links to other jobs. Raises ``UsageError``."""
-    framed = []
+    filled = []
     for job in jobs:
         kept = {name: value for name, value in job.request.items() if name not in drop}
         for name, value in kept.items():
@@ -104,11 +107,11 @@ def _take_frames(store: Store, jobs: Iterable[Job], drop: Sequence[str]) -> list
                     f"{job.name!r} was made from the whole video of another job, which a manifest cannot have; "
                     f"--drop {name} leaves it out"
                 )
-        framed.append(_take_frame(store, replace(job, request=kept)))
-    return framed
+        filled.append(_fill_request(store, replace(job, request=kept)))
+    return filled
 
 
-def _take_frame(store: Store, job: Job) -> Job:
+def _fill_request(store: Store, job: Job) -> Job:
     try:
         return store.queries.fill_links(job)
     except ValueError:
@@ -173,11 +176,16 @@ def check_manifest_name(path: Path) -> None:
         raise UsageError(f"--output {path}: the file is there already; name another one")
 
 
-def write_manifest(store: Store, promotion: Promotion, path: Path) -> None:
-    """Write the manifest, and its input files into a folder beside it. Raises ``DiskTrouble``."""
+async def write_manifest(store: Store, promotion: Promotion, path: Path, clips: ClipInspector) -> None:
+    """Write the manifest, and its input files into a folder beside it.
+
+    Raises ``DiskTrouble``, and ``UsageError`` if a frame cannot be taken again from ``clips``.
+    """
     folder = path.with_name(f"{path.stem}-inputs")
+    copies = {sha256: folder / _name_input(store, sha256) for sha256 in promotion.inputs}
+    names = {sha256: f"{folder.name}/{copy.name}" for sha256, copy in copies.items()}
     try:
-        names = {sha256: _write_input(store, folder, sha256) for sha256 in promotion.inputs}
+        await copy_inputs(store, clips, copies)
         with replace_file(path) as part:
             part.write_text(_format(promotion, names, lines=path.suffix.lower() in _LINES), encoding="utf-8")
     except OSError as error:
@@ -187,18 +195,14 @@ def write_manifest(store: Store, promotion: Promotion, path: Path) -> None:
 def format_manifest(promotion: Promotion) -> str:
     """The manifest as YAML. Raises ``UsageError`` if it has input files, which would be beside it."""
     if promotion.inputs:
-        raise UsageError("these clips were made from local files: name a manifest by --output, to have them beside it")
+        raise UsageError(
+            "these clips were made from local files or frames: name a manifest by --output, to have them beside it"
+        )
     return _format(promotion, {}, lines=False)
 
 
-def _write_input(store: Store, folder: Path, sha256: str) -> str:
-    """Write an input file; returns its path relative to the manifest."""
-    media_type, content = store.imports.read_input_file(sha256)
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{sha256[:16]}{mimetypes.guess_extension(media_type) or ''}"
-    with replace_file(path) as part:
-        part.write_bytes(content)
-    return f"{folder.name}/{path.name}"
+def _name_input(store: Store, sha256: str) -> str:
+    return f"{sha256[:_DIGITS]}{mimetypes.guess_extension(find_media_type(store, sha256) or '') or ''}"
 
 
 def _format(promotion: Promotion, files: Mapping[str, str], *, lines: bool) -> str:

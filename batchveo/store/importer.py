@@ -198,14 +198,15 @@ class Importer(Part):
         with self._transaction():
             self._db.execute(SET_CATALOG, {"seq": job.seq, "catalog": find_or_add_catalog(self._db, catalog, now)})
 
-    def read_input_file(self, sha256: str) -> tuple[str, bytes]:
-        """Media type and content of an input file that is kept in the database."""
+    def find_input_file(self, sha256: str) -> tuple[str, bytes] | None:
+        """Media type and content of an input file; ``None`` if it is not kept, as a frame that is not needed now."""
         row = self._db.execute(INPUT, (sha256,)).fetchone()
-        return row["media_type"], row["content"]
+        return (row["media_type"], row["content"]) if row else None
 
-    def read_media_type(self, sha256: str) -> str:
-        """The media type of an input file that is kept in the database."""
-        return str(self._db.execute(INPUT_TYPE, (sha256,)).fetchone()["media_type"])
+    def find_media_type(self, sha256: str) -> str | None:
+        """The media type of an input file; ``None`` if it is not kept."""
+        row = self._db.execute(INPUT_TYPE, (sha256,)).fetchone()
+        return str(row["media_type"]) if row else None
 
 
 def find_or_add_catalog(db: sqlite3.Connection, catalog: CatalogInfo | None, now: float) -> int | None:

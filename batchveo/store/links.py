@@ -57,7 +57,11 @@ FILL_ONE = """UPDATE jobs SET waits = waits - 1, error = CASE WHEN aside OR stat
 # pending -> pending
 NOTE_UNFILLED = """UPDATE jobs SET error = :reason
     WHERE seq = :child AND state = 'pending' AND waits > 0 AND aside = 0"""
-ADD_FRAME = "INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, 'image/png', ?, 1)"
+FRAME_TYPE = "image/png"
+ADD_FRAME = f"INSERT OR IGNORE INTO inputs (sha256, media_type, content, taken) VALUES (?, '{FRAME_TYPE}', ?, 1)"
+# where a frame was taken from: the hash of the video, and the part of it
+FRAME_SOURCES = f"""SELECT DISTINCT sha256, part FROM links
+    WHERE value = :value AND part NOT IN ('{VIDEO}', '{GENERATION}')"""
 HAS_VALUE = "SELECT EXISTS (SELECT 1 FROM inputs WHERE sha256 = :sha256)"
 _IS_MADE = "jobs.state = 'succeeded' AND (jobs.policy IS NULL OR jobs.verdict = 'accepted')"
 # frames in a job's request, once it and all others with the same frame have their videos: a million would fill the disk
@@ -163,6 +167,16 @@ class Links(Part):
             return link.value is not None
         wanted = {"sha256": link.value.removeprefix(INPUT_PREFIX)}
         return bool(self._db.execute(HAS_VALUE, wanted).fetchone()[0])
+
+    def find_frame_source(self, sha256: str) -> tuple[Job, str] | None:
+        """The job whose video holds the frame with that hash, and the part of the video, to take it again.
+
+        ``None`` if no job took such a frame, or the video was replaced since.
+        """
+        for row in self._db.execute(FRAME_SOURCES, {"value": f"{INPUT_PREFIX}{sha256}"}).fetchall():
+            if (job := self._queries.find_video(row["sha256"])) is not None:
+                return job, row["part"]
+        return None
 
     def drop_frames(self, child: Job) -> None:
         """Drop the frames that only jobs with a good video were made of, of those of ``child``."""

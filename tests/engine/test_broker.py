@@ -108,6 +108,22 @@ async def test_an_input_file_comes_whole(open_coordinator: CoordinatorOpener, tm
         assert await broker.read_input_file(sha256) == ("image/png", content)
 
 
+async def test_a_late_call_for_a_frame_that_was_dropped_is_no_end_of_the_run(
+    open_coordinator: CoordinatorOpener,
+) -> None:
+    """A copy of a call may come when the clip is there: the network has held it back."""
+    async with open_coordinator(1) as at_work:
+        broker = await at_work.broker()
+        job = await broker.claim()
+        for ask in (lambda: broker.read_input_file("dropped"), lambda: broker.begin_upload(job, "dropped")):
+            with pytest.raises(StoreRefused, match="it is not kept any more"):
+                await ask()
+        await broker.mark_sent(job)
+        job = await broker.record_outcome(await broker.record_outcome(job, generation(job)), URL)
+        await broker.record_outcome(job, FETCHED)
+        assert await finished(broker) == 4.0
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from batchveo.core.errors import ManifestError, UsageError
 from batchveo.core.gates import CheckPolicy, parse_policy
 from batchveo.core.links import ChainPlace, Link, ParentLink
-from batchveo.core.models import INPUT_PREFIX, InputFile, JobSpec
+from batchveo.core.models import INPUT_PREFIX, InputFile, Job, JobSpec
 from batchveo.core.votes import VoteKind
+from batchveo.engine.stages.clip_inspector import ClipInspector, StoredClips
 from batchveo.operations.promote import (
     Promotion,
     check_manifest_name,
@@ -25,6 +27,7 @@ from batchveo.operations.run_setup import ManifestSources
 from batchveo.store import FinishedVideo, Store
 from tests.helpers.chains import make_chain
 from tests.helpers.factories import make_spec
+from tests.helpers.fake_clips import FakeClips
 from tests.helpers.finished_jobs import HOSTILE, Morning
 from tests.helpers.manifests import PNG
 
@@ -41,11 +44,13 @@ def promote(morning: Morning, **options: Any) -> Promotion:
         return plan_promotion(store, **{"new": DEAR, "picked": False, "where": None, **options})
 
 
-def read_back(morning: Morning, promotion: Promotion, name: str = "promoted.yaml") -> list[JobSpec]:
+def read_back(
+    morning: Morning, promotion: Promotion, name: str = "promoted.yaml", clips: ClipInspector | None = None
+) -> list[JobSpec]:
     """The jobs of the manifest that is written, by the reader that ``plan`` and ``run`` use."""
     path = morning.folder / name
     with morning.store(writing=False) as store:
-        write_manifest(store, promotion, path)
+        anyio.run(write_manifest, store, promotion, path, clips or StoredClips())
     with ManifestSources(paths=[path]).stage() as staged, Store(morning.folder / f"{name}.db") as store:
         store.runs.begin_run(command="run", service="s", now=1.0)
         staged.add_to(store, run=1, now=2.0)
@@ -158,7 +163,7 @@ def test_input_files_are_beside_the_manifest(morning: Morning) -> None:
     assert job.request == {"model": new, "prompt": "a", "image_url": file.reference}
     (copied,) = (morning.folder / "promoted-inputs").iterdir()
     assert (copied.suffix, copied.read_bytes()) == (".png", PNG)
-    with pytest.raises(UsageError, match="made from local files: name a manifest by --output"):
+    with pytest.raises(UsageError, match="made from local files or frames: name a manifest by --output"):
         format_manifest(promotion)
 
 
@@ -197,6 +202,43 @@ def test_a_clip_of_a_chain_takes_the_frame_along(morning: Morning) -> None:
     promotion = promote(morning, new="veo-3.1-lite-generate-001", where="name == 'shot 1'")
     (job,) = read_back(morning, promotion)
     assert job.request["image_url"] == f"{INPUT_PREFIX}{hashlib.sha256(PNG).hexdigest()}"
+
+
+class WithFrames(FakeClips):
+    """Clips of which a frame can be taken."""
+
+    async def take_frame(self, job: Job, part: str) -> bytes:
+        await super().take_frame(job, part)
+        return PNG
+
+
+def test_a_frame_that_was_dropped_is_taken_again(morning: Morning) -> None:
+    """The database drops it once the clip is there, and a clip of a chain can be promoted all the same."""
+    parent, shot = morning.make_chain("shot", 2)
+    with morning.store() as store:
+        store.links.drop_frames(shot)
+        assert store.connection.db.execute("SELECT count(*) FROM inputs").fetchone()[0] == 0
+    promotion = promote(morning, new="veo-3.1-lite-generate-001", where="name == 'shot-2'")
+    clips = WithFrames(seconds=0)
+    (job,) = read_back(morning, promotion, clips=clips)
+    assert job.request["image_url"] == f"{INPUT_PREFIX}{hashlib.sha256(PNG).hexdigest()}"
+    assert clips.frames == [(parent.name, "last")]
+    with pytest.raises(UsageError, match="the last frame of 'shot-1' cannot be taken again: Input/output error"):
+        read_back(morning, promotion, "again.yaml", FakeClips(seconds=0, unreadable=True))
+    assert not (morning.folder / "again.yaml").exists()
+
+
+def test_a_dropped_frame_of_a_video_that_was_replaced_is_gone(morning: Morning) -> None:
+    parent, shot = morning.make_chain("shot", 2)
+    with morning.store() as store:
+        store.links.drop_frames(shot)
+        store.connection.db.execute("UPDATE jobs SET sha256 = 'other' WHERE seq = ?", (parent.seq,))
+    chosen = {"new": "veo-3.1-lite-generate-001", "where": "name == 'shot-2'"}
+    with pytest.raises(
+        ManifestError, match=r"is not kept, and the video that had it was replaced(.|\n)*--drop image_url"
+    ):
+        promote(morning, **chosen)
+    assert "image_url" not in promote(morning, **chosen, drop=["image_url"]).entries[0]
 
 
 def test_a_frame_that_only_a_lost_database_had_is_left_out(morning: Morning) -> None:

@@ -257,7 +257,7 @@ def test_local_files_are_kept_and_refused_by_models_that_take_only_urls(store: S
     assert made.added == 1
     (new,) = of_model(store, made.new)
     assert new.request["image_url"] == job.request["image_url"]
-    assert store.imports.read_input_file(str(new.request["image_url"]).partition(":")[2]) == ("image/png", PNG)
+    assert store.imports.find_input_file(str(new.request["image_url"]).partition(":")[2]) == ("image/png", PNG)
     with pytest.raises(ManifestError, match="only URLs are taken here"):
         plan_remake(store, old=made.new, new="google/veo-3.1-i2v")
 

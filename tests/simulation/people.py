@@ -26,7 +26,7 @@ from batchveo.manifest.job_ids import JobIds, Place
 from batchveo.operations.chain_remake import plan_chains, remake_chains
 from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.operations.manage import RETRIED, cancel_jobs, is_made_again, resolve_jobs, retry_jobs
-from batchveo.operations.promote import plan_promotion, write_manifest
+from batchveo.operations.promote import format_manifest, plan_promotion
 from batchveo.operations.remake import CANDIDATES, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.votes import record_votes, undo_vote
 from batchveo.store import Store
@@ -333,7 +333,7 @@ def promote(people: People, store: Store, jobs: Collection[Job]) -> int:
     drop = sorted(TAKEN_FROM_CLIPS & given)
     planned = plan_promotion(store, new=OTHER_LITE, picked=people.rng.random() < 0.5, where=None, drop=drop)
     path = store.path.with_name(f"promoted {people.acts.total()}.yaml")
-    write_manifest(store, planned, path)
+    path.write_text(format_manifest(planned), encoding="utf-8")
     with Manifests([path]) as manifests:
         manifests.check()
         people.promoted = list(manifests.specs())

@@ -69,7 +69,7 @@ def test_input_files_move_in_too(store: Store, tmp_path: Path) -> None:
     path.write_bytes(b"png")
     item = InputFile(sha256=hashlib.sha256(b"png").hexdigest(), media_type="image/png", path=str(path))
     add(store, make_spec("a", inputs=(item,)), make_spec("b", inputs=(item,)))
-    assert store.imports.read_input_file(item.sha256) == ("image/png", b"png")
+    assert store.imports.find_input_file(item.sha256) == ("image/png", b"png")
     other = InputFile(sha256="0" * 64, media_type="image/png", path=str(path))
     with pytest.raises(UsageError, match="changed while"):
         add(store, make_spec("c"), make_spec("d", inputs=(item, other)))
@@ -241,7 +241,7 @@ def test_input_files_are_kept_once(store: Store, run: int, tmp_path: Path) -> No
     item = InputFile(sha256=hashlib.sha256(b"png").hexdigest(), media_type="image/png", path=str(path))
     store.imports.add_jobs([make_spec("a", inputs=(item,)), make_spec("b", inputs=(item,))], run=run, now=1.0)
     path.unlink()
-    assert store.imports.read_input_file(item.sha256) == ("image/png", b"png")
+    assert store.imports.find_input_file(item.sha256) == ("image/png", b"png")
 
 
 def test_an_input_file_that_changed_is_an_error(store: Store, run: int, tmp_path: Path) -> None:

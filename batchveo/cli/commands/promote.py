@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import click
 
 from batchveo.cli.completions import complete_parameters
@@ -20,6 +21,7 @@ from batchveo.cli.options import (
 from batchveo.cli.unknown_scores import note_unknown_scores
 from batchveo.core.formatting import format_count
 from batchveo.core.hints import format_command
+from batchveo.engine.stages.clip_inspector import StoredClips
 from batchveo.operations.promote import (
     STDOUT,
     Promotion,
@@ -90,7 +92,7 @@ def command(
         if output == STDOUT:
             click.echo(format_manifest(promotion), nl=False)
         else:
-            write_manifest(store, promotion, output)
+            anyio.run(write_manifest, store, promotion, output, StoredClips())
     for line in _describe(promotion, output, state):
         click.echo(line, err=True)
     return 0
