@@ -11,8 +11,9 @@ from unittest import mock
 
 import pytest
 
+from batchveo.core.job_row import canonical_json
 from batchveo.core.models import Job, JobState
-from batchveo.core.state_machine import UNNEEDED
+from batchveo.operations.manage import is_made_again
 from batchveo.sandbox import Generation
 from batchveo.sandbox.prices import to_usd
 from batchveo.storage.file_system import measure_file
@@ -21,6 +22,7 @@ from batchveo.storage.stored_video import video_at
 from batchveo.store.queries import COUNTS
 from batchveo.store.transitions import Transitions
 from tests.simulation.chains import check_links, check_sent, check_uploads, say_nothing, waits_rightly
+from tests.simulation.people import People
 from tests.simulation.world import WITHOUT_END, Plan, WatchedNight, ending_of, may_be_refused
 
 S = JobState
@@ -32,11 +34,13 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     bought = _bought(night)
     people = night.people
     assert people is None or not people.broken, people.broken
-    _check_recorded(night, bought)
+    recorded = _check_recorded(night, bought)
     budget = plan.run["budget"]
     if budget is not None:
-        spent = to_usd(sum(one.credits for generations in bought.values() for one in generations))
-        assert spent <= budget + 0.01, f"{spent} spent on a budget of {budget}"
+        spent = _sum_prices(bought, recorded)
+        # two databases of which one was lost may have bought more than one could: then this one buys nothing
+        found = 0.0 if people is None else _sum_prices(bought, people.imported)
+        assert spent <= max(budget, found) + 0.01, f"{spent} spent on a budget of {budget}"
     for job in jobs:
         generations = [one for one in bought.get(job.id, []) if not _is_forsaken(night, one)]
         if people is None:
@@ -48,6 +52,9 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
         if job.state is S.FAILED:
             alive_still = [one for one in generations if one.ending != "charged-error"]
             assert not alive_still, f"{job.name} failed though it was bought: {job.error}"
+    if people is not None:
+        _check_requests(jobs, bought, people.copies)
+        _check_kept(people)
     assert not night.service.leaks
     _check_places(plan, night)
     _check_takes(plan, night, jobs)
@@ -60,6 +67,7 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
         good_at=night.observer.good_at,
         is_good=plan.is_good,
         counted=None if people is None else people.sources,
+        forgotten=() if people is None else people.forgotten,
     )
     check_links(store, jobs, say_nothing if people is None else people.say)
     check_uploads(store, night.bucket, once=people is None)
@@ -73,8 +81,11 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     assert store.spend() == (pytest.approx(sum(known)), unknown)
 
 
-def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generation]]) -> None:
-    """Each request that was paid for is on record, as one of the job that it names."""
+def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generation]]) -> Collection[str]:
+    """Each request that was paid for is on record, as one of the job that it names; returns the recorded ones.
+
+    What only a lost database knew is not.
+    """
     rows = night.look().connection.db.execute(
         "SELECT attempts.client_request_id, jobs.id FROM attempts JOIN jobs ON seq = job"
     )
@@ -83,7 +94,8 @@ def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generatio
         requests = Counter(one.client_request_id for one in generations)
         assert not requests or max(requests.values()) == 1, f"a request for {job_id} was bought twice"
         for one in generations:
-            assert recorded[one.client_request_id, job_id] == 1, f"{one.id} belongs to no job"
+            assert recorded[one.client_request_id, job_id] == 1 or is_forgotten(night, one), f"{one.id} has no job"
+    return {request for request, _ in recorded}
 
 
 def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
@@ -91,21 +103,11 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
     jobs = {job.id: job for job in night.jobs()}
     people = night.people
     _check_known(night)
-    for job_id, each in _bought(night).items():
-        job, generations = jobs[job_id], [one for one in each if not _is_forsaken(night, one)]
-        if not generations:
-            continue
-        if people is not None and (len(generations) < people.allowed.get(job_id, 1) or job_id in people.withdrawn):
-            assert all(one.ending == "charged-error" for one in generations), f"{job.name} is {job.state}"
-            continue  # people made it pending again, or gave it up
-        wanted = {"charged-error": S.FAILED, "no-url": S.GENERATING}.get(generations[-1].ending, S.SUCCEEDED)
-        assert job.state is wanted, f"{job.name} is {job.state}, but {generations[-1].id} was bought"
-        assert job.generation_id == generations[-1].id
-        assert job.state is S.SUCCEEDED or job.error
+    _check_bought(night, jobs)
     for job in jobs.values():
         assert job.state in (S.SUCCEEDED, S.FAILED, S.PENDING, S.IN_DOUBT, S.GENERATING) or (
             job.state is S.CANCELLED
-            and (plan.cancels or (people is not None and (job.id in people.withdrawn or job.error in UNNEEDED)))
+            and (plan.cancels or (people is not None and (people.wanted_gone(job) or is_made_again(job))))
         ), f"{job.name} is {job.state}"
         if job.state is S.GENERATING:
             assert job.error
@@ -124,13 +126,38 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
     assert not list((night.folder / "videos").rglob("*.json.part"))
 
 
+def _check_bought(night: WatchedNight, jobs: Mapping[str, Job]) -> None:
+    """What was paid for last became of each job, unless people gave that up, or a lost database alone knew it."""
+    people = night.people
+    for job_id, each in _bought(night).items():
+        job, generations = jobs.get(job_id), [one for one in each if not _is_forsaken(night, one)]
+        if not generations or (job is None and all(is_forgotten(night, one) for one in generations)):
+            continue
+        assert job is not None, f"{job_id} was bought, and is no job"
+        known = [one for one in generations if not is_forgotten(night, one) or one.id == job.generation_id]
+        if people is not None and (len(generations) < people.allowed.get(job_id, 1) or job_id in people.withdrawn):
+            assert all(one.ending == "charged-error" for one in generations), f"{job.name} is {job.state}"
+            continue  # people made it pending again, or gave it up
+        if not known:
+            continue
+        wanted = {"charged-error": S.FAILED, "no-url": S.GENERATING}.get(known[-1].ending, S.SUCCEEDED)
+        assert job.state is wanted, f"{job.name} is {job.state}, but {known[-1].id} was bought"
+        assert job.generation_id == known[-1].id
+        assert job.state is S.SUCCEEDED or job.error
+
+
 def _check_folders(plan: Plan, night: WatchedNight, jobs: Collection[Job]) -> None:
     """Each video is in the folder of its job, and no folder holds anything but videos with their sidecars."""
     files = {job.file for job in jobs if job.state is S.SUCCEEDED}
     for file in filter(None, files):
         assert plan.in_folders == (Path(file).parts[0] in ("first", "second"))
+    kept = () if night.people is None else night.people.kept
     for path in (night.folder / "videos").glob("*/**/*"):
-        assert path.is_dir() or path.with_suffix(".mp4").relative_to(night.folder / "videos").as_posix() in files
+        assert (
+            path.is_dir()
+            or path.with_suffix(".mp4") in kept
+            or path.with_suffix(".mp4").relative_to(night.folder / "videos").as_posix() in files
+        )
 
 
 def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
@@ -143,6 +170,8 @@ def _check_takes(plan: Plan, night: WatchedNight, jobs: Sequence[Job]) -> None:
             assert store.facts.read_measures(job) is not None
         if job.take_of is not None:
             family = store.takes.list_family(job)
+            if night.people is not None and {take.id for take in family} & {*night.people.forgotten.values()}:
+                continue  # what a lost database knew of these takes is not known any more
             assert [take.take for take in family] == list(range(1, len(family) + 1))
             if night.people is not None:
                 _check_made_take(plan, job, family)
@@ -174,7 +203,9 @@ def _check_last_takes(plan: Plan, jobs: Collection[Job], excepted: Collection[in
     for family in (each for first, each in families.items() if first not in excepted):
         last = max(family, key=lambda job: job.take)
         used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
-        assert last.verdict != "rejected" or used >= plan.run["tries"], f"{last.name} is not made again"
+        # a lost database alone knew that people wanted more takes than the good one
+        is_made = any(take.verdict == "accepted" for take in family) or last.verdict != "rejected"
+        assert is_made or used >= plan.run["tries"], f"{last.name} is not made again"
 
 
 @contextmanager
@@ -220,9 +251,33 @@ def _bought(night: WatchedNight) -> dict[str, list[Generation]]:
     return bought
 
 
+def _sum_prices(bought: Mapping[str, Sequence[Generation]], requests: Collection[str]) -> float:
+    """What these requests cost, in US dollars."""
+    return to_usd(sum(one.credits for each in bought.values() for one in each if one.client_request_id in requests))
+
+
+def _check_requests(jobs: Collection[Job], bought: Collection[str], copies: Collection[str]) -> None:
+    """No request is bought as two jobs, though people write jobs anew; ``copies`` are jobs of their own."""
+    paid = [job for job in jobs if job.take == 1 and job.id in bought and job.id not in copies]
+    counted = Counter((job.index, canonical_json(job.request)) for job in paid)
+    twice = [key for key, count in counted.items() if count > 1]
+    assert not twice, f"bought as two jobs: {twice}"
+
+
 def _is_forsaken(night: WatchedNight, generation: Generation) -> bool:
     """Whether people gave up the attempt that bought it."""
     return night.people is not None and generation.client_request_id in night.people.forsaken
+
+
+def is_forgotten(night: WatchedNight, generation: Generation) -> bool:
+    """Whether it was asked for by a database that is lost."""
+    return night.people is not None and generation.client_request_id in night.people.forgotten
+
+
+def _check_kept(people: People) -> None:
+    """The videos that lost databases knew are as they were."""
+    for path, sha256 in people.kept.items():
+        assert measure_file(path)[1] == sha256, f"{path.name} is another video"
 
 
 def _check_known(night: WatchedNight) -> None:
@@ -233,7 +288,9 @@ def _check_known(night: WatchedNight) -> None:
     known = Counter((row[0], row[1]) for row in rows)
     for job_id, generations in _bought(night).items():
         for one in generations:
-            assert known[one.id, job_id] == 1 or _is_forsaken(night, one), f"{one.id} is not known"
+            assert known[one.id, job_id] == 1 or _is_forsaken(night, one) or is_forgotten(night, one), (
+                f"{one.id} is not known"
+            )
 
 
 def _check_file(job: Job) -> None:

@@ -5,6 +5,7 @@ What they asked for is noted here, apart from the database, so that the service'
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections import Counter
@@ -20,15 +21,17 @@ from batchveo.core.errors import StateLocked, UsageError
 from batchveo.core.job_row import canonical_json
 from batchveo.core.links import Link, fill_links
 from batchveo.core.models import Job, JobSpec, JobState
+from batchveo.core.state_machine import MADE_AGAIN
 from batchveo.core.votes import VoteKind
 from batchveo.manifest import Manifests
 from batchveo.manifest.job_ids import JobIds, Place
 from batchveo.operations.chain_remake import plan_chains, remake_chains
 from batchveo.operations.further_takes import add_takes, plan_takes
 from batchveo.operations.manage import RETRIED, cancel_jobs, is_made_again, resolve_jobs, retry_jobs
-from batchveo.operations.promote import format_manifest, plan_promotion
+from batchveo.operations.promote import PROMOTED_FROM, format_manifest, plan_promotion
 from batchveo.operations.remake import CANDIDATES, plan_remake, remake_jobs, replace_prompt
 from batchveo.operations.votes import record_votes, undo_vote
+from batchveo.storage.stored_video import video_at
 from batchveo.store import Store
 from tests.helpers.chains import LITE
 
@@ -46,6 +49,7 @@ OTHER_MODELS = {"veo2": LITE, LITE: OTHER_LITE, OTHER_LITE: LITE}
 TAKEN_FROM_CLIPS = {"image_url", "last_image_url", "video_url", "previous_interaction_id"}
 """What jobs take from the clips of others: people leave it out if they promote a clip."""
 TAKES = "SELECT seq, id, take, state, verdict, policy FROM jobs WHERE seq = :parent OR take_of = :parent ORDER BY take"
+ATTEMPTS = "SELECT jobs.id, attempts.client_request_id FROM attempts JOIN jobs ON seq = job"
 LINKS = """SELECT part, parent, from_take, (SELECT id FROM jobs WHERE seq = parent) AS parent_id
     FROM links WHERE child = ?"""
 
@@ -69,6 +73,8 @@ class People:
     """The same of models."""
     promoted: list[JobSpec] = field(default_factory=list)
     """The jobs of their second manifest, which has the clips that they promoted last."""
+    copies: set[str] = field(default_factory=set)
+    """The ids of jobs that they added beside those of their manifests: promoted clips, later takes made otherwise."""
     requests: dict[str, Mapping[str, object]] = field(default_factory=dict)
     """What their manifests asked for, by the ids of jobs."""
     allowed: dict[str, int] = field(default_factory=dict)
@@ -81,6 +87,14 @@ class People:
     """Persons and what they say of which jobs, by number; without the votes that were undone."""
     families: dict[int, int] = field(default_factory=dict)
     """The first take of each clip that has had votes, by number."""
+    forgotten: dict[str, str] = field(default_factory=dict)
+    """By the client request ids of all attempts that lost databases knew: the ids of their jobs."""
+    lost: set[str] = field(default_factory=set)
+    """The client request ids of the unfinished attempts that the database lost last knew."""
+    imported: set[str] = field(default_factory=set)
+    """The client request ids of the attempts that were imported after the last loss."""
+    kept: dict[Path, str] = field(default_factory=dict)
+    """The videos that lost databases knew, with the SHA-256 of each."""
     touched: set[int] = field(default_factory=set)
     """The families of jobs that they made anew, or cancelled."""
     sources: dict[str, dict[str, str | None]] = field(default_factory=dict)
@@ -147,6 +161,38 @@ class People:
                     self.withdrawn.add(job.id)
         assert len(made) <= most, f"{[job.name for job in made]} are to be made, though {most} were asked for"
 
+    def note_loss(self, store: Store) -> None:
+        """The database is about to be lost: what was said in it is, and what has no video may be bought again.
+
+        Unless it is imported from the log: see ``note_import``.
+        """
+        attempts = store.connection.db.execute(ATTEMPTS).fetchall()
+        self.forgotten |= {row["client_request_id"]: row["id"] for row in attempts}
+        jobs = {job.id: job for job in store.jobs()}
+        for job in jobs.values():
+            if job.state is S.SUCCEEDED and isinstance(path := video_at(job), Path):
+                self.kept[path] = str(job.sha256)
+        unfinished = {row["client_request_id"] for row in attempts if jobs[row["id"]].state is not S.SUCCEEDED}
+        self.lost = unfinished - self.forsaken
+        self.forsaken |= self.lost
+        self.imported = set()
+        self._allow_what_is_paid()
+        # another job stands for these, and its video is there to say so; later takes are made as tries allow
+        self.withdrawn = {job.id for job in jobs.values() if job.take == 1 and _stands_for(job, jobs)}
+        self.votes.clear()
+        self.families.clear()
+        self.touched.clear()
+
+    def note_import(self, store: Store) -> None:
+        """What is imported from the log after a loss is not to be bought again."""
+        self.imported = {row["client_request_id"] for row in store.connection.db.execute(ATTEMPTS)}
+        self.forsaken -= self.lost & self.imported
+        self._allow_what_is_paid()
+
+    def _allow_what_is_paid(self) -> None:
+        """What they asked for besides was lost with the database."""
+        self.allowed = {job: max(1, self.count_paid(job)) for job in self.allowed}
+
     # -- what is seen of the run
 
     def note_claim(self, db: sqlite3.Connection, job: Job) -> None:
@@ -183,10 +229,23 @@ class People:
         if job in self.withdrawn:
             self.broken.append(f"{job} was cancelled, and is asked for")
 
+    def wanted_gone(self, job: Job) -> bool:
+        """Whether they cancelled ``job``, or one that it was made in place of by a run that found others replaced."""
+        replaced = json.loads(job.place or "{}").get("in_place_of", [])
+        return not self.withdrawn.isdisjoint([job.id, *replaced])
+
     def check_paid(self, job: Job, paid: int) -> None:
         """No job is paid for more often than people asked for it."""
         most = self.allowed.get(job.id, 1)
         assert paid <= most, f"{job.name} was bought {paid} times, and asked for {most} times"
+
+
+def _stands_for(job: Job, jobs: Mapping[str, Job]) -> bool:
+    """Whether another job with a video was made in place of ``job``."""
+    if not (job.error or "").startswith(MADE_AGAIN) or job.state is not S.CANCELLED:
+        return False
+    other = jobs.get(str(job.error).removeprefix(MADE_AGAIN).split()[0])
+    return other is not None and (other.state is S.SUCCEEDED or _stands_for(other, jobs))
 
 
 def edit_jobs(specs: Iterable[JobSpec], prompts: Mapping[str, str], models: Mapping[str, str]) -> list[JobSpec]:
@@ -285,6 +344,7 @@ def retry_prompt(people: People, store: Store, jobs: Collection[Job]) -> int:
     prompt = f"{chosen.name}, said otherwise {people.rng.randrange(3)}"
     is_named = people.names(chosen)
     replace_prompt(store, chosen, prompt, now=people.now())
+    _note_copies(people, store, chosen, jobs)
     if is_named and people.rng.random() < 0.7:
         people.prompts[chosen.name] = prompt
     return _count_replaced(store, jobs) + (chosen.state is S.CANCELLED)
@@ -295,9 +355,16 @@ def retry_to(people: People, store: Store, jobs: Collection[Job]) -> int:
     chosen = _choose(people, jobs, CANDIDATES)
     is_named, new = people.names(chosen), OTHER_MODELS.get(chosen.model, LITE)
     remake_jobs(store, plan_remake(store, old=chosen.model, new=new, keys=[chosen.id]), now=people.now())
+    _note_copies(people, store, chosen, jobs)
     if is_named and people.rng.random() < 0.7:
         people.models[chosen.name] = new
     return _count_replaced(store, jobs) + (chosen.state is S.CANCELLED)
+
+
+def _note_copies(people: People, store: Store, chosen: Job, before: Collection[Job]) -> None:
+    """What a later take was replaced by may ask for the same as what its first take was."""
+    if chosen.take > 1:
+        people.copies |= {job.id for job in store.jobs()} - {job.id for job in before}
 
 
 def _count_replaced(store: Store, jobs: Collection[Job]) -> int:
@@ -337,6 +404,10 @@ def promote(people: People, store: Store, jobs: Collection[Job]) -> int:
     with Manifests([path]) as manifests:
         manifests.check()
         people.promoted = list(manifests.specs())
+    people.copies |= {job.id for job in people.promoted}
+    clips = {job.id: job for job in jobs}
+    for job in people.promoted:
+        assert people.say(clips[str(job.meta[PROMOTED_FROM])].seq) is not False, f"{job.name} was rejected"
     return 0
 
 

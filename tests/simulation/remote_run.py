@@ -24,6 +24,7 @@ from batchveo.engine.cluster.remote_broker import RemoteBroker
 from batchveo.engine.run_context import RunSpec
 from batchveo.engine.worker import Worker
 from batchveo.operations.prices import fetch_prices
+from batchveo.operations.recovery import recover_videos
 from batchveo.provider import ApiClient, ApiKey, NamedKey, VideoClient
 from batchveo.provider import service as services
 from batchveo.storage.base import at_once
@@ -80,6 +81,10 @@ class RemotePlan:
     latency: float
     """Of the service, in seconds: how long a submit is under way."""
 
+    def list_keys(self) -> list[NamedKey]:
+        """The API keys themselves."""
+        return [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in self.keys]
+
     @property
     def longest_freeze(self) -> float:
         return max((fate.seconds for fate in self.fates if fate.what is Mishap.FREEZE), default=0.0)
@@ -134,7 +139,7 @@ class RemoteRun:
         self._settings = settings
         self._rng = random.Random(seed)
         self._calm = calm
-        self._keys = [NamedKey(name=name, key=ApiKey(f"sk-{name}"), concurrency=places) for name, places in remote.keys]
+        self._keys = remote.list_keys()
         self._lives: dict[int, tuple[str, Life]] = {}
         self._killed = False
         self._process: CoordinatorProcess | None = None
@@ -183,14 +188,17 @@ class RemoteRun:
 
     async def _plans(self, jobs: Sequence[JobSpec] | None, apis: dict[str, ApiClient]) -> CoordinatorSetup:
         night = self._night
-        with night.store() as store:
+        with self._observer.resting(), night.store() as store:
             run = store.runs.begin_run(command="run", service=BASE_URL, now=night.clock.now())
             if jobs is None:
                 store.runs.take_on_all(run)
                 to_judge = None
             else:
                 to_judge = store.imports.add_jobs(jobs, run=run, now=night.clock.now()).to_judge
-            prices = await fetch_prices(next(iter(apis.values())), store.queries.list_pending_models(run))
+            output = self._settings.output
+            await recover_videos(store, output, run=run, now=night.clock.now(), sandbox=False, disk=at_once)
+            models = {*store.queries.list_pending_models(run), *store.queries.list_unreserved_models()}
+            prices = await fetch_prices(next(iter(apis.values())), sorted(models))
         return CoordinatorSetup(
             path=night.state,
             spec=RunSpec(

@@ -15,20 +15,22 @@ import anyio
 import httpx
 
 from batchveo.core.clock import Clock
+from batchveo.core.errors import KeyRejected
 from batchveo.core.gates import CheckPolicy
 from batchveo.core.models import Job, JobSpec, JobState
 from batchveo.core.settings import Doubt, RunSettings
 from batchveo.engine import recorder
 from batchveo.engine.cluster.remote_broker import PERMISSION_SECONDS
+from batchveo.operations.import_generations import import_from_log
 from batchveo.operations.manage import cancel_jobs, retry_jobs
-from batchveo.provider import ApiKey, NamedKey
+from batchveo.provider import ApiClient, ApiKey, NamedKey, ProviderError
 from batchveo.sandbox import FAULTS, Settings
 from batchveo.sandbox.mock_transport import make_transport
 from batchveo.sandbox.settings import VIDEO
 from batchveo.store import Store
 from tests.helpers.fake_bucket import URL, FakeBucket
 from tests.helpers.fake_clips import FakeClips
-from tests.helpers.virtual_run import KEY, Night, specs
+from tests.helpers.virtual_run import BASE_URL, KEY, Night, specs
 from tests.simulation.chains import BY_URL, SHAPES, check_result, make_chains, waits_rightly
 from tests.simulation.observer import Observer, name_job, name_state
 from tests.simulation.people import People
@@ -50,6 +52,8 @@ MOST_RUNS = 40
 ACTIVE_RUNS = 3
 """Whole runs in which people act; the others show how the night ends."""
 URL_TTL_ELSEWHERE = 120.0
+LOSS_CHANCE = 0.08
+"""That people lose the database after a run."""
 MOST_PURSUITS = 80
 """Runs in which processes die where the night wants it."""
 CLOCK_SECONDS = 3600.0
@@ -271,7 +275,7 @@ async def live(plan: Plan, folder: Path, observer: Observer, *, after_run: Any) 
             after_run(night)
             if plan.cancels:
                 _cancel_one(night, rng)
-            await _let_act(night)
+            await _let_act(plan, night)
         if plan.aims:
             await _pursue(plan, night, plan.list_jobs(), after_run)
         observer.works = False
@@ -295,11 +299,49 @@ def _invite_people(plan: Plan, night: WatchedNight) -> People:
     return people
 
 
-async def _let_act(night: WatchedNight) -> None:
-    """Let people act between two runs, some of them twice."""
-    if night.people is not None and night.state.exists():
-        for _ in range(night.people.rng.choice([0, 1, 2])):
-            await night.people.act(night.state)
+async def _let_act(plan: Plan, night: WatchedNight, *, may_lose: bool = True) -> None:
+    """Let people act between two runs, some of them twice; some lose the database, if the next run reads manifests."""
+    people = night.people
+    if people is not None and night.state.exists():
+        for _ in range(people.rng.choice([0, 1, 2])):
+            await people.act(night.state)
+        if may_lose and people.rng.random() < LOSS_CHANCE:
+            people.note_loss(night.look())
+            _delete_database(night)
+            imports = people.rng.random() < 0.7
+            if imports:
+                await _import_from_log(plan, night, people)
+            people.acts[f"lose the database, {'and import' if imports else 'no import'}"] += 1
+
+
+def _delete_database(night: WatchedNight) -> None:
+    """Delete it with all that belongs to it; the night has another bucket then: only it knew what is in this one."""
+    night.end_looks()
+    for file in night.folder.glob("b.db*"):
+        file.unlink()
+    night.bucket = FakeBucket(chance=night.bucket.chance, random=night.bucket.random)
+
+
+async def _import_from_log(plan: Plan, night: WatchedNight, people: People) -> None:
+    """Import what was bought, as ``adopt --from-log`` does, once the log has all, unless the log does not answer."""
+    await anyio.sleep(12 * plan.service.log_lag + 1)
+    is_whole = True
+    for key in plan.keys if plan.remote is None else plan.remote.list_keys():
+        api = ApiClient(key.key, base_url=BASE_URL, transport=night.open_transport())
+        with night.observer.resting(), night.store() as store:
+            run = store.runs.begin_run(command="adopt", service=BASE_URL, now=night.clock.now())
+            store.imports.add_jobs(night.list_jobs(plan), run=run, now=night.clock.now())
+            try:
+                async with api:
+                    await import_from_log(store, {key.name: api}, hours=24, now=night.clock.now())
+            except (ProviderError, KeyRejected):
+                is_whole = False
+            people.note_import(store)
+    if is_whole:
+        pending = {job.id for job in night.jobs(JobState.PENDING)}
+        left = [each for each in night.service.generations if each.client_request_id in people.lost & people.forsaken]
+        missed = {name_job(each.client_request_id) for each in left if each.failure is None} & pending
+        assert not missed, f"not imported from the log: {missed}"
 
 
 @asynccontextmanager
@@ -410,7 +452,7 @@ async def _come_to_an_end(plan: Plan, night: WatchedNight, after_run: Any) -> No
         await _whole(plan, night, jobs, number, acting=acting)
         after_run(night)
         if acting:
-            await _let_act(night)
+            await _let_act(plan, night, may_lose=number + 1 < ACTIVE_RUNS)
         jobs_now = night.jobs()
         after = [(job.state, job.held, job.verdict, job.tried) for job in jobs_now]
         unchanged = unchanged + 1 if after == before and not acting else 0
@@ -470,10 +512,7 @@ async def _lose(plan: Plan, night: WatchedNight, jobs: Sequence[JobSpec]) -> Non
     if plan.rejects is not None and any(job.tried for job in night.jobs()):
         return  # with the database the tries that failed are forgotten: a rejected clip may be made once more
     known = [(job.id, job.verdict) for job in night.jobs()]
-    night.end_looks()
-    for file in night.folder.glob("b.db*"):
-        file.unlink()
-    night.bucket = FakeBucket()  # what only the lost database knew of stays in the other one
+    _delete_database(night)
     for job in jobs:
         night.observer.note_fault("database-lost", job.id, "succeeded")
     bought = len(night.service.generations)
