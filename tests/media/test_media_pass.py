@@ -135,7 +135,9 @@ def test_flawed_samples_have_their_flaw(portrait: bool) -> None:
 
 
 def list_varied_sources() -> list[str]:
-    gradients = [f"gradients=seed={seed}:speed=0.05:nb_colors={2 + seed}" for seed in range(5)]
+    # a colour that is not named is another one each time, and may be nearly black
+    colours = "c0=orange:c1=skyblue:c2=olive:c3=white:c4=purple:c5=teal"
+    gradients = [f"gradients=seed={seed}:speed=0.05:nb_colors={2 + seed}:{colours}" for seed in range(5)]
     zones = [f"zoneplate=kt={speed}:kx2={size}:ky2={size}" for speed in (5, 20) for size in (5, 20)]
     dark = "gradients=c0=0x202020:c1=0x505060:c2=0x302020:c3=0x404040:speed=0.1:seed=1"
     return [MOVING, "testsrc", dark, *gradients, *zones]
