@@ -90,11 +90,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only ``make exhaustive`` runs; if several workers share the tests, the slow ones begin first.
+    """Leave out what only ``make exhaustive`` runs; the tests of a file that is named run all.
 
-    Else all would wait for the one begun last. The tests of a file that is named run all.
+    If several workers share the tests, the slow ones begin first, each for itself: else all would wait for the one
+    begun last. The others of a file go to one worker, which makes once what they share.
     """
     if not config.option.exhaustive:
         named = {(config.invocation_params.dir / name.partition("::")[0]).resolve() for name in config.args}
@@ -102,6 +102,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
     if hasattr(config, "workerinput"):
+        for item in items:
+            if not item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
