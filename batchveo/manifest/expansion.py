@@ -63,7 +63,7 @@ class Expander:
         self._chains = ChainForms(merger.vocabulary, merger.find_default, self._report_chain)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
-        self._clashed: object = None
+        self._clashed: Entry | None = None
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
@@ -281,11 +281,8 @@ class Expander:
 
     def _suggest_name(self, merged: MergedEntry) -> str | None:
         """What would keep the names of an entry's jobs apart; its other jobs clash for the same reason."""
-        written = merged.entry.chain.chain if merged.entry.chain else id(merged.entry)
-        if self._clashed == written:
-            return None
-        self._clashed = written
-        return suggest_name(merged)
+        before, self._clashed = self._clashed, merged.entry
+        return None if before is not None and _is_same(before, merged.entry) else suggest_name(merged)
 
     def _fill_request(
         self,
@@ -408,6 +405,13 @@ def _fill_name(case: _Case, values: Mapping[str, object]) -> str | None:
         return None
     words = accept_words(name if isinstance(name, str) else to_text(name))
     return f"{words} ({given.copy})" if given is not None and given.copy > 1 else words
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    """Whether they are one, or links of one chain."""
+    if entry.chain is not None and other.chain is not None:
+        return entry.chain.chain == other.chain.chain
+    return entry is other
 
 
 def suggest_name(merged: MergedEntry) -> str:

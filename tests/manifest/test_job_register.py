@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
 from tests.helpers.manifests import PNG, T2V, jobs, problems
 
@@ -66,3 +69,12 @@ def test_names_clash_over_files(tmp_path: Path) -> None:
     [problem] = problems(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
     assert (problem.file, problem.line) == (str(tmp_path / "b.jsonl"), 2)
     assert f"{tmp_path / 'a.jsonl'}:2" in problem.message
+
+
+def test_each_entry_whose_names_clash_is_a_problem(tmp_path: Path) -> None:
+    """One for each, though several of its jobs clash: also if an entry is read into the memory of one before."""
+    rows = "".join(f"A,{T2V},x,2\nB,{T2V},y{number}-{{index}},2\n" for number in range(100))
+    (tmp_path / "a.csv").write_text(f"prompt,model,name,repeat\n{rows}")
+    with pytest.raises(ManifestError) as error, Manifests([tmp_path / "a.csv"]) as manifests:
+        manifests.check()
+    assert error.value.total == 100
