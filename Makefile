@@ -37,7 +37,7 @@ demo: $(VENV)/run ## Run manifests/quickstart.yaml on the embedded sandbox; cost
 	@echo
 	@ls -l demo/videos/*.mp4
 
-test: $(VENV)/dev $(VENV)/browser ## Run the tests, on all cores; in three to four minutes
+test: $(VENV)/dev $(VENV)/browser ## Run the tests, on all cores; in about three minutes
 	$(BIN)/python -m pytest -n auto
 
 exhaustive: $(VENV)/dev $(VENV)/browser ## Run what `make test` leaves out: further cases, browsers, clusters

@@ -72,6 +72,7 @@ def test_the_batch_script_is_one() -> None:
     subprocess.run(["bash", "-n", SBATCH], check=True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 def test_every_option_of_ray_start_exists() -> None:
     """In the guide and in the batch script; by its help, since importing Ray settles how it may be used."""

@@ -28,6 +28,7 @@ from batchveo.display.reporter import open_reporter
 from batchveo.engine.result import RunResult
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Counts, Store
+from tests.helpers.samples import sample_cases
 from tests.helpers.terminal_screen import Screen
 
 NAMES = ["'[red]fox[/red]'", '"狐 👩‍🚀 \\u202e"', "'<script>'", "café"]
@@ -156,6 +157,7 @@ def test_a_terminal_that_takes_nothing_holds_up_nothing(url: str) -> None:
     assert counts[JobState.SUCCEEDED] + counts[JobState.FAILED] == counts.total == 30
 
 
+@pytest.mark.exhaustive
 def test_a_terminal_that_is_full_at_the_summary_holds_up_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It took all lines of the run, and takes no more."""
     stuck = threading.Event()
@@ -165,7 +167,7 @@ def test_a_terminal_that_is_full_at_the_summary_holds_up_nothing(url: str, monke
     stuck.set()
 
 
-@pytest.mark.parametrize(("arguments", "environ"), [([], {"TERM": "dumb"}), (["--log-json"], {})])
+@pytest.mark.parametrize(("arguments", "environ"), sample_cases([([], {"TERM": "dumb"}), (["--log-json"], {})], size=1))
 def test_no_figures_where_none_are_wanted(url: str, arguments: list[str], environ: dict[str, str]) -> None:
     """Lines only: nothing moves the cursor."""
     session = Session("run", "m.yaml", *arguments, **environ)
@@ -182,6 +184,7 @@ def test_no_color_at_a_terminal(url: str) -> None:
     assert not re.search(rb"\x1b\[(3\d|9\d|38;)", session.seen)
 
 
+@pytest.mark.exhaustive
 def test_a_poor_locale_does_not_crash(url: str) -> None:
     """LANG=C, and no UTF-8 whatsoever: each character has one that stands for it."""
     Path("m.yaml").write_text("jobs:\n  - {model: veo2, prompt: A fox, name: fox}\n")
@@ -203,6 +206,7 @@ def test_log_json_parses_line_by_line(url: str, capsys: pytest.CaptureFixture[st
     assert sum(row["event"] == "moved" and row["from"] == "submitting" for row in rows) == 4
 
 
+@pytest.mark.exhaustive
 def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Coloured lines, but no figures."""
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -212,7 +216,7 @@ def test_force_color_in_a_pipe(url: str, monkeypatch: pytest.MonkeyPatch, capsys
     assert "\x1b[?2026h" not in err
 
 
-@pytest.mark.parametrize("ending", [130, 0])
+@pytest.mark.parametrize("ending", sample_cases([130, 0], size=1))
 def test_watching_from_a_second_terminal(url: str, ending: int) -> None:
     """The same figures, until Ctrl-C or q; the terminal is as it was."""
     status_of(["run", "m.yaml", "-q"])
@@ -232,6 +236,7 @@ def test_watching_from_a_second_terminal(url: str, ending: int) -> None:
     assert "Traceback" not in text
 
 
+@pytest.mark.exhaustive
 def test_status_watched_as_json(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One object a line."""
     status_of(["run", "m.yaml", "-q"])

@@ -46,6 +46,8 @@ POINTS = (
     "final-not-flushed",
     "after-final-commit",
 )
+MOST_OFTEN = ("after-mark", "after-post", "id-not-flushed", "mid-download", "final-not-flushed")
+"""Of these points, those at which a run spends its time, and where money is lost most easily."""
 OF_FOLDERS = (
     "mid-download",
     "half-made-folders",

@@ -15,7 +15,7 @@ from batchveo.core.models import Job, JobState
 from batchveo.operations.verify import verify
 from batchveo.sandbox import Service, Settings, running
 from batchveo.store import Store
-from tests.crash.child import CONCURRENCY, OF_FOLDERS, OF_GATES, POINTS
+from tests.crash.child import CONCURRENCY, MOST_OFTEN, OF_FOLDERS, OF_GATES, POINTS
 from tests.helpers.process_server import ServedProcess, start_process
 from tests.helpers.samples import sample_cases
 
@@ -71,7 +71,7 @@ def assert_nothing_bought_twice_or_lost(folder: Path, service: Service) -> None:
         assert job.state is JobState.SUCCEEDED or (job.held and job.id not in bought)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", sample_cases([*MOST_OFTEN, *sorted({*POINTS} - {*MOST_OFTEN})], size=len(MOST_OFTEN)))
 def test_death_at_a_named_point(tmp_path: Path, point: str) -> None:
     """In the middle of several jobs; then a run to the end."""
     (tmp_path / "m.yaml").write_text(MANIFEST)
@@ -86,7 +86,7 @@ def test_death_at_a_named_point(tmp_path: Path, point: str) -> None:
     assert_nothing_bought_twice_or_lost(tmp_path, service)
 
 
-@pytest.mark.parametrize("point", OF_FOLDERS)
+@pytest.mark.parametrize("point", sample_cases(OF_FOLDERS, size=2))
 def test_death_while_a_video_gets_its_folder(tmp_path: Path, point: str) -> None:
     """Then a run to the end; and with the database lost, the sidecars in the folders are enough."""
     (tmp_path / "m.yaml").write_text(f'filename: "{{model}}/{{repeat}}/{{name}}"\n{MANIFEST}')
@@ -143,7 +143,7 @@ def assert_families_are_whole(folder: Path, service: Service) -> None:
         assert charged <= 90
 
 
-@pytest.mark.parametrize("point", OF_GATES)
+@pytest.mark.parametrize("point", sample_cases(OF_GATES, size=1))
 def test_death_while_clips_are_judged(tmp_path: Path, point: str) -> None:
     pytest.importorskip("av", reason="measuring needs the extra media")
     (tmp_path / "m.yaml").write_text(GATED.replace("12", "4"))

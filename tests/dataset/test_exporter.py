@@ -16,6 +16,7 @@ from batchveo.dataset import Captions, Files, Format
 from batchveo.dataset.index import INDEX_FILE, ExportIndex
 from batchveo.operations.verify import verify
 from tests.helpers.finished_jobs import Morning
+from tests.helpers.samples import sample_cases
 
 ALL = tuple(Format)
 
@@ -129,7 +130,7 @@ class Died(BaseException):
         pytest.param((Format.VIDEOFOLDER,), marks=pytest.mark.exhaustive),
     ],
 )
-@pytest.mark.parametrize("files", [Files.LINK, Files.COPY])
+@pytest.mark.parametrize("files", sample_cases([Files.LINK, Files.COPY], size=1))
 def test_a_death_at_any_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files, formats: tuple[Format, ...]
 ) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from batchveo.core.models import JobState
 from batchveo.display.summary import describe_account, describe_outcome
-from tests.helpers.samples import sample_cases
 from tests.simulation.many_models import DEPRECATED, EACH, REPLACED, is_listed, live_through, open_night
 
 S = JobState
@@ -80,7 +79,8 @@ async def test_a_night_of_sixty_models() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", sample_cases(range(4), size=1))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(4))
 def test_nights_with_faults(seed: int) -> None:
     """Other models each time; ``python -m tests.simulation.many_models 100`` lives through more of them."""
     live_through(seed)

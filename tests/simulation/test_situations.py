@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -15,22 +16,21 @@ from tests.simulation.situations import (
     FAULTS,
     GROUPS,
     HEAVY,
+    LOCAL,
     POSSIBLE,
-    REMOTE,
-    REMOTES,
     WORKERS,
     select_group,
 )
 
 PARTS = [(group, worker) for group in GROUPS for worker in WORKERS if select_group(group, worker)]
-IN_OTHER_PROCESSES = (REMOTE, REMOTES)
-"""Alive, and so the kinds of worker that find least of what the others do not: these take half the time of all."""
+OTHERS = {*WORKERS} - {LOCAL}
+"""The workers of a cluster, alive or given up: their nights take three quarters of the time."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "worker"),
-    [pytest.param(*part, marks=pytest.mark.exhaustive if part[1] in IN_OTHER_PROCESSES else ()) for part in PARTS],
+    [pytest.param(*part, marks=pytest.mark.exhaustive if part[1] in OTHERS else ()) for part in PARTS],
 )
 def test_every_situation(group: str, worker: str) -> None:
     """All invariants hold after each run of nights that visit all of them."""
@@ -44,6 +44,13 @@ def test_the_parts_have_each_situation_once() -> None:
     parts = [select_group(group, worker) for group, worker in PARTS]
     assert frozenset().union(*parts) == POSSIBLE - BY_CHANCE
     assert not any(one & other for one, other in combinations(parts, 2))
+
+
+def test_the_docs_say_how_many_there_are() -> None:
+    """And how many of them only a moment decides."""
+    page = (Path(__file__).parents[2] / "docs/explanation/evidence.md").read_text(encoding="utf-8")
+    assert len(BY_CHANCE) == 2
+    assert f"all but two of {len(POSSIBLE):,} situations" in page
 
 
 def test_every_fault_of_the_sandbox_is_among_them() -> None:

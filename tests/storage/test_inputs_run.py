@@ -21,6 +21,7 @@ from batchveo.operations.input_ways import check_inputs
 from batchveo.sandbox import Service
 from batchveo.storage import destination_check
 from batchveo.storage.objects import Objects
+from tests.helpers.samples import sample_cases
 from tests.storage.conftest import Bucket
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket")]
@@ -139,6 +140,7 @@ def test_nothing_is_bought_without_a_way(
     assert bucket.keys() == []
 
 
+@pytest.mark.exhaustive
 def test_a_store_that_only_this_network_reaches(
     bucket: Bucket, service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,7 +167,7 @@ status_of(["run", "pictures.yaml", "--inputs", sys.argv[2]])
 """
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", sample_cases(["before", "after"], size=1))
 def test_killed_at_an_upload(bucket: Bucket, service: Service, moment: str) -> None:
     """The database knows of it: the next run uploads what is missing, buys each once, and leaves nothing."""
     died = subprocess.run([sys.executable, "-c", KILLED, moment, bucket.url], capture_output=True, timeout=60)

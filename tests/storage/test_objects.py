@@ -57,6 +57,7 @@ async def test_what_was_changed_meanwhile_is_not_replaced(bucket: Bucket) -> Non
     assert second.content == b"2"
 
 
+@pytest.mark.exhaustive
 async def test_a_large_object_in_parts(bucket: Bucket) -> None:
     """Nothing is seen before the end; then all of it, in pieces, and any range of it."""
     there = Objects(bucket.url)
@@ -199,6 +200,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.exhaustive
 def test_a_process_may_end_right_after_its_last_request(bucket: Bucket) -> None:
     """No thread of the store's comes back to a Python that is shutting down."""
     command = [sys.executable, "-c", ENDING, str(bucket.url)]

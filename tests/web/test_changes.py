@@ -13,6 +13,7 @@ from tests.helpers.factories import make_spec
 from tests.web.conftest import Client, Night
 
 
+@pytest.mark.exhaustive
 def test_ten_thousand_selected_jobs_are_cancelled(client: Client, night: Night) -> None:
     """Whatever is no longer pending is left alone, if the person was told so."""
     night.add(*(make_spec(f"take {number}") for number in range(10_000)))
