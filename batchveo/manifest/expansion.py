@@ -60,7 +60,9 @@ class Expander:
         self._register = register
         self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
-        self._chains = ChainForms(merger.vocabulary, merger.find_default, self._report_chain)
+        # no method of this object: as a circle it would keep what the register has of a million jobs until garbage goes
+        report = partial(_report_chain, merger, register)
+        self._chains = ChainForms(merger.vocabulary, merger.find_default, report)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
         self._clashed: Entry | None = None
@@ -79,12 +81,6 @@ class Expander:
     def _expand_chain(self, entry: Entry) -> Iterator[Row]:
         for link in self._chains.list_links(entry, self._label):
             yield from self.expand_entry(link)
-
-    def _report_chain(self, entry: Entry, field: str, fault: Fault) -> None:
-        self._merger.report(entry, field, fault)
-        own_id = entry.fields.get("id")
-        if isinstance(own_id, str | int):
-            self._register.note_broken_chain(str(own_id))
 
     def _expand_merged(self, entry: Entry) -> Iterator[Row]:
         """The jobs of an entry that no earlier one has the shape of, or that takes more than its own values."""
@@ -405,6 +401,14 @@ def _fill_name(case: _Case, values: Mapping[str, object]) -> str | None:
         return None
     words = accept_words(name if isinstance(name, str) else to_text(name))
     return f"{words} ({given.copy})" if given is not None and given.copy > 1 else words
+
+
+def _report_chain(merger: EntryMerger, register: JobRegister, entry: Entry, field: str, fault: Fault) -> None:
+    """Report what is wrong with a chain, all of whose links are missing then."""
+    merger.report(entry, field, fault)
+    own_id = entry.fields.get("id")
+    if isinstance(own_id, str | int):
+        register.note_broken_chain(str(own_id))
 
 
 def _is_same(entry: Entry, other: Entry) -> bool:

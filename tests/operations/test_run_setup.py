@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
 
 import batchveo
 from batchveo.core.errors import Declined, KnownElsewhere
-from batchveo.operations.run_setup import Consent
+from batchveo.manifest.job_register import JobRegister
+from batchveo.manifest.problems import Problems
+from batchveo.operations.run_setup import Consent, ManifestSources
 from batchveo.provider import ApiClient
 from batchveo.sandbox import Service
+from tests.helpers.chains import LITE
 from tests.operations.runs import MANIFEST, settings
+
+CHAINS = f"""
+defaults: {{model: {LITE}}}
+jobs:
+  - chain: [A, B]
+  - {{prompt: C, image_url: {{of: x, frame: last}}}}
+  - {{prompt: D, id: x}}
+"""
 
 
 def test_prices_are_fetched_and_clients_opened_once(
@@ -55,3 +68,33 @@ def test_consent_is_asked_for_or_refused() -> None:
         Consent(confirm=lambda question: False).require("it is odd", "mend it", KnownElsewhere)
     with pytest.raises(KnownElsewhere, match="it is odd\nmend it\nnothing was written or bought"):
         Consent().require("it is odd", "mend it", KnownElsewhere)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.csv", "prompt,model\nA,veo2\nB,veo2\n"),
+        ("m.jsonl", '{"prompt": "A", "model": "veo2"}\n'),
+        ("m.yaml", "- {prompt: A, model: veo2, repeat: 2}\n- {prompt: '{x}', model: veo2, matrix: {x: [1, 2]}}\n"),
+        ("c.yaml", CHAINS),
+    ],
+)
+def test_what_reading_takes_is_free_before_the_jobs_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    """For a million jobs that is 80 MB: not only once garbage is looked for."""
+    (tmp_path / name).write_text(content)
+    registers: list[weakref.ref[JobRegister]] = []
+    make = JobRegister.__init__
+
+    def noted(register: JobRegister, problems: Problems, *, several: bool = False) -> None:
+        registers.append(weakref.ref(register))
+        make(register, problems, several=several)
+
+    monkeypatch.setattr(JobRegister, "__init__", noted)
+    gc.disable()
+    try:
+        with ManifestSources(paths=[tmp_path / name]).stage():
+            assert [register() for register in registers] == [None]
+    finally:
+        gc.enable()
