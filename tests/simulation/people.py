@@ -362,8 +362,8 @@ def retry_to(people: People, store: Store, jobs: Collection[Job]) -> int:
 
 
 def _note_copies(people: People, store: Store, chosen: Job, before: Collection[Job]) -> None:
-    """What a later take was replaced by may ask for the same as what its first take was."""
-    if chosen.take > 1:
+    """What replaces a later take, or a copy, may ask for the same as what replaced the first take."""
+    if chosen.take > 1 or chosen.id in people.copies:
         people.copies |= {job.id for job in store.jobs()} - {job.id for job in before}
 
 
