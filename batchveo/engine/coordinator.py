@@ -346,5 +346,5 @@ class Coordinator:
 def _require_kept(found: T | None) -> T:
     """What was found of an input file. A late copy of a call may ask for a frame that was dropped since."""
     if found is None:
-        raise StoreRefused(errno.ENOENT, "it is not kept any more: the jobs that were made from it have their videos")
+        raise StoreRefused(errno.ENOENT, "it is not kept any more: all jobs with this input have their videos")
     return found

@@ -25,6 +25,9 @@ from batchveo.manifest.problems import Fault, fault_without_field
 from batchveo.manifest.request_template import BLANK, RequestTemplate, RequestTemplates, names_in, used_by
 from batchveo.manifest.templates import Template, to_text
 
+_REMEMBERED = 10_000
+"""Entries whose names clash that are known by then; of a later one each clash is counted."""
+
 
 class _Problem(Exception):
     """What was wrong with one job has been reported."""
@@ -60,12 +63,16 @@ class Expander:
         self._register = register
         self._problems = merger.problems
         self._compiled = CompiledEntries(merger)
-        # no method of this object: as a circle it would keep what the register has of a million jobs until garbage goes
+        # not a method of this object, which would refer to itself then: the ids and names of a million jobs would stay
+        # in memory until the garbage collector runs
         report = partial(_report_chain, merger, register)
         self._chains = ChainForms(merger.vocabulary, merger.find_default, report)
         self._said: set[tuple[str, int]] = set()
         self._by_row: dict[object, RequestTemplate | None] = {}
-        self._clashed: Entry | None = None
+        self._merged = 0
+        """How many entries were merged so far, which tells them apart."""
+        self._clashed: set[str | int] = set()
+        """The chains, and the entries of no chain, with a clash of names that is reported."""
 
     def expand_entry(self, entry: Entry) -> Iterable[Row]:
         """The jobs of an entry in their order: line by line, the first variable slowest, then the index."""
@@ -84,6 +91,7 @@ class Expander:
 
     def _expand_merged(self, entry: Entry) -> Iterator[Row]:
         """The jobs of an entry that no earlier one has the shape of, or that takes more than its own values."""
+        self._merged += 1
         noticed = self._problems.noticed
         merged = self._merger.merge(entry)
         place = Place(self._label, entry.line)
@@ -258,7 +266,7 @@ class Expander:
                 links=tuple(references.links),
                 member=_find_member(case, values, index),
             )
-            suggest = partial(self._suggest_name, merged) if merged.is_family else _suggest_own_name
+            suggest = partial(self._suggest_name, merged, self._merged) if merged.is_family else _suggest_own_name
             report_link = self._make_link_reporter(case, template) if references.links else None
             return self._register.make_job(parts, self._label, case.place, suggest, report_link)
         except Fault as fault:
@@ -275,10 +283,14 @@ class Expander:
         if references.links:
             self._register.check_parents(references.links, self._make_link_reporter(case, template))
 
-    def _suggest_name(self, merged: MergedEntry) -> str | None:
+    def _suggest_name(self, merged: MergedEntry, number: int) -> str | None:
         """What would keep the names of an entry's jobs apart; its other jobs clash for the same reason."""
-        before, self._clashed = self._clashed, merged.entry
-        return None if before is not None and _is_same(before, merged.entry) else suggest_name(merged)
+        written = merged.entry.chain.chain if merged.entry.chain else number
+        if written in self._clashed:
+            return None
+        if len(self._clashed) < _REMEMBERED:
+            self._clashed.add(written)
+        return suggest_name(merged)
 
     def _fill_request(
         self,
@@ -409,13 +421,6 @@ def _report_chain(merger: EntryMerger, register: JobRegister, entry: Entry, fiel
     own_id = entry.fields.get("id")
     if isinstance(own_id, str | int):
         register.note_broken_chain(str(own_id))
-
-
-def _is_same(entry: Entry, other: Entry) -> bool:
-    """Whether they are one, or links of one chain."""
-    if entry.chain is not None and other.chain is not None:
-        return entry.chain.chain == other.chain.chain
-    return entry is other
 
 
 def suggest_name(merged: MergedEntry) -> str:

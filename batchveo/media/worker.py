@@ -48,7 +48,7 @@ def check_extra() -> None:
     """Raise ``UsageError`` unless clips can be measured here."""
     if not can_measure():
         wanted = ".".join(map(str, _PYAV))
-        raise UsageError(f"measuring videos needs PyAV {wanted} or newer: pip install --upgrade 'batchveo[media]'")
+        raise UsageError(f"reading videos needs PyAV {wanted} or newer: pip install --upgrade 'batchveo[media]'")
 
 
 async def measure_video(

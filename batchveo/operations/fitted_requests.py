@@ -19,7 +19,7 @@ from batchveo.manifest.links import LinkTo, is_link, write_link
 from batchveo.manifest.media import InputWays, LocalFiles
 from batchveo.manifest.problems import Fault, Problems
 from batchveo.manifest.rules import Rule, Rules
-from batchveo.operations.input_copies import NOT_KEPT, find_media_type
+from batchveo.operations.input_copies import NOT_KEPT, PROMOTE_ANOTHER, find_media_type
 from batchveo.operations.input_ways import recall_ways
 from batchveo.provider.catalog import Catalog
 from batchveo.store import Store
@@ -172,7 +172,7 @@ class _References:
         if text not in self._by_reference:
             kind = find_media_type(self._store, text.removeprefix(INPUT_PREFIX))
             if kind is None:
-                raise Fault(NOT_KEPT)
+                raise Fault(NOT_KEPT, PROMOTE_ANOTHER)
             content = base64.b64encode(text.encode()).decode()
             address = f"https://bucket.example/{content}" if self._by_url else f"data:{kind};base64,{content}"
             self._by_reference[text], self._by_address[address] = address, text

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import mimetypes
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from batchveo.core.errors import UsageError, find_reason
+from batchveo.core.errors import find_reason
 from batchveo.engine.stages.clip_inspector import ClipInspector
+from batchveo.manifest.problems import Fault
 from batchveo.storage.file_system import replace_file
 from batchveo.store import Store
 from batchveo.store.links import FRAME_TYPE, describe_part
 
 NOT_KEPT = "the frame that it was made from is not kept, and the video that had it was replaced"
+PROMOTE_ANOTHER = "promote another clip"
+_DIGITS = 16
 
 
 def find_media_type(store: Store, sha256: str) -> str | None:
@@ -26,28 +31,44 @@ def find_media_type(store: Store, sha256: str) -> str | None:
     return kept
 
 
-async def copy_inputs(store: Store, clips: ClipInspector, paths: Mapping[str, Path]) -> None:
-    """Write input files, given by their SHA-256, to these paths; frames that are not kept are taken again.
+async def copy_inputs(
+    store: Store, clips: ClipInspector, wanted: Iterable[str], folder: Path, report: Callable[[str, Fault], None]
+) -> dict[str, Path]:
+    """Write input files, given by their SHA-256, into ``folder``; frames that are not kept are taken again.
 
-    Raises ``OSError`` if one cannot be written, ``UsageError`` if its content cannot be had.
+    Returns their paths; ``report`` gets the others, with what is wrong. Raises ``OSError`` if one cannot be written.
     """
-    for sha256, path in paths.items():
-        content = await _read_content(store, clips, sha256)
-        path.parent.mkdir(exist_ok=True)
-        with replace_file(path) as part:
-            part.write_bytes(content)
+    copies: dict[str, Path] = {}
+    for sha256 in wanted:
+        try:
+            media_type, content = await _read_input(store, clips, sha256)
+        except Fault as fault:
+            report(sha256, fault)
+            continue
+        copies[sha256] = _write_copy(folder, media_type, content)
+    return copies
 
 
-async def _read_content(store: Store, clips: ClipInspector, sha256: str) -> bytes:
+def _write_copy(folder: Path, media_type: str, content: bytes) -> Path:
+    """Write a file named by what is in it: another version of PyAV may write a frame otherwise."""
+    name = hashlib.sha256(content).hexdigest()[:_DIGITS]
+    path = folder / f"{name}{mimetypes.guess_extension(media_type) or ''}"
+    with replace_file(path) as part:
+        part.write_bytes(content)
+    return path
+
+
+async def _read_input(store: Store, clips: ClipInspector, sha256: str) -> tuple[str, bytes]:
+    """Media type and content of an input file. Raises ``Fault``."""
     kept = store.imports.find_input_file(sha256)
     if kept is not None:
-        return kept[1]
+        return kept
     source = store.links.find_frame_source(sha256)
     if source is None:
-        raise UsageError(NOT_KEPT)
+        raise Fault(NOT_KEPT, PROMOTE_ANOTHER)
     job, part = source
     try:
-        return await clips.take_frame(job, part)
+        return FRAME_TYPE, await clips.take_frame(job, part)
     except OSError as error:
-        why = f"{describe_part(part)} of {job.name!r} cannot be taken again: {find_reason(error)}"
-        raise UsageError(f"{why}; put the video back, or leave the parameter out by --drop") from None
+        reason = find_reason(error)
+        raise Fault(f"{describe_part(part)} of {job.name!r} cannot be taken again: {reason}", PROMOTE_ANOTHER) from None

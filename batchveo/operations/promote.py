@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
-from batchveo.core.errors import DiskTrouble, UsageError
+from batchveo.core.errors import DiskTrouble, UsageError, find_reason
 from batchveo.core.gates import parse_policy
 from batchveo.core.job_row import canonical_json
 from batchveo.core.links import find_links
@@ -21,6 +21,7 @@ from batchveo.dataset.choice import ClipChooser
 from batchveo.dataset.tables import format_json_line
 from batchveo.engine.input_files import find_references
 from batchveo.engine.stages.clip_inspector import ClipInspector
+from batchveo.manifest.problems import Fault, Problems
 from batchveo.operations.fitted_requests import (
     ChangedDefault,
     NewRules,
@@ -30,7 +31,7 @@ from batchveo.operations.fitted_requests import (
     fit_requests,
     map_texts,
 )
-from batchveo.operations.input_copies import copy_inputs, find_media_type
+from batchveo.operations.input_copies import copy_inputs
 from batchveo.operations.input_ways import recall_ways
 from batchveo.provider.catalog import MODELS, Catalog
 from batchveo.storage.file_system import replace_file
@@ -42,7 +43,6 @@ STDOUT = Path("-")
 _YAML, _LINES = (".yaml", ".yml"), (".jsonl", ".ndjson")
 _WIDTH = 1 << 30
 _ID_SHOWN = 8
-_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,17 +179,38 @@ def check_manifest_name(path: Path) -> None:
 async def write_manifest(store: Store, promotion: Promotion, path: Path, clips: ClipInspector) -> None:
     """Write the manifest, and its input files into a folder beside it.
 
-    Raises ``DiskTrouble``, and ``UsageError`` if a frame cannot be taken again from ``clips``.
+    Raises ``DiskTrouble``, or ``ManifestError`` with all frames that cannot be taken again from ``clips``; then nothing
+    is there.
     """
-    folder = path.with_name(f"{path.stem}-inputs")
-    copies = {sha256: folder / _name_input(store, sha256) for sha256 in promotion.inputs}
-    names = {sha256: f"{folder.name}/{copy.name}" for sha256, copy in copies.items()}
+    folder, problems = path.with_name(f"{path.stem}-inputs"), Problems()
+    users = {
+        sha256: (entry["name"], field)
+        for entry in promotion.entries
+        for field, value in entry.items()
+        for sha256 in find_references(value)
+    }
+
+    def report(sha256: str, fault: Fault) -> None:
+        name, field = users[sha256]
+        fault.suggestion = f"{fault.suggestion}, or --drop {field} leaves it out"
+        problems.add(str(path), None, field, f"job {name}: {fault.message}", fault.suggestion)
+
     try:
-        await copy_inputs(store, clips, copies)
+        with TemporaryDirectory(prefix=".", dir=path.parent) as hidden:
+            copies = await copy_inputs(store, clips, promotion.inputs, Path(hidden), report)
+            problems.raise_if_any()
+            _move_files(copies.values(), folder)
+        names = {sha256: f"{folder.name}/{copy.name}" for sha256, copy in copies.items()}
         with replace_file(path) as part:
             part.write_text(_format(promotion, names, lines=path.suffix.lower() in _LINES), encoding="utf-8")
     except OSError as error:
-        raise DiskTrouble(f"{path} cannot be written: {error}") from None
+        raise DiskTrouble(f"{path} cannot be written: {find_reason(error)}") from None
+
+
+def _move_files(files: Iterable[Path], folder: Path) -> None:
+    for file in files:
+        folder.mkdir(exist_ok=True)
+        file.replace(folder / file.name)
 
 
 def format_manifest(promotion: Promotion) -> str:
@@ -199,10 +220,6 @@ def format_manifest(promotion: Promotion) -> str:
             "these clips were made from local files or frames: name a manifest by --output, to have them beside it"
         )
     return _format(promotion, {}, lines=False)
-
-
-def _name_input(store: Store, sha256: str) -> str:
-    return f"{sha256[:_DIGITS]}{mimetypes.guess_extension(find_media_type(store, sha256) or '') or ''}"
 
 
 def _format(promotion: Promotion, files: Mapping[str, str], *, lines: bool) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from batchveo.core.errors import ManifestError
 from batchveo.manifest import Manifests
+from tests.helpers.chains import LITE
 from tests.helpers.manifests import PNG, T2V, jobs, problems
 
 
@@ -69,6 +70,21 @@ def test_names_clash_over_files(tmp_path: Path) -> None:
     [problem] = problems(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
     assert (problem.file, problem.line) == (str(tmp_path / "b.jsonl"), 2)
     assert f"{tmp_path / 'a.jsonl'}:2" in problem.message
+
+
+def test_entries_whose_jobs_wait_in_turns_have_one_clash_each(tmp_path: Path) -> None:
+    """Jobs of both entries are made in turns, as their parents come."""
+    waiting = "".join(
+        f"- {{id: {name}, prompt: '{name} {{c}}', name: {name}, matrix: {{c: [x, y, z]}}, "
+        "image_url: {frame: last, of: P}}\n"
+        for name in ("a", "b")
+    )
+    (tmp_path / "a.yaml").write_text(
+        f"defaults: {{model: {LITE}}}\njobs:\n{waiting}"
+        "- {id: P, prompt: 'p {c}', name: 'p {c}', matrix: {c: [x, y, z]}, image_url: {frame: last, of: R}}\n"
+        "- {id: R, prompt: 'r {c}', name: 'r {c}', matrix: {c: [x, y, z]}}\n"
+    )
+    assert [(problem.line, problem.field) for problem in problems(tmp_path / "a.yaml")] == [(3, "name"), (4, "name")]
 
 
 def test_each_entry_whose_names_clash_is_a_problem(tmp_path: Path) -> None:

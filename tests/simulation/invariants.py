@@ -38,7 +38,7 @@ def hold_always(plan: Plan, night: WatchedNight) -> None:
     budget = plan.run["budget"]
     if budget is not None:
         spent = _sum_prices(bought, recorded)
-        # two databases of which one was lost may have bought more than one could: then this one buys nothing
+        # what is imported may be more than the budget: two databases, of which one is lost, bought it
         found = 0.0 if people is None else _sum_prices(bought, people.imported)
         assert spent <= max(budget, found) + 0.01, f"{spent} spent on a budget of {budget}"
     for job in jobs:
@@ -121,7 +121,9 @@ def hold_in_the_end(plan: Plan, night: WatchedNight) -> None:
         kept = night.look().connection.db.execute("SELECT count(*) FROM inputs").fetchone()[0]
         assert kept == 0, f"{kept} frames are kept"
     if plan.rejects is not None:
-        _check_last_takes(plan, jobs.values(), () if people is None else people.touched | people.list_voted())
+        excepted = () if people is None else people.touched | people.list_voted()
+        forgotten = () if people is None else {*people.forgotten.values()}
+        _check_last_takes(plan, jobs.values(), excepted, forgotten)
     _check_folders(plan, night, jobs.values())
     assert not list((night.folder / "videos").rglob("*.json.part"))
 
@@ -190,10 +192,13 @@ def _check_made_take(plan: Plan, job: Job, family: Sequence[Job]) -> None:
         assert sum(not take.asked for take in family) <= plan.run["tries"]
 
 
-def _check_last_takes(plan: Plan, jobs: Collection[Job], excepted: Collection[int]) -> None:
+def _check_last_takes(
+    plan: Plan, jobs: Collection[Job], excepted: Collection[int], forgotten: Collection[str] = ()
+) -> None:
     """Every clip has its verdict, and each family ends with a good take, unless no try is left.
 
-    ``excepted``: the first takes of families in which people decided.
+    ``excepted``: the first takes of families in which people decided. ``forgotten``: the ids of jobs that lost
+    databases knew; they alone knew whether people wanted more takes than the good one.
     """
     families: dict[int, list[Job]] = defaultdict(list)
     for job in jobs:
@@ -203,9 +208,9 @@ def _check_last_takes(plan: Plan, jobs: Collection[Job], excepted: Collection[in
     for family in (each for first, each in families.items() if first not in excepted):
         last = max(family, key=lambda job: job.take)
         used = sum(take.tried + (take.state is S.SUCCEEDED) for take in family)
-        # a lost database alone knew that people wanted more takes than the good one
-        is_made = any(take.verdict == "accepted" for take in family) or last.verdict != "rejected"
-        assert is_made or used >= plan.run["tries"], f"{last.name} is not made again"
+        is_wanted = all(take.verdict != "accepted" or take.id not in forgotten for take in family)
+        is_bad = last.verdict == "rejected" and is_wanted
+        assert not is_bad or used >= plan.run["tries"], f"{last.name} is not made again"
 
 
 @contextmanager
