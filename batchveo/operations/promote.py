@@ -199,7 +199,7 @@ async def write_manifest(store: Store, promotion: Promotion, path: Path, clips: 
         with TemporaryDirectory(prefix=".", dir=path.parent) as hidden:
             copies = await copy_inputs(store, clips, promotion.inputs, Path(hidden), report)
             problems.raise_if_any()
-            _move_files(copies.values(), folder)
+            _move_files({*copies.values()}, folder)
         names = {sha256: f"{folder.name}/{copy.name}" for sha256, copy in copies.items()}
         with replace_file(path) as part:
             part.write_text(_format(promotion, names, lines=path.suffix.lower() in _LINES), encoding="utf-8")
