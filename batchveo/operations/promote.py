@@ -184,16 +184,16 @@ async def write_manifest(store: Store, promotion: Promotion, path: Path, clips: 
     """
     folder, problems = path.with_name(f"{path.stem}-inputs"), Problems()
     users = {
-        sha256: (entry["name"], field)
+        sha256: (entry["name"], param)
         for entry in promotion.entries
-        for field, value in entry.items()
+        for param, value in entry.items()
         for sha256 in find_references(value)
     }
 
     def report(sha256: str, fault: Fault) -> None:
-        name, field = users[sha256]
-        fault.suggestion = f"{fault.suggestion}, or --drop {field} leaves it out"
-        problems.add(str(path), None, field, f"job {name}: {fault.message}", fault.suggestion)
+        job, param = users[sha256]
+        suggestion = f"{fault.suggestion}, or --drop {param} leaves it out"
+        problems.add(str(path), None, param, f"job {job}: {fault.message}", suggestion)
 
     try:
         with TemporaryDirectory(prefix=".", dir=path.parent) as hidden:

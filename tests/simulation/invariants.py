@@ -94,7 +94,7 @@ def _check_recorded(night: WatchedNight, bought: Mapping[str, Sequence[Generatio
         requests = Counter(one.client_request_id for one in generations)
         assert not requests or max(requests.values()) == 1, f"a request for {job_id} was bought twice"
         for one in generations:
-            assert recorded[one.client_request_id, job_id] == 1 or is_forgotten(night, one), f"{one.id} has no job"
+            assert recorded[one.client_request_id, job_id] == 1 or _is_forgotten(night, one), f"{one.id} has no job"
     return {request for request, _ in recorded}
 
 
@@ -133,10 +133,10 @@ def _check_bought(night: WatchedNight, jobs: Mapping[str, Job]) -> None:
     people = night.people
     for job_id, each in _bought(night).items():
         job, generations = jobs.get(job_id), [one for one in each if not _is_forsaken(night, one)]
-        if not generations or (job is None and all(is_forgotten(night, one) for one in generations)):
+        if not generations or (job is None and all(_is_forgotten(night, one) for one in generations)):
             continue
         assert job is not None, f"{job_id} was bought, and is no job"
-        known = [one for one in generations if not is_forgotten(night, one) or one.id == job.generation_id]
+        known = [one for one in generations if not _is_forgotten(night, one) or one.id == job.generation_id]
         if people is not None and (len(generations) < people.allowed.get(job_id, 1) or job_id in people.withdrawn):
             assert all(one.ending == "charged-error" for one in generations), f"{job.name} is {job.state}"
             continue  # people made it pending again, or gave it up
@@ -274,7 +274,7 @@ def _is_forsaken(night: WatchedNight, generation: Generation) -> bool:
     return night.people is not None and generation.client_request_id in night.people.forsaken
 
 
-def is_forgotten(night: WatchedNight, generation: Generation) -> bool:
+def _is_forgotten(night: WatchedNight, generation: Generation) -> bool:
     """Whether it was asked for by a database that is lost."""
     return night.people is not None and generation.client_request_id in night.people.forgotten
 
@@ -293,7 +293,7 @@ def _check_known(night: WatchedNight) -> None:
     known = Counter((row[0], row[1]) for row in rows)
     for job_id, generations in _bought(night).items():
         for one in generations:
-            assert known[one.id, job_id] == 1 or _is_forsaken(night, one) or is_forgotten(night, one), (
+            assert known[one.id, job_id] == 1 or _is_forsaken(night, one) or _is_forgotten(night, one), (
                 f"{one.id} is not known"
             )
 
